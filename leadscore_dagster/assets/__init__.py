@@ -1,0 +1,1 @@
+"""One module per room: an asset reads, calls one function of core/, writes, and returns metadata."""

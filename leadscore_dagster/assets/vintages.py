@@ -1,0 +1,73 @@
+"""Assets of the vintages room: one table per source, one partition per quarter.
+
+Lives here: wiring. Does not: finding, cleaning and writing a drop (core/sources), judging it (checks/vintages).
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
+from leadscore_dagster.core.sources import ingest_log, ingest_vintage
+from leadscore_dagster.partitions import quarters
+from leadscore_dagster.recipes.contract import quarter_of
+from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
+from leadscore_dagster.resources import Workspace
+
+
+def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
+    """The vintage and log tables of a recipe."""
+    return [
+        _vintage(recipe, name, source) if isinstance(source, VintageSource) else _log(recipe, name, source)
+        for name, source in recipe.sources.items()
+    ]
+
+
+def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key(recipe, source.table),
+        partitions_def=quarters(recipe),
+        group_name=group(recipe, "vintages"),
+        owners=owners(recipe),
+        kinds={"parquet"},
+        description=(
+            f"{source.contract.description} One partition per quarter, as the vendor delivered it: the key is the "
+            "as_of instant, and every row carries available_at, the instant it could have been known. Bad rows "
+            "stand in the quarantine table."
+        ),
+        metadata={"files": ", ".join(source.files), "source": name},
+    )
+    def vintage(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        as_of = partition_day(context)
+        with plain_failures():
+            folder = Path(workspace.location(recipe, name))
+            report = ingest_vintage(workspace.warehouse(recipe), name, source, folder, as_of)
+        return dg.MaterializeResult(
+            metadata=metadata({"quarter": quarter_of(as_of), **report.as_metadata()}),
+            data_version=dg.DataVersion(report.digest),
+        )
+
+    return vintage
+
+
+def _log(recipe: Recipe, name: str, source: LogSource) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key(recipe, source.table),
+        partitions_def=quarters(recipe),
+        group_name=group(recipe, "vintages"),
+        owners=owners(recipe),
+        kinds={"parquet"},
+        description=(
+            f"{source.contract.description} Read as it stood at the quarter's as_of: rows that became known later are "
+            "not there, columns that were filled in later are empty."
+        ),
+        metadata={"files": ", ".join(source.files), "source": name},
+    )
+    def log(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        with plain_failures():
+            report = ingest_log(
+                workspace.warehouse(recipe), name, source, workspace.location(recipe, name), partition_day(context)
+            )
+        return dg.MaterializeResult(metadata=metadata(report.as_metadata()), data_version=dg.DataVersion(report.digest))
+
+    return log

@@ -1,0 +1,158 @@
+"""The ``leadscore`` command line: thin over Dagster.
+
+Lives here: arguments, exit codes, what is printed. Does not: what a run does (runs), what a recipe means (recipes).
+Exit codes: 0 done, 2 refused by a gate, 1 error. ``--json`` prints one object on stdout; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leadscore_dagster.core.errors import GateRefused, InputError
+
+app = typer.Typer(
+    help="Lead scoring that knows when each fact became known.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)
+RecipeName = Annotated[str, typer.Argument(help="Name of a shipped recipe, or path of a recipe's YAML file.")]
+Home = Annotated[Path | None, typer.Option(help="Where warehouse, models and instance live.", envvar="LEADSCORE_HOME")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Sources = Annotated[
+    list[str] | None, typer.Option("--source", help="NAME=PATH_OR_URL; remembered. Repeat for several.")
+]
+Day = Annotated[str | None, typer.Option(help="Day to score, YYYY-MM-DD; the newest that can be scored by default.")]
+
+
+@app.command()
+def demo(
+    home: Home = None,
+    leads: Annotated[int | None, typer.Option(help="Leads in the demo market.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the demo market.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Simulate a market, ingest its drops, train, gate, promote and score: the whole product in one command."""
+    from leadscore_dagster.runs.demo import run_demo
+
+    _finish(run_demo(_home(home), leads=leads, seed=seed, progress=_progress), as_json)
+
+
+@app.command()
+def run(
+    recipe: RecipeName,
+    as_of: Annotated[str | None, typer.Option(help="Quarter to run, YYYY-MM-DD; the newest with data by default.")] = None,
+    source: Sources = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Ingest what has arrived, then train, audit, gate and promote for one quarter."""
+    from leadscore_dagster.runs.refresh import run_recipe
+
+    _finish(run_recipe(_home(home), recipe, as_of, _locations(source), progress=_progress), as_json)
+
+
+@app.command()
+def audit(recipe: RecipeName, as_of: str | None = None, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
+    """Audit the training table of a quarter for leaks."""
+    from leadscore_dagster.runs.refresh import audit_recipe
+
+    _finish(audit_recipe(_home(home), recipe, as_of, _locations(source), progress=_progress), as_json)
+
+
+@app.command()
+def validate(recipe: RecipeName, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
+    """Read a recipe and check that everything it names exists."""
+    from leadscore_dagster.runs.validation import validate_recipe
+
+    _finish(validate_recipe(recipe), as_json)
+
+
+@app.command()
+def score(recipe: RecipeName, day: Day = None, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
+    """Score the leads of one day with the champion of that day."""
+    from leadscore_dagster.runs.scoring import score_recipe
+
+    _finish(score_recipe(_home(home), recipe, day, _locations(source), progress=_progress), as_json)
+
+
+@app.command()
+def champion(
+    recipe: RecipeName,
+    at: Annotated[str | None, typer.Option(help="Instant, YYYY-MM-DD; now by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Who is champion, since when and why."""
+    from leadscore_dagster.runs.ledger import show_champion
+
+    _finish(show_champion(_home(home), recipe, at), as_json)
+
+
+@app.command()
+def rollback(
+    recipe: RecipeName,
+    to: Annotated[str, typer.Option(help="Version to restore.")],
+    why: Annotated[str, typer.Option(help="Reason, kept in the ledger.")],
+    since: Annotated[str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD; now by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier version champion again. Appends to the ledger; nothing is rewritten."""
+    from leadscore_dagster.runs.ledger import roll_back
+
+    _finish(roll_back(_home(home), recipe, to, why, since), as_json)
+
+
+@app.command()
+def ui(home: Home = None, port: int = 3000) -> None:
+    """Open Dagit on this home."""
+    from leadscore_dagster.runs.instance import instance_environment
+
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, **instance_environment(_home(home)), "DAGSTER_HOME": str(root)}
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(root / "workspace.yaml"), "-p", str(port)]
+    raise typer.Exit(subprocess.run(command, env=environment, cwd=root, check=False).returncode)
+
+
+def _home(home: Path | None) -> Path:
+    from leadscore_dagster.resources import default_home
+
+    return home.absolute() if home else default_home()
+
+
+def _locations(given: list[str] | None) -> dict[str, str]:
+    locations = {}
+    for entry in given or []:
+        name, separator, location = entry.partition("=")
+        if not separator or not name or not location:
+            raise InputError(f"--source {entry!r} is not NAME=PATH_OR_URL", remedy="write --source leads=crm/leads.csv")
+        locations[name] = location if "://" in location else str(Path(location).absolute())
+    return locations
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _finish(outcome: Any, as_json: bool) -> None:
+    """Print an outcome (it has ``exit_code``, ``as_json()`` and ``as_text()``) and leave with its code."""
+    print(json.dumps(outcome.as_json(), indent=2, default=str) if as_json else outcome.as_text())
+    raise typer.Exit(outcome.exit_code)
+
+
+def main() -> None:
+    """Entry point: the two errors a user is meant to read are one line on stderr, anything else is a traceback."""
+    try:
+        app()
+    except InputError as error:
+        _progress(f"Error: {error}")
+        sys.exit(1)
+    except GateRefused as error:
+        _progress(f"Refused: {error}")
+        sys.exit(2)

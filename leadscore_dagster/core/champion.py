@@ -1,0 +1,259 @@
+"""Who was champion when, why, and by which gates: an append-only ledger, and the model versions it speaks of.
+
+Lives here: entries of the warehouse tables ``champion_ledger`` and ``model_versions``, appended and read.
+Does not: judging a candidate (gates), the files of a version (registry). Nothing here rewrites or deletes an
+entry: an entry is a partition of its own, named by what it says, so that a run repeated after a kill finds
+its entry instead of writing a second one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, date, datetime
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.warehouse.protocol import Warehouse
+from leadscore_dagster.core.warehouse.protocol import table as read_table
+
+LEDGER = "champion_ledger"
+VERSIONS = "model_versions"
+#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate.
+Action = Literal["promote", "rollback", "refuse", "keep"]
+_CROWNING = ("promote", "rollback")
+_INSTANT = pa.timestamp("us", tz="UTC")
+_TYPES = {str: pa.string(), datetime: _INSTANT, date: pa.date32(), int: pa.int64()}
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One decision about a version.
+
+    ``version`` is the version decided on: the champion-to-be, or the candidate that was refused or not
+    needed. ``effective_from``: since when it counts. ``recorded_at``: when it was written down.
+    ``gates_json``: the gate results as a JSON text. ``waiver``: who let it pass in spite of a gate, and until
+    when. ``sequence``: 1, 2, 3 … in the order of writing, given by `append_entry`."""
+
+    recipe: str
+    version: str
+    action: Action
+    effective_from: datetime
+    recorded_at: datetime
+    why: str
+    gates_json: str = "[]"
+    waiver: str | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One trained version: its quarter, the digest of its files, and its metrics and lineage as JSON
+    texts."""
+
+    recipe: str
+    version: str
+    as_of: date
+    recorded_at: datetime
+    digest: str
+    metrics_json: str = "{}"
+    lineage_json: str = "{}"
+
+
+def record_version(warehouse: Warehouse, version: ModelVersion) -> ModelVersion:
+    """Append a model version; recording the same one again returns the entry that is there.
+
+    Raises
+    ------
+    InputError : the version is recorded with other content, or a field is malformed.
+    """
+    _check_text(version.recipe, "recipe")
+    _check_text(version.version, "version")
+    _check_json(version.metrics_json, "metrics_json")
+    _check_json(version.lineage_json, "lineage_json")
+    version = replace(version, recorded_at=_utc(version.recorded_at, "recorded_at"))
+    for known in versions(warehouse):
+        if known.version == version.version:
+            _check_same(known, version, ("recorded_at",), f"version {version.version}")
+            return known
+    _write(warehouse, VERSIONS, _key(version.recipe, version.version), version)
+    return version
+
+
+def versions(warehouse: Warehouse) -> list[ModelVersion]:
+    """Every recorded version, oldest record first."""
+    found = [ModelVersion(**row) for row in _rows(warehouse, VERSIONS, ModelVersion)]
+    return sorted(found, key=lambda version: (version.recorded_at, version.version))
+
+
+def history(warehouse: Warehouse) -> list[LedgerEntry]:
+    """Every entry of the ledger, in the order of writing; empty before the first."""
+    found = [LedgerEntry(**row) for row in _rows(warehouse, LEDGER, LedgerEntry)]
+    return sorted(found, key=lambda entry: (entry.sequence, entry_name(entry)))
+
+
+def champion_at(warehouse: Warehouse, instant: datetime) -> LedgerEntry | None:
+    """The entry that made the champion of ``instant``: the newest promotion or rollback with
+    ``effective_from`` at or before it, of equals the one written later. None where there was no champion yet.
+
+    Raises
+    ------
+    InputError : ``instant`` has no time zone.
+    """
+    moment = _utc(instant, "instant")
+    return _newest(entry for entry in history(warehouse) if entry.effective_from <= moment)
+
+
+def champion_before(warehouse: Warehouse, instant: datetime) -> LedgerEntry | None:
+    """The champion just before ``instant``: whom a candidate effective from ``instant`` has to beat. An entry
+    already written for that very instant, by the run that is being repeated, is not counted."""
+    moment = _utc(instant, "instant")
+    return _newest(entry for entry in history(warehouse) if entry.effective_from < moment)
+
+
+def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
+    """Append an entry and return it with its sequence. Recipe, version, action and effective_from name an
+    entry; appending one that is there returns it as it was first recorded.
+
+    Raises
+    ------
+    InputError : the entry is there with another reason, other gates or another waiver; a field is malformed;
+        a promoted version is not in model_versions, or was refused with the same gate results and has no
+        waiver; a rollback names a version that never was champion before, or the one that is champion
+        already.
+    """
+    entry = _checked(entry)
+    past = history(warehouse)
+    for known in past:
+        if entry_name(known) == entry_name(entry):
+            _check_same(known, entry, ("recorded_at", "sequence"), f"{entry.action} of version {entry.version}")
+            return known
+    if entry.action in _CROWNING:
+        _check_recorded(warehouse, entry.version)
+    if entry.action == "promote":
+        _check_not_refused(entry, past)
+    if entry.action == "rollback":
+        _check_rollback(entry, past)
+    entry = replace(entry, sequence=max((known.sequence for known in past), default=0) + 1)
+    _write(warehouse, LEDGER, entry_name(entry), entry)
+    return entry
+
+
+def rollback(
+    warehouse: Warehouse,
+    recipe: str,
+    version: str,
+    *,
+    effective_from: datetime,
+    recorded_at: datetime,
+    why: str,
+) -> LedgerEntry:
+    """Make an earlier champion the champion again, by an entry of its own; see `append_entry` for what is
+    refused."""
+    return append_entry(warehouse, LedgerEntry(recipe, version, "rollback", effective_from, recorded_at, why))
+
+
+def entry_name(entry: LedgerEntry) -> str:
+    """The partition an entry is stored in: deterministic, sortable by ``effective_from``."""
+    moment = entry.effective_from.astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%S.%fZ}-{_key(entry.recipe, entry.version, entry.action, moment.isoformat())}"
+
+
+def _newest(entries: Any) -> LedgerEntry | None:
+    crowning = (entry for entry in entries if entry.action in _CROWNING)
+    return max(crowning, key=lambda entry: (entry.effective_from, entry.sequence, entry_name(entry)), default=None)
+
+
+def _checked(entry: LedgerEntry) -> LedgerEntry:
+    """The entry with its instants in UTC, if it is well-formed."""
+    if entry.action not in get_args(Action):
+        raise InputError(f"{entry.action!r} is no action", where=LEDGER, remedy=f"use {', '.join(get_args(Action))}")
+    _check_text(entry.recipe, "recipe")
+    _check_text(entry.version, "version")
+    _check_text(entry.why, "why")
+    if entry.waiver is not None:
+        _check_text(entry.waiver, "waiver")
+    _check_json(entry.gates_json, "gates_json")
+    return replace(
+        entry,
+        effective_from=_utc(entry.effective_from, "effective_from"),
+        recorded_at=_utc(entry.recorded_at, "recorded_at"),
+    )
+
+
+def _check_recorded(warehouse: Warehouse, version: str) -> None:
+    known = [known.version for known in versions(warehouse)]
+    if version not in known:
+        remedy = f"choose one of {', '.join(known[-5:])}" if known else "train a model first"
+        raise InputError(f"version {version!r} is not recorded", where=VERSIONS, remedy=remedy)
+
+
+def _check_not_refused(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
+    judged = [known for known in past if known.version == entry.version]
+    refused = bool(judged) and judged[-1].action == "refuse" and judged[-1].gates_json == entry.gates_json
+    if refused and entry.waiver is None:
+        remedy = "judge it again under other gates, or give a waiver"
+        raise InputError(f"version {entry.version!r} was refused: {judged[-1].why}", where=LEDGER, remedy=remedy)
+
+
+def _check_rollback(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
+    before = [known for known in past if known.effective_from <= entry.effective_from and known.action in _CROWNING]
+    champion = _newest(before)
+    others = sorted({known.version for known in before} - {champion.version if champion else ""})
+    remedy = f"choose one of {', '.join(others)}" if others else "there is no earlier champion to go back to"
+    if champion and champion.version == entry.version:
+        raise InputError(f"version {entry.version!r} is the champion already", where=LEDGER, remedy=remedy)
+    if entry.version not in others:
+        when = entry.effective_from.isoformat()
+        raise InputError(f"version {entry.version!r} was never champion before {when}", where=LEDGER, remedy=remedy)
+
+
+def _check_same(known: Any, given: Any, may_differ: tuple[str, ...], what: str) -> None:
+    old, new = asdict(known), asdict(given)
+    different = [name for name in old if name not in may_differ and old[name] != new[name]]
+    if different:
+        raise InputError(
+            f"{what} is already recorded with another {' and '.join(different)}",
+            remedy="entries are never changed: record a new one",
+        )
+
+
+def _check_text(value: str, column: str) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{column} is empty", where=LEDGER, column=column, remedy=f"give a {column}")
+
+
+def _check_json(text: str, column: str) -> None:
+    try:
+        json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{column} is not JSON", column=column) from error
+
+
+def _utc(instant: datetime, what: str) -> datetime:
+    if not isinstance(instant, datetime) or instant.tzinfo is None:
+        raise InputError(f"{what} is not a time with a zone", column=what, remedy="pass an aware datetime")
+    return instant.astimezone(UTC)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+def _schema(kind: type) -> pa.Schema:
+    """Arrow schema of an entry's dataclass."""
+    special = {"effective_from": datetime, "recorded_at": datetime, "as_of": date, "sequence": int}
+    return pa.schema([(column.name, _TYPES[special.get(column.name, str)]) for column in fields(kind)])
+
+
+def _write(warehouse: Warehouse, table: str, partition: str, entry: LedgerEntry | ModelVersion) -> None:
+    warehouse.write_partition(table, partition, pa.Table.from_pylist([asdict(entry)], schema=_schema(type(entry))))
+
+
+def _rows(warehouse: Warehouse, table: str, kind: type) -> list[dict[str, Any]]:
+    if not warehouse.partitions(table):
+        return []
+    rows = read_table(warehouse, f"SELECT {', '.join(_schema(kind).names)} FROM {table}").to_pylist()
+    return [{k: v.astimezone(UTC) if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]

@@ -1,0 +1,101 @@
+"""What is measured about a candidate beside the metrics of its test period: gap to training, gains,
+importances.
+
+What does not belong here: drawing or wording them (reports), thresholds (core/gates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leadscore_dagster.core.modelling import metrics
+from leadscore_dagster.core.modelling.intervals import (
+    MINIMUM_UNITS,
+    NAN,
+    TAILS,
+    Interval,
+    describe_method,
+    resamples,
+    wilson,
+)
+
+#: labels 0/1 [n], margins [n], entity codes [n] or None
+ScoredRows = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
+
+
+@dataclass(frozen=True)
+class Decile:
+    """One tenth of the test period, 1 has the highest scores. ``positives`` is an expected value where equal
+    scores are cut by a border; ``low`` and ``high`` are the Wilson interval of ``rate``; ``lift`` is rate
+    over base rate."""
+
+    decile: int
+    n: int
+    positives: float
+    rate: float
+    low: float
+    high: float
+    lift: float
+
+
+def gains_table(label: np.ndarray, margin: np.ndarray) -> tuple[Decile, ...]:
+    """Ten deciles of scored rows, highest first; fewer when there are fewer than ten rows."""
+    points = metrics.curve(metrics.rank(label, margin))
+    borders = np.unique(np.round(np.linspace(0, len(label), metrics.BINS + 1)))
+    hits = np.diff(np.interp(borders, points.rows, points.hits))
+    base = metrics.base_rate_of(points)
+    made = []
+    for number, (size, found) in enumerate(zip(np.diff(borders), hits, strict=True), start=1):
+        rate = float(found / size)
+        low, high = wilson(float(found), float(size))
+        made.append(Decile(number, int(size), float(found), rate, low, high, rate / base if base > 0 else NAN))
+    return tuple(made)
+
+
+def importances(names: Sequence[str], contributions: np.ndarray) -> dict[str, float]:
+    """Mean |contribution| of each feature (log-odds) of contributions float32 [n, k], largest first."""
+    sizes = np.abs(contributions).mean(axis=0, dtype=np.float64) if len(contributions) else np.zeros(len(names))
+    ranked = sorted(zip(names, sizes, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return {name: float(size) for name, size in ranked}
+
+
+def train_test_gap(training: ScoredRows, test: ScoredRows, replicates: int, seed: int) -> tuple[Interval, Interval]:
+    """Relative drop of AUC-PR from the rows the model was fitted on to the test period, at equal base rate.
+
+    gap = 1 - AUC-PR(test, negatives weighted to the training base rate) / AUC-PR(training). Base rates
+    cancel: with the same separation of the classes the gap is 0 however rare positives have become; 0.2 means
+    a fifth of what was seen in training is not there later, by overfitting or because the world changed. Both
+    periods are resampled.
+
+    Returns
+    -------
+    The gap and the AUC-PR on the training rows.
+    """
+    rankings = [metrics.rank(label, margin) for label, margin, _ in (training, test)]
+
+    def statistic(first: np.ndarray | None, second: np.ndarray | None) -> tuple[float, float]:
+        learned, later = metrics.curve(rankings[0], first), metrics.curve(rankings[1], second)
+        fitted = metrics.auc_pr_of(learned)
+        if not fitted > 0 or later.hits[-1] == 0:
+            return NAN, fitted
+        return 1 - metrics.auc_pr_of(later, rate=metrics.base_rate_of(learned)) / fitted, fitted
+
+    weights = [
+        resamples(len(rows[0]), rows[2], replicates, seed + number) for number, rows in enumerate((training, test))
+    ]
+    units = [len(rows[0]) if rows[2] is None else len(np.unique(rows[2])) for rows in (training, test)]
+    ends = np.full((2, 2), NAN)
+    if min(units) >= MINIMUM_UNITS:
+        drawn = np.array([statistic(first, second) for first, second in zip(*weights, strict=True)])
+        enough = np.isfinite(drawn).mean(axis=0) > 0.9
+        ends[:, enough] = np.nanquantile(drawn[:, enough], TAILS, axis=0)
+    gap, fitted = statistic(None, None)
+    counts = [(len(rows[0]), int(rows[0].sum())) for rows in (training, test)]
+    method = describe_method(test[2], replicates)
+    return (
+        Interval(gap, float(ends[0, 0]), float(ends[1, 0]), *counts[1], method + ", both periods"),
+        Interval(fitted, float(ends[0, 1]), float(ends[1, 1]), *counts[0], describe_method(training[2], replicates)),
+    )

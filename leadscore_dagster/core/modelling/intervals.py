@@ -1,0 +1,183 @@
+"""Intervals: the value of a metric with its 95% interval, by seeded bootstrap or exact for a rate.
+
+Lives here: `Interval`, resampling, the metrics of a scored period with intervals, paired differences. Does
+not: the point values (metrics), thresholds (core/gates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from leadscore_dagster.core.modelling import metrics
+
+#: with fewer independent units a bootstrap interval is too narrow to be believed; its ends are NaN, so gates
+#: refuse
+MINIMUM_UNITS = 10
+TAILS = (0.025, 0.975)
+NAN = float("nan")
+CURVE_METRICS: dict[str, Callable[[metrics.Curve], float]] = {
+    "auc_roc": metrics.auc_roc_of,
+    "auc_pr": metrics.auc_pr_of,
+    "auc_pr_over_base": lambda points: metrics.auc_pr_of(points) / (metrics.base_rate_of(points) or NAN),
+    "top_decile_lift": metrics.lift_of,
+    "precision_at_10pct": lambda points: metrics.precision_at(points, 0.1),
+    "decile_order": metrics.decile_order_of,
+}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95% interval, the rows and positives it rests on, and how the interval was made."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    positives: int
+    method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; NaN is None."""
+        ends = {
+            key: None if np.isnan(number) else number
+            for key, number in (("value", self.value), ("low", self.low), ("high", self.high))
+        }
+        return asdict(self) | ends
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Interval:
+        ends = {key: NAN if stored[key] is None else float(stored[key]) for key in ("value", "low", "high")}
+        return cls(**ends, n=int(stored["n"]), positives=int(stored["positives"]), method=str(stored["method"]))
+
+
+def entity_codes(entity: pa.ChunkedArray | pa.Array | np.ndarray | None) -> np.ndarray | None:
+    """Number of each row's entity, int [n]; None when no entity repeats (rows are then the units that are
+    drawn). A missing entity is one of its own: two unknown people are not the same person."""
+    if entity is None:
+        return None
+    column = pa.chunked_array([pa.array(entity)]) if isinstance(entity, np.ndarray | pa.Array) else entity
+    encoded = column.combine_chunks().dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    known = len(encoded.dictionary)
+    missing = codes < 0
+    codes[missing] = known + np.arange(missing.sum())
+    return None if known + missing.sum() == len(codes) else codes
+
+
+def resamples(rows: int, codes: np.ndarray | None, replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """Bootstrap weights float64 [rows], one array a replicate: how often each row is drawn (Efron 1979).
+
+    Whole entities are drawn when ``codes`` repeat: rows of one person are not independent. One replicate is
+    in memory at a time.
+    """
+    generator = np.random.default_rng(seed)
+    units = rows if codes is None else int(codes.max()) + 1
+    for _ in range(replicates):
+        drawn = np.bincount(generator.integers(0, units, units), minlength=units).astype(np.float64)
+        yield drawn if codes is None else drawn[codes]
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    rows: int,
+    codes: np.ndarray | None,
+    replicates: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval (low [m], high [m]) of ``statistic(weights [rows]) -> [m]``. Deterministic for a
+    seed."""
+    units = rows if codes is None else int(codes.max(initial=-1)) + 1
+    size = len(statistic(np.ones(rows)))
+    if units < MINIMUM_UNITS:
+        return np.full(size, NAN), np.full(size, NAN)
+    drawn = np.array([statistic(weight) for weight in resamples(rows, codes, replicates, seed)])
+    # a replicate without positives has no value; if many have none, there is no interval either
+    usable = np.isfinite(drawn).mean(axis=0) > 0.9
+    ends = np.full((2, size), NAN)
+    if usable.any():
+        ends[:, usable] = np.nanquantile(drawn[:, usable], TAILS, axis=0)
+    return ends[0], ends[1]
+
+
+def describe_method(codes: np.ndarray | None, replicates: int) -> str:
+    return f"bootstrap, {replicates:,} replicates over {'rows' if codes is None else 'entities'}"
+
+
+def period_metrics(
+    label: np.ndarray,
+    margin: np.ndarray,
+    probability: np.ndarray,
+    constant_rate: float,
+    codes: np.ndarray | None,
+    replicates: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """All metrics of one scored period with intervals, in one pass over the replicates.
+
+    Ranking metrics use ``margin`` (calibration makes ties), ``ece``, ``brier`` and ``brier_skill`` the
+    probability. ``constant_rate`` is the constant of `metrics.brier_skill`.
+    """
+    ranking = metrics.rank(label, margin)
+    error = probability - label
+    bins = metrics.equal_mass_bins(probability)
+    squared, constant = error**2, (constant_rate - label) ** 2
+
+    def statistic(weight: np.ndarray) -> np.ndarray:
+        points = metrics.curve(ranking, weight)
+        # sums of products, not BLAS: its threads add in an order of their own and wait for each other
+        total, missed = weight.sum(), (weight * constant).sum()
+        squares = (weight * squared).sum()
+        values = [measure(points) for measure in CURVE_METRICS.values()]
+        values.append(metrics.expected_calibration_error(error, bins, weight))
+        values.append(squares / total if total else NAN)
+        values.append(1 - squares / missed if missed > 0 else NAN)
+        return np.array(values)
+
+    names = [*CURVE_METRICS, "ece", "brier", "brier_skill"]
+    points = statistic(np.ones(len(label)))
+    low, high = bootstrap(statistic, len(label), codes, replicates, seed)
+    n, positives, method = len(label), int(label.sum()), describe_method(codes, replicates)
+    measured = {
+        name: Interval(float(points[at]), float(low[at]), float(high[at]), n, positives, method)
+        for at, name in enumerate(names)
+    }
+    return {"test_positives": Interval(positives, positives, positives, n, positives, "count"), **measured}
+
+
+def paired_difference(
+    label: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    metric: str,
+    codes: np.ndarray | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Interval of metric(first) - metric(second) for two scores of the same rows, drawn together in each
+    replicate."""
+    measure = CURVE_METRICS[metric]
+    rankings = metrics.rank(label, first), metrics.rank(label, second)
+
+    def statistic(weight: np.ndarray) -> np.ndarray:
+        values = [measure(metrics.curve(ranking, weight)) for ranking in rankings]
+        return np.array([values[0] - values[1]])
+
+    low, high = bootstrap(statistic, len(label), codes, replicates, seed)
+    value = statistic(np.ones(len(label)))[0]
+    method = "paired " + describe_method(codes, replicates)
+    return Interval(float(value), float(low[0]), float(high[0]), len(label), int(np.sum(label)), method)
+
+
+def wilson(positives: float, n: float) -> tuple[float, float]:
+    """Wilson (1927) score interval of a rate; (NaN, NaN) for n = 0."""
+    if n <= 0:
+        return NAN, NAN
+    z, rate = 1.959963984540054, positives / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return float(np.clip(centre - half, 0, rate)), float(np.clip(centre + half, rate, 1))

@@ -1,0 +1,189 @@
+"""From a judged candidate to the champion: gates first, then the paired comparison, then one ledger entry.
+
+Lives here: the order of these steps. Does not: the gates and the comparison themselves (gates), the ledger's rules
+(champion), training (modelling).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leadscore_dagster.core import registry
+from leadscore_dagster.core.champion import (
+    LedgerEntry,
+    ModelVersion,
+    append_entry,
+    champion_before,
+    record_version,
+)
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.gates import (
+    PROMOTION,
+    GateResult,
+    compare_with_champion,
+    evaluate_gates,
+    require_passed,
+    to_json,
+)
+from leadscore_dagster.core.modelling.candidate import Candidate
+from leadscore_dagster.core.modelling.training_rows import rows_of
+from leadscore_dagster.core.modelling.scoring import FoldFeatures
+from leadscore_dagster.core.warehouse import Warehouse, table
+from leadscore_dagster.recipes.schema import Recipe
+
+CANDIDATES = "candidate_model"
+#: fewer positives decided on after the champion was trained do not allow a comparison
+MINIMUM_COMPARED_POSITIVES = 30
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What became of a candidate: ``action`` promote or keep, the champion's version from now on, and every verdict."""
+
+    action: str
+    candidate: str
+    champion: str
+    results: tuple[GateResult, ...]
+    why: str
+
+
+def register_candidate(
+    warehouse: Warehouse,
+    models: Path,
+    recipe: Recipe,
+    as_of: date,
+    candidate: Candidate,
+    *,
+    vintages: dict[str, str],
+    code_version: str,
+    recorded_at: datetime,
+) -> str:
+    """Store a candidate: its files, its entry in ``model_versions``, and as the candidate of its quarter."""
+    version = registry.save_version(
+        models, candidate, recipe=recipe.name, as_of=as_of, vintages=vintages, code_version=code_version
+    )
+    manifest = registry.read_manifest(models, version)
+    record_version(
+        warehouse,
+        ModelVersion(
+            recipe=recipe.name,
+            version=version,
+            as_of=as_of,
+            recorded_at=recorded_at,
+            digest=version[-12:],
+            metrics_json=json.dumps(manifest["metrics"], sort_keys=True),
+            lineage_json=json.dumps({"vintages": vintages, "code_version": code_version}, sort_keys=True),
+        ),
+    )
+    warehouse.write_partition(CANDIDATES, as_of.isoformat(), pa.table({"as_of": [as_of], "version": [version]}))
+    return version
+
+
+def candidate_of(warehouse: Warehouse, as_of: date) -> str:
+    """Version of a quarter's candidate. Raises InputError when none was trained."""
+    if as_of.isoformat() not in warehouse.partitions(CANDIDATES):
+        raise InputError(
+            f"No candidate was trained for {as_of}", where=CANDIDATES, remedy=f"run the quarter {as_of} first"
+        )
+    found = table(warehouse, f"SELECT version FROM {CANDIDATES} WHERE as_of = @as_of", {"as_of": as_of})
+    return str(found["version"][0].as_py())
+
+
+def judge(models: Path, recipe: Recipe, version: str) -> list[GateResult]:
+    """The recipe's gates over a version's stored metrics, computed afresh."""
+    return evaluate_gates(registry.load_metrics(models, version), recipe.gates)
+
+
+def rule(
+    warehouse: Warehouse,
+    models: Path,
+    recipe: Recipe,
+    as_of: date,
+    training: pa.Table,
+    fold_features: FoldFeatures | None,
+    recorded_at: datetime,
+) -> Ruling:
+    """Judge a quarter's candidate and write what became of it into the ledger.
+
+    Raises
+    ------
+    GateRefused : a gate failed; nothing is written, and whoever was champion stays champion.
+    """
+    version = candidate_of(warehouse, as_of)
+    results = judge(models, recipe, version)
+    require_passed(results, f"Candidate {version}")
+    instant = datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
+    champion = champion_before(warehouse, instant)
+    comparison = _compare(models, recipe, as_of, version, champion, training, fold_features)
+    action = "promote" if comparison.passed else "keep"
+    append_entry(
+        warehouse,
+        LedgerEntry(
+            recipe=recipe.name,
+            version=version,
+            action=action,  # type: ignore[arg-type]
+            effective_from=instant,
+            recorded_at=recorded_at,
+            why=comparison.why,
+            gates_json=to_json([*results, comparison]),
+        ),
+    )
+    holder = version if comparison.passed or champion is None else champion.version
+    return Ruling(action, version, holder, (*results, comparison), comparison.why)
+
+
+def _compare(
+    models: Path,
+    recipe: Recipe,
+    as_of: date,
+    version: str,
+    champion: LedgerEntry | None,
+    training: pa.Table,
+    fold_features: FoldFeatures | None,
+) -> GateResult:
+    """Candidate against champion on the decisions of the candidate's test period neither was trained on."""
+    scored = registry.load_test_scores(models, version)
+    label, margin = scored["label"].to_numpy(), scored["margin"].to_numpy()
+    if champion is None:
+        return compare_with_champion(label, margin, None, None, recipe.promotion, 0)
+    if champion.version == version:
+        return GateResult(PROMOTION, False, 0.0, 0.0, 0.0, 0.0, "The candidate is the champion already: unchanged.")
+    rows = rows_of(training, scored["decision_id"])
+    seen_until = _trained_until(models, champion.version)
+    fresh = np.flatnonzero(pc.greater(rows["decision_at"], pa.scalar(seen_until)).to_numpy(zero_copy_only=False))
+    if int(label[fresh].sum()) < MINIMUM_COMPARED_POSITIVES:
+        why = (
+            f"Only {int(label[fresh].sum())} positives were decided on after champion {champion.version} was trained; "
+            f"{MINIMUM_COMPARED_POSITIVES} are needed to compare: unchanged."
+        )
+        return GateResult(PROMOTION, False, None, None, None, 0.0, why)
+    model = registry.load_version(models, champion.version, fold_features)
+    champion_margin = model.score(rows.take(pa.array(fresh))).margin
+    return compare_with_champion(
+        label[fresh],
+        margin[fresh],
+        champion_margin,
+        rows[recipe.decisions.entity].take(pa.array(fresh)),
+        recipe.promotion,
+        _quarters_between(champion.version, as_of),
+        recipe.model.bootstrap_replicates,
+        recipe.model.seed,
+    )
+
+
+def _trained_until(models: Path, version: str) -> datetime:
+    """The last decision a version was fitted or calibrated on."""
+    periods = registry.read_manifest(models, version)["periods"]
+    return max(datetime.fromisoformat(period["last"]) for period in periods if period["name"] != "test")
+
+
+def _quarters_between(version: str, as_of: date) -> int:
+    trained = date.fromisoformat(version[:10])
+    return (as_of.year - trained.year) * 4 + (as_of.month - trained.month) // 3

@@ -1,0 +1,208 @@
+"""The registry: a model version is a directory of plain files whose digests must match. Nothing is unpickled.
+
+    <folder>/<version>/manifest.json      what, from what, how good; the sha256 of every other file
+                       booster.ubj | logistic_regression.json
+                       test_scores.parquet
+
+A version's id is ``<as_of>-<first 12 hex digits of the manifest's sha256>``: the id proves the manifest, the
+manifest proves the files. No wall clock: the same content has the same id. What does not belong here: who is
+champion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.gates import metrics_from_dict, metrics_to_dict
+from leadscore_dagster.core.modelling.calibration import calibrator_from_dict
+from leadscore_dagster.core.modelling.candidate import Candidate
+from leadscore_dagster.core.modelling.estimators import load_model
+from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+TEST_SCORES = "test_scores.parquet"
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
+LIBRARIES = ("numpy", "scikit-learn", "xgboost", "pyarrow")
+
+
+def save_version(
+    folder: Path,
+    candidate: Candidate,
+    *,
+    recipe: str,
+    as_of: date,
+    vintages: Mapping[str, str],
+    code_version: str,
+) -> str:
+    """Write a candidate as a version below ``folder`` and return its id. Writing the same content again
+    changes nothing.
+
+    Parameters
+    ----------
+    vintages : source to the vintage (or digest) the training table was made from.
+    code_version : version of features and code, for lineage.
+
+    Raises
+    ------
+    InputError : the version is already there and its files are not what its id says.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        candidate.model.model.save(temporary)
+        pq.write_table(candidate.predictions.combine_chunks(), temporary / TEST_SCORES)
+        manifest = _manifest(candidate, recipe, as_of, dict(vintages), code_version)
+        manifest["files"] = {path.name: _digest(path.read_bytes()) for path in sorted(temporary.iterdir())}
+        content = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
+        (temporary / MANIFEST).write_bytes(content)
+        version = f"{as_of.isoformat()}-{_digest(content)[:12]}"
+        if (folder / version).exists():
+            read_manifest(folder, version)
+            return version
+        _flush(temporary)
+        temporary.chmod(0o755)
+        try:
+            os.rename(temporary, folder / version)
+        except OSError:
+            # another run wrote the same version between the question and the rename: then it must be whole
+            if not (folder / version).exists():
+                raise
+            read_manifest(folder, version)
+        return version
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_manifest(folder: Path, version: str) -> dict[str, Any]:
+    """The manifest of a version, after every digest was verified.
+
+    Raises
+    ------
+    InputError : no such version, or a file is missing, added or not what the digest says.
+    """
+    if not VERSION.fullmatch(version):
+        raise InputError(f"{version!r} is not a model version", where=folder)
+    directory = folder / version
+    if not (directory / MANIFEST).is_file():
+        raise InputError(f"there is no complete model version {version}", where=folder, remedy="train it again")
+    content = (directory / MANIFEST).read_bytes()
+    if _digest(content)[:12] != version[-12:]:
+        raise _tampered(directory / MANIFEST)
+    manifest: dict[str, Any] = json.loads(content)
+    if manifest["format"] != FORMAT:
+        raise InputError(f"model format {manifest['format']} cannot be read, only {FORMAT}", where=directory)
+    found = {path.name for path in directory.iterdir()} - {MANIFEST}
+    if found != set(manifest["files"]):
+        raise _tampered(directory)
+    for name, digest in manifest["files"].items():
+        if _digest((directory / name).read_bytes()) != digest:
+            raise _tampered(directory / name)
+    return manifest
+
+
+def load_version(folder: Path, version: str, fold_features: FoldFeatures | None = None) -> ScoringModel:
+    """The scoring model of a version, after every digest was verified.
+
+    ``fold_features`` is needed when the model has features of stage ``fold``.
+    """
+    manifest = read_manifest(folder, version)
+    features = tuple(Feature(**stored) for stored in manifest["features"])
+    levels = {name: tuple(values) for name, values in manifest["levels"].items()}
+    columns = Columns(tuple(f.name for f in features), tuple(f.type for f in features), levels)
+    if fold_features is None and any(feature.stage == "fold" for feature in features):
+        raise InputError(f"model {version} has features computed inside the fold; their statements are needed")
+    return ScoringModel(
+        features=features,
+        columns=columns,
+        statistics=manifest["fold_statistics"],
+        model=load_model(manifest["estimator"], folder / version, columns),
+        calibrator=calibrator_from_dict(manifest["calibrator"]),
+        fold_features=fold_features,
+    )
+
+
+def load_metrics(folder: Path, version: str) -> dict[str, Interval]:
+    """The stored metrics of a version: what `evaluate_gates` judged, to be judged again."""
+    return metrics_from_dict(read_manifest(folder, version)["metrics"])
+
+
+def load_test_scores(folder: Path, version: str) -> pa.Table:
+    """Test rows of a version as judged: decision_id, the entity, label, margin, probability."""
+    read_manifest(folder, version)
+    return pq.read_table(folder / version / TEST_SCORES)
+
+
+def _manifest(
+    candidate: Candidate, recipe: str, as_of: date, vintages: dict[str, str], code_version: str
+) -> dict[str, Any]:
+    model = candidate.model
+    return {
+        "format": FORMAT,
+        "recipe": recipe,
+        "as_of": as_of.isoformat(),
+        "code_version": code_version,
+        "libraries": {name: installed(name) for name in LIBRARIES},
+        "vintages": dict(sorted(vintages.items())),
+        "entity": candidate.entity,
+        "label_window_days": candidate.window_days,
+        "estimator": candidate.estimator,
+        "parameters": dict(candidate.parameters),
+        "why_chosen": candidate.why_chosen,
+        "compared": {
+            r.estimator: {
+                "cross_validation_auc_pr": r.auc_pr.to_dict(),
+                "folds": r.fold_auc_pr.tolist(),
+                "parameters": dict(r.parameters),
+            }
+            for r in candidate.compared
+        },
+        "periods": [asdict(period) for period in candidate.periods],
+        "purged": candidate.purged,
+        "features": [asdict(feature) for feature in model.features],
+        "levels": {name: list(values) for name, values in model.columns.levels.items()},
+        "fold_statistics": dict(sorted(model.statistics.items())),
+        "calibrator": model.calibrator.to_dict(),
+        "metrics": metrics_to_dict(candidate.metrics),
+        "baseline_metrics": metrics_to_dict(candidate.baseline_metrics),
+        "extra_metrics": metrics_to_dict(candidate.extra_metrics),
+        "importances": dict(candidate.importances),
+        "gains": [asdict(decile) for decile in candidate.gains],
+    }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _flush(directory: Path) -> None:
+    """Bytes reach the disk before the name does: after a power cut a version is whole or absent."""
+    for path in directory.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _tampered(path: Path) -> InputError:
+    return InputError(
+        "a model file is not what its digest says, so it is not used",
+        where=path,
+        remedy="train the model again",
+    )

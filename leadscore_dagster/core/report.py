@@ -1,0 +1,117 @@
+"""What a candidate is, in Markdown and pictures, for Dagit and the command line.
+
+Lives here: text and plots of results. Does not: any number that is not already in the candidate or the gates.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from leadscore_dagster.core.gates import PHRASES, GateResult
+from leadscore_dagster.core.modelling.candidate import Candidate
+from leadscore_dagster.core.modelling.intervals import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def gates_markdown(results: Sequence[GateResult]) -> str:
+    """One row per gate: verdict, value, 95% interval, threshold, and why."""
+    rows = [
+        f"| {'passed' if result.passed else '**refused**'} | {PHRASES.get(result.name, result.name)} | "
+        f"{_number(result.value)} | {_number(result.low)} … {_number(result.high)} | {_number(result.threshold)} | "
+        f"{result.why} |"
+        for result in results
+    ]
+    return "\n".join(["| verdict | gate | value | 95% interval | threshold | why |", "|---|---|---|---|---|---|", *rows]) + "\n"
+
+
+def candidate_markdown(candidate: Candidate) -> str:
+    """How the candidate was chosen and how it did on the test period nothing was tuned on."""
+    periods = [
+        f"| {period.name} | {period.first[:10]} … {period.last[:10]} | {period.rows:,} | {period.positives:,} | "
+        f"{period.rate:.2%} |"
+        for period in candidate.periods
+    ]
+    compared = [
+        f"| {one.estimator} | {_number(one.auc_pr.value)} | {', '.join(f'{value:.3f}' for value in one.fold_auc_pr)} |"
+        for one in candidate.compared
+    ]
+    drivers = [f"| {name} | {value:.3f} |" for name, value in list(candidate.importances.items())[:15]]
+    gains = [
+        f"| {decile.decile} | {decile.n:,} | {decile.positives:,.1f} | {decile.rate:.2%} | "
+        f"{decile.low:.2%} … {decile.high:.2%} | {decile.lift:.2f} |"
+        for decile in candidate.gains
+    ]
+    parts = [
+        f"**{candidate.estimator}**. {candidate.why_chosen}",
+        f"{candidate.purged:,} rows were purged between the periods, whose label windows would have overlapped.",
+        "| period | decisions | rows | positives | rate |\n|---|---|---|---|---|\n" + "\n".join(periods),
+        "#### Test period\n\n" + metrics_markdown(candidate.metrics, candidate.baseline_metrics),
+        "#### Gains on the test period\n\n| decile | rows | positives | rate | 95% interval | lift |\n"
+        "|---|---|---|---|---|---|\n" + "\n".join(gains),
+        "#### Cross-validation in the development period\n\n| estimator | AUC-PR | folds |\n|---|---|---|\n"
+        + "\n".join(compared),
+        "#### Strongest features on the test period (mean absolute contribution, log-odds)\n\n| feature | effect |\n"
+        "|---|---|\n" + "\n".join(drivers),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Interval]) -> str:
+    """Every metric with interval and n, the logistic baseline beside it."""
+    rows = []
+    for name, measured in metrics.items():
+        other = baseline.get(name)
+        rows.append(
+            f"| {PHRASES.get(name, name)} | {_number(measured.value)} | {_number(measured.low)} … "
+            f"{_number(measured.high)} | {measured.n:,} | {measured.positives:,} | {_number(other.value) if other else ''} |"
+        )
+    header = "| metric | value | 95% interval | n | positives | logistic baseline |\n|---|---|---|---|---|---|\n"
+    return header + "\n".join(rows) + "\n"
+
+
+def gains_plot(candidate: Candidate) -> str:
+    """Markdown image: conversion rate by decile of the test period with 95% intervals."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    deciles = [decile.decile for decile in candidate.gains]
+    rates = [decile.rate * 100 for decile in candidate.gains]
+    below = [(decile.rate - decile.low) * 100 for decile in candidate.gains]
+    above = [(decile.high - decile.rate) * 100 for decile in candidate.gains]
+    axes.bar(deciles, rates, yerr=[below, above], color="#4f7cac", ecolor="#333333", capsize=3)
+    base = 100 * candidate.periods[-1].rate
+    axes.axhline(base, color="#b23a48", linewidth=1, label=f"all: {base:.1f}%")
+    axes.set(xlabel="decile of the score (1 = best)", ylabel="converted, %", xticks=deciles)
+    axes.legend(frameon=False)
+    return _image("Conversion by decile", figure)
+
+
+def importance_plot(candidate: Candidate) -> str:
+    """Markdown image: the fifteen strongest features on the test period."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    top = list(candidate.importances.items())[:15][::-1]
+    axes.barh([name for name, _ in top], [value for _, value in top], color="#4f7cac")
+    axes.set(xlabel="mean absolute contribution, log-odds")
+    axes.tick_params(labelsize=8)
+    return _image("Strongest features", figure)
+
+
+def _image(title: str, figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
+    return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})\n"
+
+
+def _number(value: float | None) -> str:
+    if value is None or value != value:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3f}"

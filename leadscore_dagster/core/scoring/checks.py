@@ -1,0 +1,83 @@
+"""Gates of a day's scores: pure functions over the stored partition. Does not belong here: their display (checks/)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from leadscore_dagster.core.warehouse import Warehouse, table
+
+SCORE_CHECKS = {
+    "everyone_once": "Every decision of the day is in the scores, exactly once, and nobody else is.",
+    "scores_in_range": "Every score is a probability, every percentile lies between 0 and 100.",
+    "scores_spread": "The scores tell leads apart: no single score holds more than half of them.",
+}
+
+
+@dataclass(frozen=True)
+class ScoreCheck:
+    """One verdict over a day's scores; ``severity`` warn does not stop what follows."""
+
+    name: str
+    passed: bool
+    value: float
+    threshold: float
+    why: str
+    severity: str = "error"
+
+
+def score_checks(warehouse: Warehouse, scores: str, decisions: str, day: date) -> list[ScoreCheck]:
+    """Judge the day's partition of ``scores`` against the day's ``decisions``."""
+    return [
+        _everyone_once(warehouse, scores, decisions, day),
+        _in_range(warehouse, scores, day),
+        _spread(warehouse, scores, day),
+    ]
+
+
+def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date) -> ScoreCheck:
+    sql = f"""
+        SELECT COUNT(*) AS wrong FROM (
+          SELECT decision_id, SUM(wanted) AS wanted, SUM(found) AS found
+          FROM (
+            SELECT decision_id, 1 AS wanted, 0 AS found FROM {decisions} WHERE score_day = @day
+            UNION ALL
+            SELECT decision_id, 0 AS wanted, 1 AS found FROM {scores} WHERE score_day = @day
+          ) AS both_sides
+          GROUP BY decision_id
+        ) AS counted
+        WHERE wanted != 1 OR found != 1
+    """
+    wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
+    why = (
+        "Every decision was scored once."
+        if wrong == 0
+        else f"{wrong:,} decisions are missing, extra or twice."
+    )
+    return ScoreCheck("everyone_once", wrong == 0, float(wrong), 0.0, why)
+
+
+def _in_range(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
+    sql = f"""
+        SELECT COUNT(*) AS wrong FROM {scores}
+        WHERE score_day = @day
+          AND NOT COALESCE(score BETWEEN 0 AND 1 AND percentile BETWEEN 0 AND 100, FALSE)
+    """
+    wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
+    why = (
+        "All scores are probabilities."
+        if wrong == 0
+        else f"{wrong:,} rows hold an impossible score or percentile."
+    )
+    return ScoreCheck("scores_in_range", wrong == 0, float(wrong), 0.0, why)
+
+
+def _spread(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
+    sql = f"""
+        SELECT COALESCE(MAX(n) / SUM(n), 0) AS share FROM (
+          SELECT margin, COUNT(*) AS n FROM {scores} WHERE score_day = @day GROUP BY margin
+        ) AS counted
+    """
+    share = float(table(warehouse, sql, {"day": day})["share"][0].as_py())
+    why = f"The most frequent score holds {share:.1%} of the leads."
+    return ScoreCheck("scores_spread", share <= 0.5, share, 0.5, why, severity="warn")

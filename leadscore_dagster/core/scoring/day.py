@@ -1,0 +1,169 @@
+"""One day of scores: who is scored, their features as known that morning, the champion's verdict.
+
+Lives here: the steps of a day over the warehouse. Does not: ranking and reasons (score), the SQL of who is scored
+(sql/scoring), who is champion (core/champion).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from leadscore_dagster.core import registry
+from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.decisions import decision_log
+from leadscore_dagster.core.errors import GateRefused, InputError
+from leadscore_dagster.core.features.fold import fold_features_of
+from leadscore_dagster.core.features.query import feature_query
+from leadscore_dagster.core.gates import evaluate_gates, metrics_from_dict, require_passed
+from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
+from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
+from leadscore_dagster.core.scoring.score import score_decisions
+from leadscore_dagster.core.sources import ingest_log
+from leadscore_dagster.core.sources.report import IngestReport
+from leadscore_dagster.core.warehouse import Warehouse, compose, table
+from leadscore_dagster.recipes.schema import Recipe, VintageSource
+
+DECISIONS, PROSPECTS = "decisions_of_day", "prospects_of_day"
+LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
+
+
+def take_decisions(
+    warehouse: Warehouse, recipe: Recipe, day: date, location: str
+) -> tuple[IngestReport, int, int]:
+    """Read the decision source as it stands on ``day`` and write who is to be scored.
+
+    The log is read up to the end of the day; the recipe's statement decides what counts as known by the hour it
+    scores. Returns the account of the extract, and the number of decisions and of prospects.
+    """
+    source = recipe.decision_source.model_copy(update={"table": _of_day(recipe)})
+    report = ingest_log(warehouse, recipe.decisions.source, source, location, day + timedelta(days=1))
+    decisions = _write_decisions(warehouse, recipe, day, recipe.scoring.decisions, DECISIONS)
+    prospects = 0
+    if recipe.scoring.prospects:
+        prospects = _write_decisions(warehouse, recipe, day, recipe.scoring.prospects, PROSPECTS)
+    return report, decisions, prospects
+
+
+def champion_of_day(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) -> LoadedVersion:
+    """The champion at the start of ``day``, its files verified and its gates evaluated again.
+
+    Raises
+    ------
+    GateRefused : nobody is champion on that day, or the champion's stored evidence does not pass the gates.
+    InputError : the version's files are not what its digests say.
+    """
+    entry = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC))
+    if entry is None:
+        raise GateRefused(
+            f"No champion of {recipe.name!r} on {day}: no candidate had passed its gates by then. "
+            f"Run `leadscore run {recipe.name}` for a quarter that begins on or before that day."
+        )
+    manifest = registry.read_manifest(models, entry.version)
+    require_passed(
+        evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates), f"Champion {entry.version}"
+    )
+    return load_to_score(models, entry.version, fold_features_of(recipe))
+
+
+def score_day(
+    warehouse: Warehouse,
+    recipe: Recipe,
+    champion: Champion,
+    day: date,
+    decisions: str,
+    target: str,
+    scored_at: datetime,
+) -> pa.Table:
+    """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``."""
+    who = (
+        f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
+    )
+    relations = {"decisions": who, **_log_of_day(recipe)}
+    query = feature_query(recipe)
+    with_keys = (
+        f"SELECT d.{recipe.decisions.entity}, d.decision_at, f.* FROM decisions AS d "
+        f"JOIN features_of_day AS f ON f.decision_id = d.decision_id"
+    )
+    rows = warehouse.query(with_keys, {"day": day}, {**relations, "features_of_day": query.sql})
+    ids = table(warehouse, f"SELECT decision_id FROM {decisions} WHERE score_day = @day", {"day": day})
+    scores = score_decisions(
+        rows,
+        champion,
+        recipe,
+        day=day,
+        vintage_as_of=_newest_vintage(warehouse, recipe, day),
+        scored_at=scored_at,
+        catalogue=champion.catalogue,
+        decisions=ids["decision_id"],
+    )
+    warehouse.write_partition(target, day.isoformat(), scores)
+    return scores
+
+
+def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> int:
+    """The day's list as a CSV that a spreadsheet opens; returns its rows."""
+    scores = table(warehouse, f"SELECT * FROM {LEAD_SCORES} WHERE score_day = @day", {"day": day})
+    carried = ", ".join(f"`{name}`" for name in recipe.scoring.carry)
+    carry = None
+    if carried:
+        carry = table(
+            warehouse,
+            f"SELECT CAST({recipe.decisions.id} AS STRING) AS decision_id, {carried} FROM {_of_day(recipe)} WHERE as_of = @as_of",
+            {"as_of": day + timedelta(days=1)},
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_ranked_csv(scores, carry, path)
+
+
+def score_histogram(probability: npt.NDArray[np.float64]) -> str:
+    """Distribution of the day's scores as a Markdown table."""
+    edges = np.quantile(probability, [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1]) if len(probability) else []
+    names = ("lowest", "25%", "median", "75%", "90%", "99%", "highest")
+    rows = "\n".join(f"| {name} | {edge:.2%} |" for name, edge in zip(names, edges, strict=False))
+    return f"| quantile | score |\n|---|---|\n{rows}\n"
+
+
+def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str, target: str) -> int:
+    """Run the statement that says who is scored; its entity column may carry the recipe's name or ``entity``."""
+    entity = recipe.decisions.entity
+    parameters = {"day": day, "log_as_of": day + timedelta(days=1)}
+    relations = {"decision_log": decision_log(recipe), **_log_of_day(recipe)}
+    found = table(warehouse, compose(name), parameters, relations)
+    names = [entity if column == "entity" else column for column in found.column_names]
+    if names != ["decision_id", entity, "decision_at"]:
+        raise InputError(
+            f"The statement returns {', '.join(found.column_names)}",
+            where=f"sql/{name}.sql",
+            remedy=f"return decision_id, {entity} (or entity) and decision_at",
+        )
+    rows = found.rename_columns(names).sort_by("decision_id")
+    rows = rows.append_column("score_day", pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
+    return warehouse.write_partition(target, day.isoformat(), rows)
+
+
+def _of_day(recipe: Recipe) -> str:
+    return f"{recipe.decision_source.table}_of_day"
+
+
+def _log_of_day(recipe: Recipe) -> dict[str, str]:
+    """The log as it stood that day takes the place of its quarterly partitions."""
+    return {
+        recipe.decision_source.table: f"SELECT * FROM {_of_day(recipe)} WHERE as_of = DATE_ADD(@day, INTERVAL 1 DAY)"
+    }
+
+
+def _newest_vintage(warehouse: Warehouse, recipe: Recipe, day: date) -> date | None:
+    """The oldest of the sources' newest vintages that had arrived before the day began."""
+    newest = []
+    for source in recipe.sources.values():
+        if isinstance(source, VintageSource):
+            sql = f"SELECT MAX(as_of) AS as_of FROM {source.table} WHERE available_at <= TIMESTAMP(@day)"
+            newest.append(table(warehouse, sql, {"day": day})["as_of"][0].as_py())
+    if any(as_of is None for as_of in newest):
+        raise InputError(f"A source had no vintage on {day}", remedy="ingest the earlier drops first")
+    return min(newest, default=None)

@@ -1,0 +1,56 @@
+"""A registered model version, ready to score a day.
+
+Lives here: joining what the registry keeps of a version (model, features, gains) into what `score_decisions`
+asks for. Does not: verifying and reading files (registry), choosing the version (champion)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from leadscore_dagster.core import registry
+from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.modelling.matrix import to_matrix
+from leadscore_dagster.core.modelling.scoring import FoldFeatures, Scores, ScoringModel, with_fold_features
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A `scoring.score.ScoringModel`. ``gains``: deciles of the test period, decile, n and positives a
+    row."""
+
+    version: str
+    model: ScoringModel
+    gains: Sequence[Mapping[str, Any]]
+
+    @property
+    def feature_names(self) -> Sequence[str]:
+        return self.model.columns.names
+
+    @property
+    def catalogue(self) -> dict[str, Feature]:
+        """The features as they were declared when the version was trained, by name."""
+        return {feature.name: feature for feature in self.model.features}
+
+    def prepare(self, table: pa.Table) -> pa.Table:
+        """``table`` with the features computed inside the fold, from the statistics of the training rows."""
+        return with_fold_features(table, self.model.features, self.model.fold_features, self.model.statistics)
+
+    def score(self, table: pa.Table, contributions: bool) -> Scores:
+        """Scores of a prepared table, in its order."""
+        return self.model.score_matrix(to_matrix(table, self.model.columns), contributions)
+
+
+def load_to_score(folder: Path, version: str, fold_features: FoldFeatures | None = None) -> LoadedVersion:
+    """The version in the registry ``folder``, after every digest was verified.
+
+    Raises
+    ------
+    InputError : no such version, a file that was changed, or fold features without their statements.
+    """
+    model = registry.load_version(folder, version, fold_features)
+    return LoadedVersion(version, model, tuple(registry.read_manifest(folder, version)["gains"]))

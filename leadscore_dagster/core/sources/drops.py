@@ -1,0 +1,291 @@
+"""Which files are a quarter's drop, whether they are all there, and since when they can have been known.
+
+Here: file names, manifests, digests. Not here: what is inside a file (files.py, reading.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Literal
+
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.recipes.contract import quarter_of
+from leadscore_dagster.recipes.schema import VintageSource
+
+SUFFIXES = (".csv.gz", ".csv", ".parquet", ".zip")
+_QUARTER = re.compile(r"\d{4}_q[1-4]", re.IGNORECASE)
+_LOOKS_LIKE_A_QUARTER = r"(?P<quarter>\d{4}[_-]?[a-z]?\d+)"
+
+AvailableFrom = Literal["manifest", "declared lag", "file time"]
+
+
+@dataclass(frozen=True)
+class DropFile:
+    """One file: where it is, SHA-256 of its bytes, and its data rows where a manifest states them."""
+
+    path: Path
+    sha256: str
+    expected_rows: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A complete delivery of one source, sorted by file name. ``digest`` is of the contents."""
+
+    files: tuple[DropFile, ...]
+    as_of: date
+    available_at: datetime
+    available_at_from: AvailableFrom
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    name: str
+    available_at: datetime
+    sha256: dict[str, str]
+    rows: dict[str, int]
+
+
+def find_drop(source: VintageSource, folder: Path, as_of: date) -> Drop:
+    """The drop of ``source`` that describes ``as_of``.
+
+    ``available_at`` is the manifest's, else ``as_of`` plus the declared lag, else the newest file's own time.
+    Raises InputError: no drop for that quarter, an incomplete or too large set, one file twice, a quarter that
+    does not exist in a name, a manifest that disagrees, an availability before ``as_of``.
+    """
+    quarter = quarter_of(as_of)
+    paths, others = _matching(source.files, folder, quarter)
+    manifest = _read_manifest(folder / f"manifest_{quarter}.json", quarter, as_of)
+    _refuse_incomplete(source, folder, quarter, paths, others, manifest)
+    _refuse_two_formats(paths)
+    files = digested(paths)
+    if manifest is not None:
+        files = tuple(_verified(file, manifest) for file in files)
+    available_at, stated_by = _available_at(source, as_of, paths, manifest)
+    return Drop(files, as_of, available_at, stated_by, digest_of(files))
+
+
+def find_files(patterns: Sequence[str], location: Path) -> tuple[DropFile, ...]:
+    """The files of a log: ``location`` itself, or the files of that folder that match a pattern.
+
+    Raises InputError if there is none or if one is there twice.
+    """
+    if not location.exists():
+        raise InputError("no such file or folder", where=location.name, remedy="check the source's location")
+    if location.is_file():
+        paths = [location]
+    else:
+        paths, _ = _matching(patterns, location, None)
+        if not paths:
+            raise InputError("no file of this source", where=location.name, remedy=f"expected {' or '.join(patterns)}")
+    _refuse_two_formats(paths)
+    return digested(paths)
+
+
+def digested(paths: Iterable[Path]) -> tuple[DropFile, ...]:
+    """The files with their digests. Raises InputError if two have the same content or one has none."""
+    seen: dict[str, str] = {}
+    files = []
+    for path in paths:
+        if path.stat().st_size == 0:
+            raise InputError("the file is empty", where=path.name, rows=0, remedy="ask for the file again")
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest in seen:
+            raise InputError(
+                f"the same file twice: its content is that of {seen[digest]}",
+                where=path.name,
+                remedy="remove one of the two, or ask for the missing file",
+            )
+        seen[digest] = path.name
+        files.append(DropFile(path, digest))
+    return tuple(files)
+
+
+def digest_of(files: Sequence[DropFile]) -> str:
+    """One digest of the contents of several files, whatever their names and order."""
+    return hashlib.sha256("\n".join(sorted(file.sha256 for file in files)).encode()).hexdigest()
+
+
+def stem(name: str) -> str:
+    """A file name without its format; the whole name if the format is not one we read."""
+    suffix = _suffix(name)
+    return name[: -len(suffix)] if suffix else name
+
+
+def _suffix(name: str) -> str:
+    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+
+
+def _matching(patterns: Sequence[str], folder: Path, quarter: str | None) -> tuple[list[Path], dict[str, list[str]]]:
+    """Paths of the wanted quarter, and the names of the other quarters' files by quarter as written."""
+    if not folder.is_dir():
+        raise InputError("no such folder", where=folder.name, remedy="check the source's location")
+    expressions = [_expression(pattern) for pattern in patterns]
+    wanted: list[Path] = []
+    others: dict[str, list[str]] = {}
+    for path in sorted(folder.iterdir()):
+        if not _suffix(path.name) or path.name.startswith(".") or not path.is_file():
+            continue
+        found = next((m for e in expressions if (m := e.fullmatch(stem(path.name)))), None)
+        if found is None:
+            continue
+        written = found.groupdict().get("quarter")
+        if written is None or quarter is None or written.lower() == quarter:
+            wanted.append(path)
+        else:
+            others.setdefault(written.lower(), []).append(path.name)
+    return wanted, others
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{quarter\}|\*)", stem(pattern))
+    special = {"{quarter}": _LOOKS_LIKE_A_QUARTER, "*": r"[^/]*"}
+    return re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.IGNORECASE)
+
+
+def _refuse_incomplete(
+    source: VintageSource,
+    folder: Path,
+    quarter: str,
+    paths: list[Path],
+    others: dict[str, list[str]],
+    manifest: _Manifest | None,
+) -> None:
+    expected = source.expected_files
+    if manifest is not None:
+        expressions = [_expression(pattern) for pattern in source.files]
+        here = {stem(path.name) for path in paths}
+        for name in sorted(manifest.sha256):
+            if any(e.fullmatch(stem(name)) for e in expressions) and stem(name) not in here:
+                raise InputError(
+                    f"incomplete drop {quarter}: {name} is in {manifest.name} but not here",
+                    where=folder.name,
+                    remedy="wait for the file or ask for it again",
+                )
+    if len(paths) == expected:
+        return
+    impossible = sorted(name for q, names in others.items() if not _QUARTER.fullmatch(q) for name in names)
+    if len(paths) < expected and impossible:
+        raise InputError(
+            f"wrong quarter in the name: {len(paths)} of {expected} files of {quarter}, and a quarter that "
+            "does not exist",
+            where=", ".join(impossible[:3]),
+            remedy="rename the file to the quarter it describes, such as 2024_q1",
+        )
+    if not paths:
+        there = ", ".join(sorted(q for q in others if _QUARTER.fullmatch(q))) or "none"
+        raise InputError(
+            f"no drop of {source.table} for {quarter}",
+            where=folder.name,
+            remedy=f"quarters that are there: {there}; expected {' or '.join(source.files)}",
+        )
+    names = ", ".join(path.name for path in paths)
+    kind = "incomplete" if len(paths) < expected else "more files than expected in"
+    remedy = "wait for the missing file" if len(paths) < expected else "remove what does not belong"
+    _refuse_two_formats(paths)
+    digested(paths)  # a copy under another name is the better explanation
+    raise InputError(
+        f"{kind} drop {quarter}: expected {expected} files, found {len(paths)} ({names})",
+        where=folder.name,
+        remedy=f"{remedy}, or change expected_files in the recipe",
+    )
+
+
+def _refuse_two_formats(paths: Sequence[Path]) -> None:
+    seen: dict[str, str] = {}
+    for path in paths:
+        key = stem(path.name).lower()
+        if key in seen:
+            raise InputError(
+                f"the same file twice: {seen[key]} is there too", where=path.name, remedy="keep one of the two"
+            )
+        seen[key] = path.name
+
+
+def _verified(file: DropFile, manifest: _Manifest) -> DropFile:
+    """The file with the rows the manifest states. A repacked file (csv as gz) is only held to its rows."""
+    name = file.name
+    if name not in manifest.sha256:
+        listed = next((other for other in manifest.sha256 if stem(other) == stem(name)), None)
+        if listed is None:
+            raise InputError(
+                f"the file is not listed in {manifest.name}", where=name, remedy="remove it or correct the manifest"
+            )
+        return DropFile(file.path, file.sha256, manifest.rows[listed])
+    if manifest.sha256[name] != file.sha256:
+        raise InputError(
+            f"not the file that {manifest.name} describes (truncated or changed): expected "
+            f"{manifest.rows[name]:,} rows, found {_count_rows(file.path)}",
+            where=name,
+            remedy="copy the file again",
+        )
+    return DropFile(file.path, file.sha256, manifest.rows[name])
+
+
+def _count_rows(path: Path) -> str:
+    """Rows of a damaged file, for the message only: lines of a CSV, unknown for anything packed."""
+    if not path.name.lower().endswith(".csv"):
+        return "a different content"
+    with path.open("rb") as stream:
+        lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    return f"{max(lines - 1, 0):,}"
+
+
+def _available_at(
+    source: VintageSource, as_of: date, paths: Sequence[Path], manifest: _Manifest | None
+) -> tuple[datetime, AvailableFrom]:
+    start = datetime.combine(as_of, time(), UTC)
+    stated_by: AvailableFrom
+    if manifest is not None:
+        instant, stated_by = manifest.available_at, "manifest"
+    elif source.available_after_days is not None:
+        instant, stated_by = start + timedelta(days=source.available_after_days), "declared lag"
+    else:
+        newest = max(path.stat().st_mtime for path in paths)
+        instant, stated_by = datetime.fromtimestamp(newest, UTC), "file time"
+    if instant < start:
+        raise InputError(
+            f"available_at {instant.isoformat()} ({stated_by}) is before as_of {as_of}",
+            where=manifest.name if manifest else paths[0].name,
+            remedy="a drop cannot be known before the state it describes: correct the quarter or the time",
+        )
+    return instant, stated_by
+
+
+def _read_manifest(path: Path, quarter: str, as_of: date) -> _Manifest | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        available_at = datetime.fromisoformat(content["available_at"])
+        stated_as_of = date.fromisoformat(content["as_of"])
+        digests = {str(entry["name"]): str(entry["sha256"]).lower() for entry in content["files"]}
+        rows = {str(entry["name"]): int(entry["rows"]) for entry in content["files"]}
+        stated_quarter = str(content["quarter"]).lower()
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"the manifest does not read ({type(error).__name__}: {error})",
+            where=path.name,
+            remedy="it needs quarter, as_of, available_at and files with name, rows and sha256",
+        ) from error
+    if available_at.tzinfo is None:
+        raise InputError("available_at has no time zone", where=path.name, remedy="write it in UTC, ending in Z")
+    if stated_as_of != as_of or stated_quarter != quarter:
+        raise InputError(
+            f"wrong quarter: named {quarter}, but it states {stated_quarter} as of {stated_as_of}",
+            where=path.name,
+            remedy=f"{quarter} is as of {as_of}: rename the files or correct the manifest",
+        )
+    return _Manifest(path.name, available_at.astimezone(UTC), digests, rows)

@@ -1,0 +1,100 @@
+"""What every engine offers: query, write, drop and describe partitions, and tell what a query would read.
+
+Not here: an engine. `Lake` is the embedded one; BigQuery has its own module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import pyarrow as pa
+
+Relation: TypeAlias = pa.Table | pa.RecordBatchReader | str
+"""A table given with the query: Arrow data, or the text of a GoogleSQL SELECT."""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a query would read: bytes (an estimate) and the stored tables it touches, sorted."""
+
+    bytes_scanned: int
+    tables: tuple[str, ...]
+
+
+class Warehouse(Protocol):
+    """Tables made of partitions that are replaced whole, queried with GoogleSQL.
+
+    Table names in SQL are unqualified; values are bound as `@parameters`. `relations` adds a table or takes
+    the place of one; an SQL relation reads the stored table of its own name, so a table can be narrowed:
+    `{"rep_vintage": "SELECT * FROM rep_vintage WHERE available_at <= @cut"}`.
+    Results hold GoogleSQL types only: int64, float64, bool, string, binary, date32, timestamp[us, UTC],
+    timestamp[us] (DATETIME) and lists or structs of them.
+    Bad input raises `InputError`: an unknown table, a missing parameter, a name that is not allowed.
+    """
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None = None,
+        relations: Mapping[str, Relation] | None = None,
+    ) -> pa.RecordBatchReader:
+        """Result as a stream of record batches; memory does not grow with the number of rows."""
+        ...
+
+    def create_partition(
+        self,
+        table: str,
+        partition: str,
+        sql: str,
+        parameters: Mapping[str, object] | None = None,
+        relations: Mapping[str, Relation] | None = None,
+    ) -> int:
+        """Replace one partition by the result of a query, all or nothing; returns the rows written."""
+        ...
+
+    def write_partition(
+        self, table: str, partition: str, data: pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch]
+    ) -> int:
+        """Replace one partition by Arrow data, all or nothing, streaming; returns the rows written."""
+        ...
+
+    def drop_partition(self, table: str, partition: str) -> None:
+        """Remove one partition; removing one that is not there is no error."""
+        ...
+
+    def schema(self, table: str) -> pa.Schema:
+        """Columns of a table over all its partitions."""
+        ...
+
+    def tables(self) -> list[str]:
+        """Names of the tables that have at least one partition, sorted."""
+        ...
+
+    def partitions(self, table: str) -> list[str]:
+        """Partition keys of a table, sorted; empty for a table never written."""
+        ...
+
+    def digest(self, table: str, partition: str) -> str:
+        """Digest of a partition's content: equal data written again has the same digest."""
+        ...
+
+    def dry_run(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None = None,
+        relations: Mapping[str, Relation] | None = None,
+    ) -> DryRun:
+        """What the query would read, without running it."""
+        ...
+
+
+def table(
+    warehouse: Warehouse,
+    sql: str,
+    parameters: Mapping[str, object] | None = None,
+    relations: Mapping[str, Relation] | None = None,
+) -> pa.Table:
+    """The whole result of a query in memory: for results known to be small enough."""
+    return warehouse.query(sql, parameters, relations).read_all()

@@ -1,0 +1,65 @@
+"""The only assembler: recipes in, Dagster definitions out. Tests and the command line override its arguments."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+
+import dagster as dg
+
+# Checks per partition are marked preview in this version; the project's tests pin the behaviour it relies on.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+from leadscore_dagster.assets import model, scores, training, vintages  # noqa: E402
+from leadscore_dagster.checks import gates as gate_checks  # noqa: E402
+from leadscore_dagster.checks import leakage as leakage_checks  # noqa: E402
+from leadscore_dagster.checks import scores as score_checks  # noqa: E402
+from leadscore_dagster.checks import vintages as vintage_checks  # noqa: E402
+from leadscore_dagster.jobs import jobs  # noqa: E402
+from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes  # noqa: E402
+from leadscore_dagster.recipes.schema import Recipe  # noqa: E402
+from leadscore_dagster.resources import Workspace, default_home  # noqa: E402
+from leadscore_dagster.schedules import daily_schedule  # noqa: E402
+
+
+def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | None = None) -> dg.Definitions:
+    """Assets, checks, jobs and schedules of every recipe.
+
+    Parameters
+    ----------
+    recipes : default: the shipped ones, and those that ``LEADSCORE_RECIPES`` names (paths, separated like PATH).
+    workspace : default: the home that ``LEADSCORE_HOME`` names, with the machine's clock.
+    """
+    chosen = list(recipes) if recipes is not None else _recipes_of_environment()
+    assets: list[dg.AssetsDefinition] = []
+    checks: list[dg.AssetChecksDefinition] = []
+    defined, schedules = [], []
+    for recipe in chosen:
+        for room in (vintages, training, model, scores):
+            assets += room.build_assets(recipe)
+        for room_checks in (vintage_checks, leakage_checks, gate_checks, score_checks):
+            checks += room_checks.build_checks(recipe)
+        own = jobs(recipe)
+        defined += own
+        schedules += [daily_schedule(recipe, job) for job in own if job.name.endswith("_daily_scores")]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=defined,
+        schedules=schedules,
+        resources={"workspace": workspace or Workspace(home=str(default_home()))},
+        executor=dg.in_process_executor,
+    )
+
+
+def _recipes_of_environment() -> list[Recipe]:
+    own = [path for path in os.environ.get("LEADSCORE_RECIPES", "").split(os.pathsep) if path]
+    return [load_recipe(name) for name in [*shipped_recipes(), *own]]
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What ``workspace.yaml`` loads."""
+    return build_defs()

@@ -1,0 +1,54 @@
+"""Three jobs a recipe: ingest a quarter's drops, refresh a quarter from drop to champion, score a day.
+
+A job cannot mix quarterly and daily partitions, hence the split; and what a blocking check stops, it stops only
+inside one run, hence one run per quarter for the whole chain.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from leadscore_dagster.assets.shell import key
+from leadscore_dagster.recipes.schema import Recipe, VintageSource
+
+
+def vintage_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    """The assets made of vendor drops."""
+    return [key(recipe, source.table) for source in recipe.sources.values() if isinstance(source, VintageSource)]
+
+
+def quarterly_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    """Every asset of a quarter, from drop to champion."""
+    sources = [key(recipe, source.table) for source in recipe.sources.values()]
+    return sources + [key(recipe, name) for name in ("labels", "training_table", "candidate_model", "champion_model")]
+
+
+def daily_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    """Every asset of a day."""
+    names = ["decisions_of_day", "lead_scores_daily", "ranked_leads"]
+    return [key(recipe, name) for name in names + (["prospect_scores"] if recipe.scoring.prospects else [])]
+
+
+def jobs(recipe: Recipe) -> list[dg.UnresolvedAssetJobDefinition]:
+    """The jobs of a recipe."""
+    defined = [
+        dg.define_asset_job(
+            f"{recipe.name}_refresh",
+            selection=dg.AssetSelection.assets(*quarterly_keys(recipe)),
+            description="One quarter from drop to champion: ingest, label, train, audit, gate, promote.",
+        ),
+        dg.define_asset_job(
+            f"{recipe.name}_daily_scores",
+            selection=dg.AssetSelection.assets(*daily_keys(recipe)),
+            description="Score one day with the champion of that day.",
+        ),
+    ]
+    if vintage_keys(recipe):
+        defined.append(
+            dg.define_asset_job(
+                f"{recipe.name}_ingest",
+                selection=dg.AssetSelection.assets(*vintage_keys(recipe)),
+                description="Take in one quarter's drops, without training.",
+            )
+        )
+    return defined

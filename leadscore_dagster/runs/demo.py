@@ -1,0 +1,156 @@
+"""`leadscore demo`: a simulated market through the whole product, and a summary beside the truth.
+
+Lives here: the demo's calendar and its summary. Does not: the simulator (core/market), any step of a run. The truth
+file is read here alone, to be shown beside the result; the pipeline cannot see it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leadscore_dagster.core import promotion, registry
+from leadscore_dagster.core.audit.verdict import SEVERITY, overall
+from leadscore_dagster.core.battery import audit_training_table
+from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.labels import label_report
+from leadscore_dagster.core.market import DEMO, MarketSize, generate_market
+from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.sources.ledger import INGESTS
+from leadscore_dagster.core.warehouse import table
+from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.resources import Workspace
+from leadscore_dagster.runs.instance import Progress, Refusal, instance_of
+from leadscore_dagster.runs.outcome import REFUSED, TextOutcome, columns
+from leadscore_dagster.runs.refresh import gate_record, gate_table, opened, refresh
+from leadscore_dagster.runs.scoring import day_outcome, list_path, score
+
+RECIPE = "advisor_mql"
+#: the simulated world ends on 2026-02-01; its last two quarters are run as they would have been at the time
+QUARTERS = (date(2025, 10, 1), date(2026, 1, 1))
+DAY = date(2026, 1, 26)
+CLOCK = "2026-02-01"
+
+
+def run_demo(home: Path, leads: int | None, seed: int, progress: Progress) -> TextOutcome:
+    """Simulate, ingest, train, gate, promote and score.
+
+    Parameters
+    ----------
+    leads : size of the market, with advisors and firms in proportion; the demo size by default.
+    seed : of the market.
+    """
+    market = home / "market"
+    size = DEMO if leads is None else _size(leads)
+    if not _is_there(market, size, seed):
+        progress(f"simulating {size.reps:,} advisors, {size.firms:,} firms and {size.leads:,} leads")
+        generate_market(market, size, seed)
+        _mark(market, size, seed)
+    recipe, workspace = opened(home, RECIPE, _locations(market), CLOCK)
+    refusal: Refusal | None = None
+    with instance_of(home) as instance:
+        for quarter in QUARTERS:
+            refusal = refresh(instance, recipe, workspace, quarter, progress)
+        champion = champion_at(workspace.warehouse(recipe), datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
+        unscored = score(instance, recipe, workspace, DAY, progress) if champion else None
+    if champion is None or unscored is not None:
+        why = (unscored or refusal).why if (unscored or refusal) else "no champion"  # type: ignore[union-attr]
+        return TextOutcome(f"Refused: {why}", {"status": "refused", "why": why}, REFUSED)
+    return _summary(recipe, workspace, market)
+
+
+def _size(leads: int) -> MarketSize:
+    share = leads / DEMO.leads
+    return MarketSize(reps=round(DEMO.reps * share), firms=round(DEMO.firms * share), leads=leads)
+
+
+def _locations(market: Path) -> dict[str, str]:
+    drops = str(market / "drops")
+    return {"reps": drops, "firms": drops, "employment": drops, "firm_history": drops, "leads": str(market / "crm")}
+
+
+def _is_there(market: Path, size: MarketSize, seed: int) -> bool:
+    path = market / "made_from.json"
+    return path.is_file() and json.loads(path.read_text()) == _made_from(size, seed)
+
+
+def _mark(market: Path, size: MarketSize, seed: int) -> None:
+    (market / "made_from.json").write_text(json.dumps(_made_from(size, seed)))
+
+
+def _made_from(size: MarketSize, seed: int) -> dict[str, int]:
+    return {"reps": size.reps, "firms": size.firms, "leads": size.leads, "seed": seed}
+
+
+def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
+    """Everything the newest quarter ended with, in one page."""
+    quarter = QUARTERS[-1]
+    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    version = promotion.candidate_of(warehouse, quarter)
+    results = promotion.judge(models, recipe, version)
+    labels = label_report(warehouse, recipe, quarter)
+    audit = audit_training_table(warehouse, recipe, quarter)
+    champion = champion_at(warehouse, datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
+    assert champion is not None
+    lifts = _lifts(registry.load_test_scores(models, version), market, recipe)
+    day = day_outcome(recipe, workspace, DAY)
+    vintages = table(
+        warehouse, f"SELECT table_name, as_of, rows_read, rows_kept, rows_quarantined FROM {INGESTS} ORDER BY table_name, as_of"
+    ).to_pylist()
+    answers = [verdict.verdict for verdict in overall(audit.verdicts).values()]
+    sections = [
+        "Vintages",
+        columns([tuple(row.values()) for row in vintages], ("table", "as of", "rows read", "kept", "quarantined")),
+        f"Labels as of {quarter}",
+        columns([(name, n) for name, n in labels.counts.items() if n], ("status", "decisions")),
+        f"  {labels.positives:,} positives among {labels.labelled:,} labelled: {labels.positives / labels.labelled:.2%}",
+        f"Leakage audit of the training table of {quarter}",
+        "  " + ", ".join(f"{answers.count(answer)} {answer}" for answer in SEVERITY if answers.count(answer)),
+        *(f"  {name}: {rows:,} violating rows" for name, rows, _ in audit.violations),
+        f"Gates of candidate {version}",
+        gate_table(results),
+        "Top-decile lift on the test period",
+        columns([(name, m.value, m.low, m.high, m.n, m.positives) for name, m in lifts.items()],
+                ("ranked by", "lift", "low", "high", "n", "positives")),
+        "Champion",
+        f"  {champion.version} since {champion.effective_from:%Y-%m-%d}. {champion.why}",
+        "Scores",
+        *("  " + line if line else "" for line in day.text.splitlines()),
+    ]
+    record: dict[str, Any] = {
+        "status": "done",
+        "champion": champion.version,
+        "gates": [gate_record(result) for result in results],
+        "top_decile_lift": {name: replace(m).to_dict() for name, m in lifts.items()},
+        "labels": dict(labels.counts),
+        "outputs": {"home": workspace.home, "ranked_leads": str(list_path(recipe, workspace, DAY))},
+    }
+    return TextOutcome(_spaced(sections), record)
+
+
+def _lifts(scores: pa.Table, market: Path, recipe: Recipe) -> dict[str, Interval]:
+    """Lift of the model and of the oracle, which ranks by the true propensity, on the same test decisions."""
+    truth = pq.read_table(market / "truth" / "propensity.parquet")
+    joined = scores.join(truth, "decision_id", right_keys="lead_id", join_type="inner").sort_by("decision_id")
+    label = joined["label"].to_numpy()
+    codes = entity_codes(joined[recipe.decisions.entity])
+    ranked = {"model": joined["margin"].to_numpy(), "oracle": joined["propensity"].to_numpy()}
+    return {
+        name: period_metrics(label, margin, label * 0.0, 0.5, codes, 1000, 0)["top_decile_lift"]
+        for name, margin in ranked.items()
+    }
+
+
+def _spaced(sections: list[str]) -> str:
+    lines: list[str] = []
+    for section in sections:
+        if lines and not section.startswith(" "):
+            lines.append("")
+        lines.append(section)
+    return "\n".join(lines)

@@ -1,0 +1,159 @@
+"""`leadscore run` and `leadscore audit`: take in what has arrived, then one quarter from labels to champion.
+
+Lives here: which jobs a quarter needs and what came of it. Does not: any step itself (assets, core).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from leadscore_dagster.assets.shell import key
+from leadscore_dagster.core import promotion, registry
+from leadscore_dagster.core.arrivals import newest_quarter, quarters_to_ingest
+from leadscore_dagster.core.battery import audit_training_table
+from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.gates import GateResult
+from leadscore_dagster.jobs import quarterly_keys, vintage_keys
+from leadscore_dagster.recipes.loading import load_recipe, parse_day
+from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.resources import Workspace, write_locations
+from leadscore_dagster.runs.instance import Progress, Refusal, execute, instance_of
+from leadscore_dagster.runs.outcome import DONE, REFUSED, RunOutcome, TextOutcome, columns
+
+
+def run_recipe(
+    home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress, clock: str = ""
+) -> RunOutcome:
+    """Ingest what has arrived up to ``as_of``, then train, audit, gate and promote that quarter."""
+    recipe, workspace = opened(home, name, locations, clock)
+    quarter = _quarter(recipe, workspace, as_of)
+    with instance_of(home) as instance:
+        refusal = refresh(instance, recipe, workspace, quarter, progress)
+    return _outcome(recipe, workspace, quarter, refusal)
+
+
+def audit_recipe(home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress) -> TextOutcome:
+    """Build the training table of a quarter and audit it; exit code 2 when a feature leaks."""
+    recipe, workspace = opened(home, name, locations)
+    quarter = _quarter(recipe, workspace, as_of)
+    warehouse = workspace.warehouse(recipe)
+    with instance_of(home) as instance:
+        refusal = _ingest(instance, recipe, workspace, quarter, progress)
+        if refusal is None:
+            progress(f"{quarter}: labels and training table")
+            wanted = [*_log_keys(recipe), key(recipe, "labels"), key(recipe, "training_table")]
+            refusal = execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
+    if quarter.isoformat() not in warehouse.partitions("training_table"):
+        return TextOutcome(refusal.why if refusal else "", {"blocks": True, "features": []}, REFUSED)
+    report = audit_training_table(warehouse, recipe, quarter)
+    return TextOutcome(report.as_markdown(), report.as_json(), REFUSED if report.blocks else DONE)
+
+
+def opened(
+    home: Path, name: str, locations: dict[str, str], clock: str = ""
+) -> tuple[Recipe, Workspace]:
+    """A recipe, and the workspace of a home that remembers where the recipe's sources lie."""
+    recipe = load_recipe(name)
+    write_locations(home, recipe, locations)
+    return recipe, Workspace(home=str(home), clock=clock)
+
+
+def refresh(
+    instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, quarter: date, progress: Progress
+) -> Refusal | None:
+    """Everything a quarter needs, from drop to champion. None when the candidate passed every gate."""
+    refusal = _ingest(instance, recipe, workspace, quarter, progress)
+    if refusal is not None:
+        return refusal
+    progress(f"{quarter}: labels, training table, audit, candidate, gates, champion")
+    wanted = [asset for asset in quarterly_keys(recipe) if asset not in vintage_keys(recipe)]
+    return execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
+
+
+def _ingest(
+    instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, until: date, progress: Progress
+) -> Refusal | None:
+    if not vintage_keys(recipe):
+        return None
+    waiting = quarters_to_ingest(
+        workspace.warehouse(recipe), recipe, lambda source: workspace.location(recipe, source), until
+    )
+    for position, as_of in enumerate(waiting, start=1):
+        progress(f"{as_of}: ingesting the drop of the quarter before ({position} of {len(waiting)})")
+        refusal = execute(instance, recipe, workspace, "ingest", as_of.isoformat())
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _log_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    names = ("labels", "training_table", "candidate_model", "champion_model")
+    later = [key(recipe, name) for name in names]
+    return [asset for asset in quarterly_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
+
+
+def _quarter(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
+    if as_of is None:
+        return newest_quarter(recipe, lambda source: workspace.location(recipe, source), workspace.now().date())
+    quarter = parse_day(as_of)
+    if quarter.day != 1 or quarter.month not in (1, 4, 7, 10) or quarter < recipe.first_quarter:
+        raise InputError(
+            f"{quarter} is no quarter of recipe {recipe.name!r}",
+            remedy=f"use the first day of January, April, July or October, from {recipe.first_quarter} on",
+        )
+    return quarter
+
+
+def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refusal | None) -> RunOutcome:
+    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    instant = datetime.combine(quarter, datetime.min.time(), tzinfo=UTC)
+    champion = champion_at(warehouse, instant)
+    outputs = {"home": workspace.home, "models": str(models)}
+    judged = refusal is None or refusal.step.startswith((f"{recipe.name}__candidate_model_", f"{recipe.name}__champion"))
+    version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
+    results = promotion.judge(models, recipe, version) if version else []
+    metrics = registry.load_metrics(models, version) if version else {}
+    status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
+    lines = [f"{recipe.title}, as of {quarter}: {status}"]
+    if refusal:
+        lines += ["", refusal.why]
+    if results:
+        lines += ["", gate_table(results)]
+    if champion:
+        lines += ["", f"Champion: {champion.version}, since {champion.effective_from:%Y-%m-%d}. {champion.why}"]
+    return RunOutcome(
+        status=status,
+        version=version,
+        metrics={name: {"value": m.value, "low": m.low, "high": m.high, "n": m.n} for name, m in metrics.items()},
+        gates=[gate_record(result) for result in results],
+        outputs=outputs,
+        summary="\n".join(lines),
+    )
+
+
+def _has_candidate(warehouse: Any, quarter: date) -> bool:
+    return quarter.isoformat() in warehouse.partitions(promotion.CANDIDATES)
+
+
+def gate_record(result: GateResult) -> dict[str, Any]:
+    """A gate's result as the command line's JSON has it."""
+    return {
+        "name": result.name,
+        "passed": result.passed,
+        "value": result.value,
+        "threshold": result.threshold,
+        "why": result.why,
+    }
+
+
+def gate_table(results: list[GateResult]) -> str:
+    """Gates as a plain-text table."""
+    rows = [
+        ("passed" if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results
+    ]
+    return columns(rows, ("verdict", "gate", "value", "low", "high", "threshold"))

@@ -1,0 +1,185 @@
+"""Replay: honest features never change, features that look ahead do."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leadscore_dagster.core.audit.replay import DatedTable, replay
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster_tests.audit.world import (
+    COMPANIONS,
+    HONEST,
+    LATER_CALLS,
+    NEWEST,
+    START,
+    TABLES,
+    build,
+    features_of,
+    make_world,
+)
+
+SEEDS = st.integers(0, 10_000)
+FEW = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@FEW
+@given(seed=SEEDS, vintages=st.integers(1, 5), decisions=st.integers(1, 40))
+def test_honest_features_are_identical_in_every_world(tmp_path: Path, seed: int, vintages: int, decisions: int) -> None:
+    lake = make_world(tmp_path, seed, vintages=vintages, decisions=decisions)
+    rows = build(lake, HONEST)
+    report = replay(lake, HONEST, rows, TABLES, features_of(rows))
+    assert [feature for feature in report.features if feature.different] == []
+    assert {verdict.verdict for verdict in report.verdicts()} == {"clear"}
+    assert {feature.rows for feature in report.features} == {decisions}
+
+
+@FEW
+@given(seed=SEEDS)
+def test_a_feature_from_the_newest_vintage_is_found_in_every_world(tmp_path: Path, seed: int) -> None:
+    lake = make_world(tmp_path, seed, people=8, decisions=60)
+    rows = build(lake, NEWEST)
+    (verdict,) = replay(lake, NEWEST, rows, TABLES, ["pay"]).verdicts()
+    assert (verdict.verdict, verdict.metric) == ("leak", "rows_different")
+    assert verdict.value is not None
+    assert verdict.value > 0
+    assert "of 60 rows change" in verdict.evidence
+
+
+def test_a_log_read_beyond_the_decision_is_found(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 1, decisions=60)
+    (verdict,) = replay(lake, LATER_CALLS, build(lake, LATER_CALLS), TABLES, ["calls"]).verdicts()
+    assert verdict.verdict == "leak"
+
+
+def test_a_feature_that_counts_other_decisions_is_found(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 2, decisions=60)
+    (verdict,) = replay(lake, COMPANIONS, build(lake, COMPANIONS), TABLES, ["companions"]).verdicts()
+    assert verdict.verdict == "leak"
+
+
+def test_the_example_is_a_row_that_really_differs(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 3, decisions=60)
+    rows = build(lake, NEWEST)
+    (feature,) = replay(lake, NEWEST, rows, TABLES, ["pay"]).features
+    assert feature.example is not None
+    decision, stored, again = feature.example
+    row = rows.filter(pa.compute.equal(rows["decision_id"], decision)).to_pylist()[0]
+    assert stored == row["pay"] or (math.isnan(stored) and math.isnan(row["pay"]))  # type: ignore[arg-type]
+    assert stored != again
+
+
+def test_a_stored_value_changed_by_one_bit_is_found(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 4)
+    rows = build(lake, HONEST)
+    pay = rows["pay"].to_numpy().copy()
+    place = int(np.flatnonzero(np.isfinite(pay))[0])
+    pay[place] = np.nextafter(pay[place], np.inf)
+    changed = rows.set_column(
+        rows.schema.get_field_index("pay"), "pay", pa.array(pay, mask=rows["pay"].is_null().to_numpy())
+    )
+    found = {
+        feature.feature: feature.different for feature in replay(lake, HONEST, changed, TABLES, ["pay", "gap"]).features
+    }
+    assert found == {"pay": 1, "gap": 0}
+
+
+def test_missing_and_nan_are_not_the_same(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 5, decisions=60)
+    rows = build(lake, HONEST)
+    pay = rows["pay"].combine_chunks()
+    assert pa.compute.any(pa.compute.is_nan(pay)).as_py()
+    cleaned = pa.compute.if_else(pa.compute.is_nan(pay), None, pay)
+    changed = rows.set_column(rows.schema.get_field_index("pay"), "pay", cleaned)
+    (feature,) = replay(lake, HONEST, changed, TABLES, ["pay"]).features
+    assert feature.different == pa.compute.sum(pa.compute.is_nan(pay)).as_py()
+
+
+def test_a_decision_the_rebuild_loses_counts_as_different(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 6)
+    sql = f"SELECT h.* FROM ({HONEST}) AS h WHERE h.decision_id <> 'd0003'"
+    (feature,) = replay(lake, sql, build(lake, HONEST), TABLES, ["calls"]).features
+    assert feature.different == 1
+    assert feature.example is not None
+    assert feature.example[0] == "d0003"
+
+
+def test_a_fact_dated_after_the_decision_is_destroyed(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 7, vintages=1)
+    vintage = lake.query("SELECT * FROM job_vintage").read_all()
+    future = datetime(2030, 1, 1, tzinfo=UTC).date()
+    place = vintage.schema.get_field_index("start_date")
+    planned = vintage.set_column(place, "start_date", pa.array([future] * vintage.num_rows, pa.date32()))
+    lake.write_partition("job_vintage", "2024-01-01", planned)
+    rows = build(lake, HONEST)
+    (with_events,) = replay(lake, HONEST, rows, TABLES, ["firm"]).features
+    (without,) = replay(lake, HONEST, rows, [DatedTable("job_vintage", "available_at"), TABLES[1]], ["firm"]).features
+    assert with_events.different > 0
+    assert without.different == 0
+
+
+def test_no_training_row_proves_nothing(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 8)
+    rows = build(lake, HONEST).slice(0, 0)
+    assert {verdict.verdict for verdict in replay(lake, HONEST, rows, TABLES, ["pay"]).verdicts()} == {"unproven"}
+
+
+def test_decisions_before_the_first_vintage_are_replayed_too(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 9)
+    asked = {"decision_id": ["early"], "person": [0], "decision_at": pa.array([START], pa.timestamp("us", tz="UTC"))}
+    lake.write_partition("asked", "all", pa.table(asked))
+    (honest,) = replay(lake, HONEST, build(lake, HONEST), TABLES, ["firm"]).features
+    assert (honest.rows, honest.different) == (1, 0)
+    everybody = "SELECT d.decision_id, (SELECT COUNT(*) FROM job_vintage AS j) AS jobs FROM decisions AS d"
+    (looking,) = replay(lake, everybody, build(lake, everybody), TABLES, ["jobs"]).features
+    assert looking.example is not None
+    assert looking.example[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]), "decision_id is repeated"),
+        (lambda rows: rows.drop_columns(["pay"]), "no column pay"),
+    ],
+)
+def test_a_training_table_that_cannot_be_replayed_is_refused(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
+    lake = make_world(tmp_path, 10)
+    with pytest.raises(InputError, match=message):
+        replay(lake, HONEST, change(build(lake, HONEST)), TABLES, ["pay"])
+
+
+def test_a_query_that_repeats_a_decision_is_refused(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 11)
+    sql = f"SELECT h.* FROM ({HONEST}) AS h UNION ALL SELECT h.* FROM ({HONEST}) AS h"
+    with pytest.raises(InputError, match="decision_id is repeated"):
+        replay(lake, sql, build(lake, HONEST), TABLES, ["pay"])
+
+
+def test_instants_are_compared_to_the_microsecond(tmp_path: Path) -> None:
+    """A vintage that arrives at the very instant of a decision is known to it; a microsecond later it is not."""
+    lake = make_world(tmp_path, 12, vintages=2)
+    instant = lake.query("SELECT MAX(available_at) AS last FROM job_vintage").read_all()["last"][0].as_py()
+    moments = [instant, instant - timedelta(microseconds=1)]
+    asked = {
+        "decision_id": ["at", "before"],
+        "person": [0, 0],
+        "decision_at": pa.array(moments, pa.timestamp("us", tz="UTC")),
+    }
+    lake.write_partition("asked", "all", pa.table(asked))
+    assert {f.different for f in replay(lake, HONEST, build(lake, HONEST), TABLES, ["pay", "firm"]).features} == {0}
+    strict = HONEST.replace(
+        "c.available_at <= d.decision_at", "c.available_at <= TIMESTAMP_ADD(d.decision_at, INTERVAL 1 MICROSECOND)"
+    )
+    strict = strict.replace(
+        "j.available_at <= d.decision_at", "j.available_at <= TIMESTAMP_ADD(d.decision_at, INTERVAL 1 MICROSECOND)"
+    )
+    rows = build(lake, strict)
+    assert sum(f.different for f in replay(lake, strict, rows, TABLES, ["pay", "firm"]).features) > 0

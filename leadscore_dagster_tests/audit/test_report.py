@@ -1,0 +1,45 @@
+"""The audit's report."""
+
+from __future__ import annotations
+
+import json
+
+from leadscore_dagster.core.audit.report import as_json, as_markdown
+from leadscore_dagster.core.audit.verdict import Verdict
+
+CLEAN = [Verdict("a", "lineage", "clear", "guarded"), Verdict("a", "replay", "clear", "identical")]
+LEAKING = [*CLEAN, Verdict("b", "lineage", "leak", "end_date -> b"), Verdict("b", "replay", "clear", "identical")]
+
+
+def test_the_matrix_has_a_row_per_feature_and_a_column_per_part() -> None:
+    text = as_markdown(LEAKING)
+    assert "| feature | lineage | replay | overall |" in text
+    assert text.index("| b | leak | clear | leak |") < text.index("| a | clear | clear | clear |")
+    assert "2 features: 1 leak, 1 clear. A leak blocks training." in text
+    assert "- **b** (lineage: leak): end_date -> b" in text
+
+
+def test_a_clean_audit_has_no_evidence_section() -> None:
+    text = as_markdown(CLEAN)
+    assert "Nothing blocks." in text
+    assert "## Evidence" not in text
+
+
+def test_a_part_that_did_not_judge_a_feature_leaves_its_cell_empty() -> None:
+    assert "| c | - | clear | clear |" in as_markdown([CLEAN[0], Verdict("c", "replay", "clear", "identical")])
+
+
+def test_several_verdicts_of_one_part_show_the_worst() -> None:
+    verdicts = [Verdict("a", "known_time", "leak", "late"), Verdict("a", "known_time", "clear", "fine")]
+    assert "| a | leak | leak |" in as_markdown(verdicts)
+
+
+def test_json_names_the_verdict_that_counts() -> None:
+    found = json.loads(json.dumps(as_json(LEAKING)))
+    assert found["blocks"] is True
+    assert [(entry["feature"], entry["verdict"]) for entry in found["features"]] == [("b", "leak"), ("a", "clear")]
+    assert as_json(CLEAN)["blocks"] is False
+
+
+def test_an_audit_of_nothing_says_so() -> None:
+    assert "0 features: none judged" in as_markdown([])

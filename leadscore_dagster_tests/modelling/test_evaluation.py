@@ -1,0 +1,59 @@
+"""The gap between training and test, the gains table, importances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from leadscore_dagster.core.modelling.evaluation import gains_table, importances, train_test_gap
+from leadscore_dagster.core.modelling.metrics import auc_pr
+
+
+def scored(rows: int, seed: int, shift: float = 1.0) -> tuple[np.ndarray, np.ndarray, None]:
+    rng = np.random.default_rng(seed)
+    label = (rng.random(rows) < 0.1).astype(int)
+    return label, rng.normal(size=rows) + shift * label, None
+
+
+def test_the_gap_does_not_count_a_change_of_the_base_rate() -> None:
+    training, (label, margin, _) = scored(5000, 0), scored(2000, 1)
+    gap, fitted = train_test_gap(training, (label, margin, None), 100, seed=0)
+    thinned = np.concatenate([np.arange(2000), *[np.flatnonzero(label == 0)] * 3])
+    assert auc_pr(label[thinned], margin[thinned]) < 0.6 * auc_pr(label, margin)
+    again, _ = train_test_gap(training, (label[thinned], margin[thinned], None), 100, seed=0)
+    assert again.value == pytest.approx(gap.value, abs=1e-9)
+    assert fitted.value == pytest.approx(auc_pr(*training[:2]))
+
+
+def test_the_gap_counts_overfitting() -> None:
+    gap, _ = train_test_gap(scored(5000, 0, shift=2.0), scored(2000, 1, shift=0.5), 200, seed=0)
+    assert gap.low > 0.4
+    none, _ = train_test_gap(scored(5000, 0), scored(5000, 1), 200, seed=0)
+    assert none.low < 0 < none.high
+
+
+def test_the_gap_is_unknown_without_positives_or_with_too_few_entities() -> None:
+    label, margin, _ = scored(2000, 1)
+    nobody, _ = train_test_gap(scored(2000, 0), (np.zeros_like(label), margin, None), 100, seed=0)
+    assert np.isnan([nobody.value, nobody.low, nobody.high]).all()
+    few, _ = train_test_gap(scored(2000, 0), (label, margin, np.arange(2000) % 5), 100, seed=0)
+    assert np.isnan([few.low, few.high]).all()
+
+
+def test_gains_of_a_constant_score_are_the_base_rate_everywhere() -> None:
+    label, _, _ = scored(1003, 0)
+    gains = gains_table(label, np.zeros(1003))
+    assert [decile.lift for decile in gains] == pytest.approx([1.0] * 10)
+    assert sum(decile.n for decile in gains) == 1003
+    assert sum(decile.positives for decile in gains) == pytest.approx(label.sum())
+
+
+def test_gains_of_few_rows_have_fewer_deciles_and_none_without_rows() -> None:
+    assert [decile.n for decile in gains_table(np.array([1, 0, 0]), np.array([3.0, 2.0, 1.0]))] == [1, 1, 1]
+    assert gains_table(np.zeros(0, int), np.zeros(0)) == ()
+
+
+def test_importances_are_mean_absolute_contributions_largest_first() -> None:
+    contributions = np.array([[1, -3, 0], [-1, 1, 0]], np.float32)
+    assert importances(("a", "b", "c"), contributions) == {"b": 2.0, "a": 1.0, "c": 0.0}
+    assert list(importances(("a", "b", "c"), contributions)) == ["b", "a", "c"]

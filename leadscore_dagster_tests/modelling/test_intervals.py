@@ -1,0 +1,122 @@
+"""Intervals: determinism, coverage on simulated data, clusters, pairs, time for many rows."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.stats import norm
+
+from leadscore_dagster.core.modelling.intervals import (
+    Interval,
+    entity_codes,
+    paired_difference,
+    period_metrics,
+    wilson,
+)
+
+
+def scored(rows: int, seed: int, shift: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    label = (rng.random(rows) < 0.1).astype(int)
+    return label, rng.normal(size=rows) + shift * label
+
+
+def measure(
+    label: np.ndarray, margin: np.ndarray, codes: np.ndarray | None = None, replicates: int = 200
+) -> dict[str, Interval]:
+    probability = 1 / (1 + np.exp(-margin))
+    return period_metrics(label, margin, probability, 0.1, codes, replicates, seed=1)
+
+
+def test_intervals_hold_their_value_and_repeat_for_a_seed() -> None:
+    label, margin = scored(2000, 0)
+    first = measure(label, margin)
+    assert first == measure(label, margin)
+    for name in ("auc_roc", "auc_pr", "top_decile_lift", "precision_at_10pct", "auc_pr_over_base", "brier"):
+        assert first[name].low < first[name].value < first[name].high, name
+    assert first["test_positives"].value == label.sum()
+    assert first["auc_roc"].n == 2000
+
+
+def test_the_interval_of_auc_covers_the_truth_about_as_often_as_it_says() -> None:
+    truth = norm.cdf(0.8 / np.sqrt(2))
+    intervals = [measure(*scored(400, seed), replicates=100)["auc_roc"] for seed in range(80)]
+    covered = np.mean([interval.low <= truth <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.99
+
+
+def test_rows_of_one_entity_are_drawn_together() -> None:
+    label, margin = scored(1000, 0)
+    ten_times = np.repeat(np.arange(1000), 10)
+    codes = entity_codes(ten_times)
+    assert codes is not None
+    naive = measure(label[ten_times], margin[ten_times])["auc_roc"]
+    honest = measure(label[ten_times], margin[ten_times], codes)["auc_roc"]
+    single = measure(label, margin)["auc_roc"]
+    assert honest.high - honest.low > 2 * (naive.high - naive.low)
+    assert honest.high - honest.low == pytest.approx(single.high - single.low, rel=0.25)
+
+
+def test_entities_that_never_repeat_are_rows_and_missing_ones_are_each_their_own() -> None:
+    assert entity_codes(None) is None
+    assert entity_codes(np.array(["a", "b", "c"])) is None
+    assert entity_codes(pa.chunked_array([["a", None], [None]])) is None
+    codes = entity_codes(pa.array(["a", None, "a", None]))
+    assert codes is not None
+    assert len(set(codes.tolist())) == 3
+    assert codes[0] == codes[2]
+
+
+def test_too_few_entities_or_positives_have_no_interval() -> None:
+    label, margin = scored(900, 0)
+    few = measure(label, margin, np.arange(900) % 3)
+    assert np.isnan([few["auc_pr"].low, few["auc_pr"].high]).all()
+    assert few["auc_pr"].value > 0
+    nobody = measure(np.zeros(900, int), margin)
+    assert np.isnan([nobody["auc_pr"].value, nobody["auc_pr"].low]).all()
+    lonely = np.zeros(900, int)
+    lonely[3] = 1
+    assert np.isnan(measure(lonely, margin)["auc_pr"].low)
+    assert np.isnan(measure(np.zeros(0, int), np.zeros(0))["auc_pr"].low)
+
+
+def test_the_paired_interval_is_narrower_than_two_separate_ones() -> None:
+    label, first = scored(3000, 0)
+    second = first + np.random.default_rng(5).normal(size=3000) * 0.1
+    paired = paired_difference(label, first, second, "auc_roc", replicates=300)
+    alone = measure(label, first)["auc_roc"]
+    assert paired.low <= paired.value <= paired.high
+    assert paired.high - paired.low < 0.3 * (alone.high - alone.low)
+    same = paired_difference(label, first, 3 * first - 1, "auc_pr", replicates=100)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_the_paired_interval_sees_a_real_difference() -> None:
+    label, first = scored(5000, 0, shift=1.2)
+    noise = np.random.default_rng(3).normal(size=5000)
+    for metric in ("auc_pr", "auc_roc", "top_decile_lift"):
+        assert paired_difference(label, first, first + 2 * noise, metric, replicates=200).low > 0
+
+
+def test_wilson_intervals_are_the_published_ones() -> None:
+    # Newcombe 1998, table I: 81/263 and 0/20
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert np.isnan(wilson(0, 0)).all()
+
+
+def test_an_interval_survives_json_and_nan_is_none() -> None:
+    interval = Interval(0.5, float("nan"), 0.7, 10, 2, "bootstrap")
+    assert interval.to_dict()["low"] is None
+    assert Interval.from_dict(interval.to_dict()).to_dict() == interval.to_dict()
+
+
+def test_a_thousand_replicates_of_a_hundred_thousand_rows_take_seconds() -> None:
+    label, margin = scored(100_000, 0)
+    started = time.process_time()
+    measure(label, margin, replicates=100)
+    # a tenth of the replicates in a tenth of 30 s: loose, because test machines are busy
+    assert time.process_time() - started < 3

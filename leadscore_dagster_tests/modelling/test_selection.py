@@ -1,0 +1,47 @@
+"""The choice of an estimator: one standard error, simplest first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.modelling.selection import CrossValidated, FoldScore, choose
+
+
+def result(estimator: str, *fold_auc_pr: float) -> CrossValidated:
+    nothing = np.empty(0)
+    folds = tuple(FoldScore(nothing, nothing, value, 0.5) for value in fold_auc_pr)
+    return CrossValidated(estimator, {}, folds, Interval(float(np.mean(fold_auc_pr)), 0, 1, 1, 1, ""))
+
+
+def test_a_clearly_better_complex_estimator_is_chosen() -> None:
+    simple, complex_ = result("logistic_regression", 0.10, 0.2, 0.3), result("xgboost", 0.15, 0.25, 0.36)
+    chosen, why = choose([simple, complex_])
+    assert chosen is complex_
+    assert "best mean AUC-PR" in why
+
+
+def test_within_one_standard_error_the_simpler_is_chosen() -> None:
+    simple, complex_ = result("logistic_regression", 0.10, 0.20, 0.30), result("xgboost", 0.16, 0.18, 0.30)
+    for order in ([simple, complex_], [complex_, simple]):
+        chosen, why = choose(order)
+        assert chosen is simple
+        assert "simpler than xgboost" in why
+
+
+def test_differences_are_paired_by_fold() -> None:
+    # folds differ far more than estimators; unpaired, 0.01 would drown in the spread of the folds
+    simple, complex_ = result("logistic_regression", 0.1, 0.5, 0.9), result("xgboost", 0.11, 0.51, 0.911)
+    assert choose([simple, complex_])[0] is complex_
+
+
+def test_equal_estimators_leave_the_simpler_and_a_single_one_stands() -> None:
+    simple, complex_ = result("logistic_regression", 0.1, 0.2), result("xgboost", 0.1, 0.2)
+    assert choose([complex_, simple])[0] is simple
+    assert choose([complex_])[0] is complex_
+
+
+def test_the_variation_of_the_folds_is_their_coefficient_of_variation() -> None:
+    assert result("xgboost", 0.1, 0.2, 0.3).variation == pytest.approx(0.5)
+    assert np.isnan(result("xgboost", 0.0, 0.0).variation)

@@ -1,0 +1,180 @@
+"""The registry: same content, same id; anything else than what was written is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
+from leadscore_dagster.core.modelling.training_rows import rows_of
+from leadscore_dagster.core.registry import (
+    MANIFEST,
+    load_metrics,
+    load_test_scores,
+    load_version,
+    read_manifest,
+    save_version,
+)
+from leadscore_dagster_tests.modelling.simulated import (
+    FAST,
+    FEATURES,
+    FOLD_FEATURE,
+    MedianTenure,
+    training_table,
+)
+
+TABLE = training_table(4000, rate=0.1)
+AS_OF = date(2024, 1, 1)
+
+
+def trained(estimator: str) -> Candidate:
+    model = FAST.model_copy(update={"estimators": (estimator,)})
+    return train_candidate(TABLE, (*FEATURES, FOLD_FEATURE), model, 30, "rep", MedianTenure())
+
+
+@pytest.fixture(scope="module", params=["logistic_regression", "xgboost"])
+def candidate(request: pytest.FixtureRequest) -> Candidate:
+    return trained(request.param)
+
+
+def save(folder: Path, candidate: Candidate, **changes: object) -> str:
+    given: dict[str, object] = {
+        "recipe": "advisor_mql", "as_of": AS_OF, "vintages": {"reps": "2024-01-01"}, "code_version": "1"
+    }  # fmt: skip
+    return save_version(folder, candidate, **{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_a_loaded_model_gives_the_scores_training_saw(candidate: Candidate, tmp_path: Path) -> None:
+    version = save(tmp_path, candidate)
+    model = load_version(tmp_path, version, MedianTenure())
+    stored = load_test_scores(tmp_path, version)
+    scores = model.score(rows_of(TABLE, stored["decision_id"]), contributions=True)
+    np.testing.assert_array_equal(scores.margin, candidate.predictions["margin"].to_numpy())
+    np.testing.assert_array_equal(scores.probability, stored["probability"].to_numpy())
+    assert model.features == candidate.model.features
+    assert model.columns == candidate.model.columns
+    assert load_metrics(tmp_path, version) == candidate.metrics
+
+
+def test_the_same_content_has_the_same_id_and_is_written_once(candidate: Candidate, tmp_path: Path) -> None:
+    version = save(tmp_path, candidate)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / version).iterdir()}
+    assert save(tmp_path, candidate) == version
+    assert save(tmp_path / "elsewhere", candidate) == version
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / version).iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([version, "elsewhere"])
+    assert version.startswith("2024-01-01-")
+
+
+def test_other_content_has_another_id(candidate: Candidate, tmp_path: Path) -> None:
+    ids = [
+        save(tmp_path, candidate),
+        save(tmp_path, candidate, vintages={"reps": "2023-10-01"}),
+        save(tmp_path, candidate, code_version="2"),
+        save(tmp_path, candidate, as_of=date(2024, 4, 1)),
+    ]
+    assert len(set(ids)) == 4
+
+
+def test_the_manifest_says_what_the_model_came_from(candidate: Candidate, tmp_path: Path) -> None:
+    manifest = read_manifest(tmp_path, save(tmp_path, candidate))
+    assert manifest["vintages"] == {"reps": "2024-01-01"}
+    assert [feature["name"] for feature in manifest["features"]][-1] == "tenure_above_median"
+    assert manifest["levels"]["kind"] == ["bank", "broker", "independent", "insurer"]
+    assert manifest["fold_statistics"] == dict(candidate.model.statistics)
+    assert manifest["parameters"] == dict(candidate.parameters)
+    assert {period["name"] for period in manifest["periods"]} == {"development", "calibration", "test"}
+
+
+def test_every_changed_missing_or_added_file_is_refused(candidate: Candidate, tmp_path: Path) -> None:
+    version = save(tmp_path, candidate)
+    names = sorted(path.name for path in (tmp_path / version).iterdir())
+    assert len(names) == 3
+    for name in names:
+        path = tmp_path / version / name
+        content = path.read_bytes()
+        for other in (content[:-1], content + b" ", bytes([content[0] ^ 1]) + content[1:], None):
+            if other is None:
+                path.unlink()
+            else:
+                path.write_bytes(other)
+            with pytest.raises(InputError, match=r"digest|no complete model"):
+                load_version(tmp_path, version, MedianTenure())
+            with pytest.raises(InputError):
+                save(tmp_path, candidate)
+            path.write_bytes(content)
+    (tmp_path / version / "extra.pkl").write_bytes(b"x")
+    with pytest.raises(InputError, match="digest"):
+        load_version(tmp_path, version, MedianTenure())
+
+
+def test_a_better_looking_manifest_with_matching_file_digests_is_refused(candidate: Candidate, tmp_path: Path) -> None:
+    version = save(tmp_path, candidate)
+    path = tmp_path / version / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["metrics"]["auc_pr"]["low"] = 0.9
+    path.write_text(json.dumps(manifest, indent=1) + "\n")
+    with pytest.raises(InputError, match="digest"):
+        load_metrics(tmp_path, version)
+
+
+def test_an_interrupted_write_leaves_no_version(
+    candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.rename", crash)
+        with pytest.raises(OSError, match="disk full"):
+            save(tmp_path, candidate)
+    assert list(tmp_path.iterdir()) == []
+    load_version(tmp_path, save(tmp_path, candidate), MedianTenure())
+
+
+def test_two_runs_that_write_the_same_version_at_once_both_succeed(
+    candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.rename
+
+    def overtaken(source: Path, target: Path) -> None:
+        if not target.exists():
+            shutil.copytree(source, target)
+        real(source, target)
+
+    monkeypatch.setattr("os.rename", overtaken)
+    version = save(tmp_path, candidate)
+    assert [path.name for path in tmp_path.iterdir()] == [version]
+    read_manifest(tmp_path, version)
+
+
+@pytest.mark.parametrize("version", ["2024-01-01-0123456789ab", "../escape", "", "latest"])
+def test_a_version_that_is_not_there_is_refused(version: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="model version"):
+        load_version(tmp_path, version)
+
+
+def test_a_model_with_fold_features_needs_their_statements(candidate: Candidate, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="statements are needed"):
+        load_version(tmp_path, save(tmp_path, candidate))
+
+
+def test_another_process_trains_the_same_version(candidate: Candidate, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from leadscore_dagster_tests.test_registry import save, trained\n"
+        "print(save(Path(sys.argv[1]), trained(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "other"), candidate.estimator]
+    other = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    assert other == save(tmp_path / "here", candidate)
+    assert read_manifest(tmp_path / "other", other)["estimator"] == candidate.estimator

@@ -1,0 +1,14 @@
+-- The newest employment vintage there is, whatever the decision: the table every CRM calls "current".
+-- One row per job. It knows ends that were filed after the decision, so no feature of a model may read it; it is here
+-- to demonstrate the leak (features/days_in_gap_current).
+WITH newest AS (
+  SELECT MAX(n.as_of) AS as_of
+  FROM employment_vintage AS n
+)
+SELECT
+  e.RIA_CONTACT_CRD_ID,
+  e.PREVIOUS_REGISTRATION_COMPANY_CRD_ID,
+  e.PREVIOUS_REGISTRATION_COMPANY_START_DATE,
+  e.PREVIOUS_REGISTRATION_COMPANY_END_DATE
+FROM employment_vintage AS e
+JOIN newest AS n ON n.as_of = e.as_of
