@@ -121,7 +121,17 @@ def main() -> None:
         result = (read if given.only == "read" else build)(given.folder, given.threads)
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(json.dumps({"part": given.only, "seconds": round(seconds, 2), "cpu": round(time.process_time(), 2), "peak_gib": round(peak, 2), "n": result}))
+        print(
+            json.dumps(
+                {
+                    "part": given.only,
+                    "seconds": round(seconds, 2),
+                    "cpu": round(time.process_time(), 2),
+                    "peak_gib": round(peak, 2),
+                    "n": result,
+                }
+            )
+        )
         return
     write(given.folder, given.scale)
     for _ in range(given.repeat):

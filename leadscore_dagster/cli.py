@@ -18,7 +18,9 @@ import typer
 from leadscore_dagster.core.errors import GateRefused, InputError
 
 app = typer.Typer(
-    help="Lead scoring that knows when each fact became known.", no_args_is_help=True, add_completion=False,
+    help="Lead scoring that knows when each fact became known.",
+    no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 RecipeName = Annotated[str, typer.Argument(help="Name of a shipped recipe, or path of a recipe's YAML file.")]
@@ -46,7 +48,9 @@ def demo(
 @app.command()
 def run(
     recipe: RecipeName,
-    as_of: Annotated[str | None, typer.Option(help="Quarter to run, YYYY-MM-DD; the newest with data by default.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Quarter to run, YYYY-MM-DD; the newest with data by default.")
+    ] = None,
     source: Sources = None,
     home: Home = None,
     as_json: Json = False,
@@ -58,7 +62,9 @@ def run(
 
 
 @app.command()
-def audit(recipe: RecipeName, as_of: str | None = None, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
+def audit(
+    recipe: RecipeName, as_of: str | None = None, source: Sources = None, home: Home = None, as_json: Json = False
+) -> None:
     """Audit the training table of a quarter for leaks."""
     from leadscore_dagster.runs.refresh import audit_recipe
 
@@ -74,7 +80,9 @@ def validate(recipe: RecipeName, source: Sources = None, home: Home = None, as_j
 
 
 @app.command()
-def score(recipe: RecipeName, day: Day = None, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
+def score(
+    recipe: RecipeName, day: Day = None, source: Sources = None, home: Home = None, as_json: Json = False
+) -> None:
     """Score the leads of one day with the champion of that day."""
     from leadscore_dagster.runs.scoring import score_recipe
 
@@ -99,7 +107,9 @@ def rollback(
     recipe: RecipeName,
     to: Annotated[str, typer.Option(help="Version to restore.")],
     why: Annotated[str, typer.Option(help="Reason, kept in the ledger.")],
-    since: Annotated[str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD; now by default.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD; now by default.")
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

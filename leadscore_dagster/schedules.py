@@ -7,9 +7,11 @@ import dagster as dg
 from leadscore_dagster.recipes.schema import Recipe
 
 
-def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.UnresolvedPartitionedAssetScheduleDefinition:
+def daily_schedule(
+    recipe: Recipe, job: dg.UnresolvedAssetJobDefinition
+) -> dg.UnresolvedPartitionedAssetScheduleDefinition:
     """Score every morning at six, UTC. The partition is the day itself: today's leads, this morning."""
-    return dg.build_schedule_from_partitioned_job(  # type: ignore[return-value]
+    return dg.build_schedule_from_partitioned_job(
         job,
         name=f"{recipe.name}_daily_schedule",
         hour_of_day=6,

@@ -22,9 +22,7 @@ def _run(passed: bool, severity: dg.AssetCheckSeverity) -> tuple[dg.ExecuteInPro
         return dg.AssetCheckResult(passed=passed, severity=severity)
 
     instance = dg.DagsterInstance.ephemeral()
-    result = dg.materialize(
-        [table, model, audit], partition_key="2024-04-01", instance=instance, raise_on_error=False
-    )
+    result = dg.materialize([table, model, audit], partition_key="2024-04-01", instance=instance, raise_on_error=False)
     return result, instance
 
 

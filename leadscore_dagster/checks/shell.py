@@ -40,9 +40,7 @@ def checks_of(
     @dg.multi_asset_check(
         name="_".join([*asset.path, "checks"]),
         specs=[
-            dg.AssetCheckSpec(
-                name=name, asset=asset, description=text, blocking=True, partitions_def=partitions
-            )
+            dg.AssetCheckSpec(name=name, asset=asset, description=text, blocking=True, partitions_def=partitions)
             for name, text in described.items()
         ],
     )
@@ -57,8 +55,11 @@ def checks_of(
                 severity=_severity(result),
                 description=result.why,
                 metadata=metadata(
-                    {name: getattr(result, name) for name in ("value", "low", "high", "threshold", "rows", "evidence")
-                     if getattr(result, name, None) is not None}
+                    {
+                        name: getattr(result, name)
+                        for name in ("value", "low", "high", "threshold", "rows", "evidence")
+                        if getattr(result, name, None) is not None
+                    }
                 ),
             )
 

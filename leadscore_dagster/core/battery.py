@@ -14,6 +14,7 @@ from typing import Any
 
 from leadscore_dagster.core import evidence
 from leadscore_dagster.core.audit import report as audit_text
+from leadscore_dagster.core.audit.fold import fold_verdicts
 from leadscore_dagster.core.audit.known_time import evidence_of, known_time_verdicts
 from leadscore_dagster.core.audit.lineage import feature_lineage, read_lineage
 from leadscore_dagster.core.audit.replay import DatedTable, replay
@@ -21,6 +22,7 @@ from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdict
 from leadscore_dagster.core.audit.verdict import Verdict, blocks, overall
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.features.query import feature_query
+from leadscore_dagster.core.features.sets import feature_sets
 from leadscore_dagster.core.sources.checks import (
     LOG_CHECKS,
     VINTAGE_CHECKS,
@@ -63,7 +65,10 @@ class AuditReport:
         return "\n".join([*leaks, *broken])
 
     def as_markdown(self) -> str:
-        lines = [f"- {name}: {f'**{rows:,} violating rows**' if rows else 'no violating row'}" for name, rows, _ in self.violations]
+        lines = [
+            f"- {name}: {f'**{rows:,} violating rows**' if rows else 'no violating row'}"
+            for name, rows, _ in self.violations
+        ]
         return audit_text.as_markdown(self.verdicts) + "\n" + "\n".join(lines) + "\n"
 
     def as_json(self) -> dict[str, Any]:
@@ -106,7 +111,9 @@ def require_vintages(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
     """
     for source in recipe.sources.values():
         for key in _read_partitions(warehouse, source, as_of):
-            refuse(source_checks(warehouse, recipe, source, date.fromisoformat(key)), f"{source.table} {key} was refused")
+            refuse(
+                source_checks(warehouse, recipe, source, date.fromisoformat(key)), f"{source.table} {key} was refused"
+            )
 
 
 def audit_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> AuditReport:
@@ -206,13 +213,12 @@ def _verdicts(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[Verdict
         {"training_table": "SELECT * FROM training_table WHERE as_of = @as_of"},
     )
     dated = [_dated(source) for source in recipe.sources.values()]
-    return [
+    stored = [
         *lineage_verdicts(query.sql, schemas, declarations_of(recipe), names),
-        *known_time_verdicts(
-            evidence_found, read_lineage(query.sql, schemas), names, [table.name for table in dated]
-        ),
+        *known_time_verdicts(evidence_found, read_lineage(query.sql, schemas), names, [entry.name for entry in dated]),
         *replay(warehouse, query.sql, rows, dated, names).verdicts(),
     ]
+    return [*stored, *fold_verdicts(feature_sets(recipe), stored)]
 
 
 def _dated(source: VintageSource | LogSource) -> DatedTable:

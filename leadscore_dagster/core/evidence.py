@@ -42,9 +42,7 @@ def remembered(
     compute : returns JSON-able records.
     """
     if subject in (warehouse.partitions(TABLE) if TABLE in warehouse.tables() else []):
-        reader = warehouse.query(
-            f"SELECT content, records FROM {TABLE} WHERE subject = @subject", {"subject": subject}
-        )
+        reader = warehouse.query(f"SELECT content, records FROM {TABLE} WHERE subject = @subject", {"subject": subject})
         for row in reader.read_all().to_pylist():
             if row["content"] == content:
                 return list(json.loads(row["records"]))

@@ -22,7 +22,7 @@ from leadscore_dagster.core.modelling.intervals import (
     paired_difference,
 )
 from leadscore_dagster.core.modelling.metrics import curve, rank
-from leadscore_dagster.recipes.schema import Gate, Promotion
+from leadscore_dagster.recipes.schema import Gate, Metric, Promotion
 
 #: what a manager calls a metric
 PHRASES = {
@@ -55,7 +55,7 @@ class GateResult:
     why: str
 
 
-def evaluate_gates(metrics: Mapping[str, Interval], gates: Mapping[str, Gate]) -> list[GateResult]:
+def evaluate_gates(metrics: Mapping[str, Interval], gates: Mapping[Metric, Gate]) -> list[GateResult]:
     """Hold every gate's metric against its threshold, in the recipe's order.
 
     The unfavourable end of the interval decides unless the gate says ``use: point``. A metric that is missing

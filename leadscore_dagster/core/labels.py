@@ -76,7 +76,8 @@ class LabelReport:
         if self.maturity.num_rows:
             parts += ["", "| outcome within days | positives | share |\n|--:|--:|--:|"]
             parts += [
-                f"| {row['lag_days']} | {row['positives']:,} | {row['share']:.1%} |" for row in self.maturity.to_pylist()
+                f"| {row['lag_days']} | {row['positives']:,} | {row['share']:.1%} |"
+                for row in self.maturity.to_pylist()
             ]
         if self.is_left_truncated:
             parts += ["", f"Left truncation: {self.rows_before_first_positive:,} decisions before the first positive."]

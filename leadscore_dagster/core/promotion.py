@@ -33,8 +33,8 @@ from leadscore_dagster.core.gates import (
     to_json,
 )
 from leadscore_dagster.core.modelling.candidate import Candidate
-from leadscore_dagster.core.modelling.training_rows import rows_of
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
+from leadscore_dagster.core.modelling.training_rows import rows_of
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe
 

@@ -26,7 +26,10 @@ def gates_markdown(results: Sequence[GateResult]) -> str:
         f"{result.why} |"
         for result in results
     ]
-    return "\n".join(["| verdict | gate | value | 95% interval | threshold | why |", "|---|---|---|---|---|---|", *rows]) + "\n"
+    return (
+        "\n".join(["| verdict | gate | value | 95% interval | threshold | why |", "|---|---|---|---|---|---|", *rows])
+        + "\n"
+    )
 
 
 def candidate_markdown(candidate: Candidate) -> str:

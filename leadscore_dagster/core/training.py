@@ -20,7 +20,7 @@ from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import EVIDENCE
 from leadscore_dagster.core.warehouse import Warehouse, compose, table
 from leadscore_dagster.core.warehouse.statements import with_relations
-from leadscore_dagster.recipes.schema import Recipe, VintageSource
+from leadscore_dagster.recipes.schema import Recipe
 
 TABLE = "training_table"
 #: audits of a recipe that names none: they need nothing but decisions, labels and the log
@@ -79,8 +79,9 @@ def build_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> T
     """Write partition ``as_of`` of ``training_table`` and report on it.
 
     Columns: decision_id, the recipe's entity, decision_at, label, the features of stage ``row``, the evidence
-    columns, as_of; one row per labelled decision, in order of decision_at, decision_id. Nothing that arrived after
-    ``as_of`` is read. Raises InputError if the labels of that quarter are missing.
+    columns, as_of; one row per labelled decision, in order of decision_at, decision_id. Every decision lies before
+    ``as_of`` and every fact before its decision, so later vintages cannot change the partition.
+    Raises InputError if the labels of that quarter are missing.
     """
     key = as_of.isoformat()
     if key not in warehouse.partitions(labels.TABLE):
@@ -105,18 +106,8 @@ def training_query(recipe: Recipe) -> str:
             f"SELECT l.decision_id, l.`{entity}`, l.decision_at\nFROM {labels.TABLE} AS l\n"
             f"WHERE l.as_of = @as_of AND l.status = '{labels.LABELLED}'\n"
         ),
-        **as_it_stood(recipe),
     }
     return with_relations(text, relations) + "\nORDER BY decision_at, decision_id"
-
-
-def as_it_stood(recipe: Recipe) -> dict[str, str]:
-    """The recipe's sources, each narrowed to what had arrived before ``@as_of``: relations for a query."""
-    narrowed = {}
-    for source in recipe.sources.values():
-        known = "available_at < TIMESTAMP(@as_of)" if isinstance(source, VintageSource) else "as_of <= @as_of"
-        narrowed[source.table] = f"SELECT * FROM `{source.table}` WHERE {known}\n"
-    return narrowed
 
 
 def training_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> TrainingReport:

@@ -6,6 +6,7 @@ Lives here: YAML to ``Recipe``. Does not: what the fields mean (schema), what a 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -81,6 +82,7 @@ def _read_yaml(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
+        lines = dict(_lines(root, ())) if root is not None else {}
     except UnicodeDecodeError as error:
         raise InputError("The file is not UTF-8 text", where=path, remedy="save it as UTF-8") from error
     except yaml.YAMLError as error:
@@ -88,7 +90,7 @@ def _read_yaml(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
         where = f"{path}, line {mark.line + 1}" if mark else path
         problem = getattr(error, "problem", None) or "unreadable"
         raise InputError(f"Not valid YAML: {problem}", where=where, remedy="mend the indentation or quoting") from error
-    return document, dict(_lines(root, ())) if root is not None else {}
+    return document, lines
 
 
 def _lines(node: yaml.Node, location: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
@@ -136,12 +138,14 @@ def _explain(model: type[BaseModel], problem: Any, location: tuple[str | int, ..
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         key = str(problem["loc"][-1])
-        return f"Unknown key {key!r} at {'.'.join(str(part) for part in location)}{_did_you_mean(key, _all_keys(model))}"
+        return (
+            f"Unknown key {key!r} at {'.'.join(str(part) for part in location)}{_did_you_mean(key, _all_keys(model))}"
+        )
     if problem["type"] == "missing":
         return f"Key {name!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"].startswith("literal_error"):
-        message += _did_you_mean(str(problem["input"]), problem["ctx"]["expected"].replace("'", "").split(", "))
+        message += _did_you_mean(str(problem["input"]), re.findall(r"'([^']+)'", problem["ctx"]["expected"]))
     return f"{name}: {message}" if name else message
 
 

@@ -101,7 +101,8 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
     lifts = _lifts(registry.load_test_scores(models, version), market, recipe)
     day = day_outcome(recipe, workspace, DAY)
     vintages = table(
-        warehouse, f"SELECT table_name, as_of, rows_read, rows_kept, rows_quarantined FROM {INGESTS} ORDER BY table_name, as_of"
+        warehouse,
+        f"SELECT table_name, as_of, rows_read, rows_kept, rows_quarantined FROM {INGESTS} ORDER BY table_name, as_of",
     ).to_pylist()
     answers = [verdict.verdict for verdict in overall(audit.verdicts).values()]
     sections = [
@@ -116,8 +117,10 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
         f"Gates of candidate {version}",
         gate_table(results),
         "Top-decile lift on the test period",
-        columns([(name, m.value, m.low, m.high, m.n, m.positives) for name, m in lifts.items()],
-                ("ranked by", "lift", "low", "high", "n", "positives")),
+        columns(
+            [(name, m.value, m.low, m.high, m.n, m.positives) for name, m in lifts.items()],
+            ("ranked by", "lift", "low", "high", "n", "positives"),
+        ),
         "Champion",
         f"  {champion.version} since {champion.effective_from:%Y-%m-%d}. {champion.why}",
         "Scores",

@@ -90,7 +90,9 @@ def _explain(result: dg.ExecuteInProcessResult) -> Refusal:
                 return Refusal(str(event.step_key), text)
         if data.error is not None and data.error.cls_name == "DagsterAssetCheckFailedError":
             return Refusal(str(event.step_key), _failed_checks(result))
-        raise RuntimeError(f"Step {event.step_key} crashed: {data.error.to_string() if data.error else 'no reason given'}")
+        raise RuntimeError(
+            f"Step {event.step_key} crashed: {data.error.to_string() if data.error else 'no reason given'}"
+        )
     raise RuntimeError("The run failed before its first step; see the event log in Dagit.")
 
 

@@ -37,7 +37,9 @@ def run_recipe(
     return _outcome(recipe, workspace, quarter, refusal)
 
 
-def audit_recipe(home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress) -> TextOutcome:
+def audit_recipe(
+    home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress
+) -> TextOutcome:
     """Build the training table of a quarter and audit it; exit code 2 when a feature leaks."""
     recipe, workspace = opened(home, name, locations)
     quarter = _quarter(recipe, workspace, as_of)
@@ -54,9 +56,7 @@ def audit_recipe(home: Path, name: str, as_of: str | None, locations: dict[str, 
     return TextOutcome(report.as_markdown(), report.as_json(), REFUSED if report.blocks else DONE)
 
 
-def opened(
-    home: Path, name: str, locations: dict[str, str], clock: str = ""
-) -> tuple[Recipe, Workspace]:
+def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") -> tuple[Recipe, Workspace]:
     """A recipe, and the workspace of a home that remembers where the recipe's sources lie."""
     recipe = load_recipe(name)
     write_locations(home, recipe, locations)
@@ -114,7 +114,9 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     instant = datetime.combine(quarter, datetime.min.time(), tzinfo=UTC)
     champion = champion_at(warehouse, instant)
     outputs = {"home": workspace.home, "models": str(models)}
-    judged = refusal is None or refusal.step.startswith((f"{recipe.name}__candidate_model_", f"{recipe.name}__champion"))
+    judged = refusal is None or refusal.step.startswith(
+        (f"{recipe.name}__candidate_model_", f"{recipe.name}__champion")
+    )
     version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
     results = promotion.judge(models, recipe, version) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
@@ -153,7 +155,5 @@ def gate_record(result: GateResult) -> dict[str, Any]:
 
 def gate_table(results: list[GateResult]) -> str:
     """Gates as a plain-text table."""
-    rows = [
-        ("passed" if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results
-    ]
+    rows = [("passed" if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results]
     return columns(rows, ("verdict", "gate", "value", "low", "high", "threshold"))

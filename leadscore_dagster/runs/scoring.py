@@ -48,7 +48,11 @@ def day_outcome(recipe: Recipe, workspace: Workspace, day: date) -> TextOutcome:
     top = leads.slice(0, 5).to_pylist()
     champion = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC))
     lines = [f"{leads.num_rows:,} leads scored for {day} by {champion.version if champion else '–'}", ""]
-    lines.append(columns([(r["rank"], r["decision_id"], r["score"], r["bucket"]) for r in top], ("rank", "lead", "score", "bucket")))
+    lines.append(
+        columns(
+            [(r["rank"], r["decision_id"], r["score"], r["bucket"]) for r in top], ("rank", "lead", "score", "bucket")
+        )
+    )
     if top:
         lines += ["", f"  First on the list: {top[0]['narrative']}"]
     record = {"status": "done", "day": day.isoformat(), "leads": leads.num_rows, "outputs": {"ranked_leads": str(path)}}

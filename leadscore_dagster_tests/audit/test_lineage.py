@@ -198,8 +198,8 @@ def test_150_columns_take_less_than_a_second() -> None:
         again AS (SELECT k.* FROM known AS k),
         made AS (SELECT k.decision_id, {made} FROM again AS k)
         SELECT m.* FROM made AS m"""
-    started = time.perf_counter()
+    started = time.process_time()
     found = feature_lineage(sql, schemas)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert len(found) == 150
     assert {origin.column for origin in found["fc7"].values} == {"c7", "c8"}

@@ -65,6 +65,24 @@ def test_a_feature_that_counts_other_decisions_is_found(tmp_path: Path) -> None:
     assert verdict.verdict == "leak"
 
 
+def test_a_feature_that_asks_whether_a_decision_follows_is_found_even_if_none_does(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 2, people=50, decisions=1)
+    sql = """SELECT d.decision_id, EXISTS (SELECT 1 FROM decisions AS e
+      WHERE e.person = d.person AND e.decision_at > d.decision_at) AS followed FROM decisions AS d"""
+    (feature,) = replay(lake, sql, build(lake, sql), TABLES, ["followed"]).features
+    assert feature.example == ("d0000", False, True)
+
+
+def test_earlier_decisions_of_the_same_person_may_be_counted(tmp_path: Path) -> None:
+    lake = make_world(tmp_path, 2, decisions=60)
+    sql = """SELECT d.decision_id, COUNT(e.decision_id) AS earlier FROM decisions AS d
+      LEFT JOIN decisions AS e ON e.person = d.person AND e.decision_at < d.decision_at GROUP BY d.decision_id"""
+    rows = build(lake, sql)
+    assert pa.compute.max(rows["earlier"]).as_py() > 3
+    (verdict,) = replay(lake, sql, rows, TABLES, ["earlier"]).verdicts()
+    assert verdict.verdict == "clear"
+
+
 def test_the_example_is_a_row_that_really_differs(tmp_path: Path) -> None:
     lake = make_world(tmp_path, 3, decisions=60)
     rows = build(lake, NEWEST)

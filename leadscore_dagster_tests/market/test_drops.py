@@ -91,6 +91,24 @@ def test_advisor_rows_look_like_the_vendors(small_market: SmallMarket) -> None:
     ]
 
 
+def test_licence_shares_and_null_rates_are_those_of_the_source(small_market: SmallMarket) -> None:
+    ((series_7, cfp, assets, growth, tenure, miles, home),) = rows(
+        small_market,
+        "drops/reps_2025_q4_T*.csv",
+        """SELECT avg((Has_Series_7 = 'Yes')::INT), avg((Has_CFP = 'Yes')::INT),
+                  avg((TotalAssetsInMillions IS NULL)::INT), avg((AUMGrowthRate_1Year IS NULL)::INT),
+                  avg((DateOfHireAtCurrentFirm_NumberOfYears IS NULL)::INT),
+                  avg((MilesToWork IS NULL)::INT), avg((Home_State IS NULL)::INT) FROM t""",
+    )
+    assert series_7 == pytest.approx(0.69, abs=0.03)
+    assert cfp == pytest.approx(0.174, abs=0.025)
+    assert assets == pytest.approx(0.07, abs=0.03)
+    assert growth == pytest.approx(0.10, abs=0.03)
+    assert tenure == pytest.approx(0.042, abs=0.015)
+    assert miles == pytest.approx(0.61, abs=0.03)
+    assert home == pytest.approx(0.47, abs=0.03)
+
+
 def test_firm_figures_agree_between_files(small_market: SmallMarket) -> None:
     with duckdb.connect() as connection:
         for name, files in (("reps", "reps_2025_q4_T*"), ("firms", "firms_2025_q4")):

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from leadscore_dagster.core.modelling.intervals import (
     Interval,
     entity_codes,
+    interval_ends,
     paired_difference,
     period_metrics,
     wilson,
@@ -41,11 +42,22 @@ def test_intervals_hold_their_value_and_repeat_for_a_seed() -> None:
     assert first["auc_roc"].n == 2000
 
 
-def test_the_interval_of_auc_covers_the_truth_about_as_often_as_it_says() -> None:
-    truth = norm.cdf(0.8 / np.sqrt(2))
-    intervals = [measure(*scored(400, seed), replicates=100)["auc_roc"] for seed in range(80)]
-    covered = np.mean([interval.low <= truth <= interval.high for interval in intervals])
-    assert 0.88 <= covered <= 0.99
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    truth = {
+        "auc_roc": norm.cdf(0.8 / np.sqrt(2)),
+        "auc_pr": measure(*scored(500_000, 99), replicates=1)["auc_pr"].value,
+    }
+    drawn = [measure(*scored(500, seed), replicates=100) for seed in range(80)]
+    for metric, value in truth.items():
+        covered = np.mean([m[metric].low <= value <= m[metric].high for m in drawn])
+        assert 0.87 <= covered <= 0.99, metric
+
+
+def test_the_ends_of_auc_pr_are_freed_from_the_bias_of_the_replicates() -> None:
+    value, drawn = np.array([1.0, 1.0]), np.linspace(1, 3, 201)[:, None] * [1, 1]
+    low, high = interval_ends(value, drawn, shifted=np.array([True, False]))
+    np.testing.assert_allclose(low, [0.05, 1.05])
+    np.testing.assert_allclose(high, [1.95, 2.95])
 
 
 def test_rows_of_one_entity_are_drawn_together() -> None:

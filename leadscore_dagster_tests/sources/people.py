@@ -15,7 +15,19 @@ from leadscore_dagster.recipes.schema import LogSource, VintageSource
 
 AS_OF = date(2024, 4, 1)
 QUARTER = "2024_q1"
-HEADER = ["person", "firm", "main_firm", "name", "city", "assets", "clients", "miles", "since", "certified", "processed_at"]
+HEADER = [
+    "person",
+    "firm",
+    "main_firm",
+    "name",
+    "city",
+    "assets",
+    "clients",
+    "miles",
+    "since",
+    "certified",
+    "processed_at",
+]
 Row = dict[str, str]
 
 CONTRACT = Contract(
@@ -55,7 +67,7 @@ def person(number: int, **changes: str) -> Row:
         "main_firm": str(50 + number % 7),
         "name": f"Name{number}",
         "city": "Osseo",
-        "assets": f"${number + 1},295.31",
+        "assets": f"${number + 1:,}.31" if number > 999 else f"${number + 1},295.31",
         "clients": str(number),
         "miles": f"{number / 10}",
         "since": f"2023-{number % 12 + 1:02d}-{number % 28 + 1:02d}",
@@ -78,7 +90,9 @@ def write_csv(path: Path, rows: list[Row], header: list[str] | None = None) -> P
     return path
 
 
-def write_drop(folder: Path, rows: list[Row] | None = None, quarter: str = QUARTER, header: list[str] | None = None) -> None:
+def write_drop(
+    folder: Path, rows: list[Row] | None = None, quarter: str = QUARTER, header: list[str] | None = None
+) -> None:
     """Two files: the first half of the rows in T1, the rest in T2."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = people() if rows is None else rows

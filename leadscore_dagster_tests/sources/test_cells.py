@@ -63,7 +63,14 @@ UNREADABLE = [
     ("timestamp", "2024-01-05 12:00:00"),
     ("timestamp", "2024-13-05T12:00:00Z"),
 ]
-MISSING = [("number", "n/a"), ("integer", "NULL"), ("number", "nan"), ("flag", "Unknown"), ("date", "-"), ("text", "  ")]
+MISSING = [
+    ("number", "n/a"),
+    ("integer", "NULL"),
+    ("number", "nan"),
+    ("flag", "Unknown"),
+    ("date", "-"),
+    ("text", "  "),
+]
 
 
 def _read(kind: str, text: str) -> tuple[str | None, object]:

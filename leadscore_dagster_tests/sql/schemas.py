@@ -164,7 +164,10 @@ def _keys(table: str, random: np.random.Generator) -> Iterator[dict[str, object]
     elif table in ("decisions", "features"):
         yield from ({"decision_id": f"d{n}", "row_number": n, "decision_at": _moment(random)} for n in range(10))
     elif table in ("decision_log", "crm_leads"):
-        yield from ({"decision_id": f"d{n % 14}", "known_at": _moment(random)} for n in range(16))
+        for n in range(16):
+            day = PARAMETERS["DATE"][n % 3]
+            decided = {"decision_at": _instant(day) + timedelta(seconds=n * 5_000)} if n < 9 else {}
+            yield {"decision_id": f"d{n % 14}", "known_at": _moment(random), **decided}
 
 
 def _column(field: pa.Field, rows: list[dict[str, object]], random: np.random.Generator) -> pa.Array:

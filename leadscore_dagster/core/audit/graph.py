@@ -187,3 +187,10 @@ def path_up(ways: dict[Node, Node | None], origin: Node) -> tuple[str, ...]:
             labels.append(step.label)
         step = ways[step]
     return tuple(labels)
+
+
+def link_of(node: Node) -> Node | None:
+    """The link a node merely passes on, within its own SELECT."""
+    while node.kind == "column" and node.plain is not None:
+        node = node.plain
+    return node if node.kind == "link" and node.source is not None else None

@@ -22,13 +22,10 @@ deliveries, no facts. Here MIN serves too, and the earliest guard date of all la
 beside the guard, for nothing else: a vintage not yet known has ``g > decision_at`` and cannot change the
 answer. Anything else that looks across vintages stays open.
 
-**Decisions.** Their own rows need no guard, other decisions' rows do. Two FROM items that descend from
-decisions must be equal in decision_id or decision_at, or the one must have ``decision_at <= `` the other's;
-grouping and windows over them must keep decision_id or decision_at among the keys. Otherwise rows of
-different decisions are mixed: this analysis cannot tell whether that matters (replay can), and calls it
-``OTHER_DECISIONS``.
+**Decisions.** Their own rows need no guard, other decisions' rows do: see kinship.
 
-Lives here: this analysis. Does not: resolving names (resolve), verdicts (safety).
+Lives here: this analysis. Does not: resolving names (resolve), whose decision a row belongs
+to (kinship), verdicts (safety).
 """
 
 from __future__ import annotations
@@ -36,13 +33,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from leadscore_dagster.core.audit.graph import Comparison, Node, Read, Relation, Scope, Source
+from leadscore_dagster.core.audit.graph import Comparison, Node, Read, Relation, Scope, Source, link_of
+from leadscore_dagster.core.audit.kinship import Kinship
 from leadscore_dagster.core.audit.lineage import Lineage
 
 DECISIONS, DECISION_ID, DECISION_AT = "decisions", "decision_id", "decision_at"
 AS_OF, AVAILABLE_AT = "as_of", "available_at"
-#: name of the read that stands for rows of other decisions
-OTHER_DECISIONS = "rows of other decisions"
 #: what a column can stand for while a read is open: the guard column itself, the vintage's as_of, the
 #: earliest guard date of all later vintages (calendars only)
 _GUARD, _DAY, _NEXT = "guard", "day", "next"
@@ -74,7 +70,7 @@ class Guards:
         self.texts: dict[Read, str] = {}  # the guard that closed the read, as SQL
         self.calendars: set[Read] = set()
         self._states: dict[int, State] = {}
-        self._kin: dict[int, set[Source]] = {}
+        self._kinship = Kinship(lambda source: self._state(source.relation).tied, self._part)
         self._open: dict[int, frozenset[Read]] = {}
         for scope in lineage.scopes:
             self._find_calendars(scope)
@@ -155,9 +151,9 @@ class Guards:
         for subquery in scope.subqueries:
             for node in (subquery.filter, subquery.count, *(node for _, node in subquery.columns)):
                 carries.update({leaf.read: {} for leaf in self.lineage.below(node) if leaf.read is not None})
-        kin = self._kin_of(scope)
+        kin = self._kinship.kin_of(scope)
         tied = any(self._state(source.relation).tied for source in scope.sources)
-        passed = [(name.lower(), _link(node)) for name, node in relation.columns]
+        passed = [(name.lower(), link_of(node)) for name, node in relation.columns]
 
         def own(part: str) -> frozenset[str]:
             return frozenset(
@@ -212,7 +208,7 @@ class Guards:
         in an outer SELECT would not mean the same as one in here."""
 
         def meaning(node: Node) -> str | None:
-            link = _link(node)
+            link = link_of(node)
             return _meaning(link, ways) if link is not None else None
 
         if len(ways) > 1 and not self._same_rows(scope, ways):
@@ -249,7 +245,7 @@ class Guards:
 
     def _mark(self, scope: Scope) -> None:
         """Close what the SELECT guards; open what it mixes."""
-        self._mark_decisions(scope)
+        self._kinship.mark(scope)
         for source in scope.sources:
             for read, columns in self._state(source.relation).carries.items():
                 guard = self._guard(scope, source, columns)
@@ -289,81 +285,9 @@ class Guards:
             return False
         return (
             link.source.scope is not scope
-            or link.source in self._kin_of(scope)
-            or (self._earlier(scope, link.source, self._kin_of(scope)))
+            or link.source in self._kinship.kin_of(scope)
+            or (self._kinship.is_earlier(scope, link.source, self._kinship.kin_of(scope)))
         )
-
-    # decisions ----------------------------------------------------------------------------------------------
-
-    def _kin_of(self, scope: Scope) -> set[Source]:
-        """FROM items whose row is the decision's own: connected by decision_id or decision_at to one of them,
-        or to the row of the outer SELECT."""
-        known = self._kin.get(id(scope))
-        if known is None:
-            tied = [source for source in scope.sources if self._state(source.relation).tied]
-            outer = self._outer(scope)
-            choices = [self._connected(scope, outer, tied)] if outer else []
-            choices = choices or [self._connected(scope, {first}, tied) for first in tied]
-            strangers = [sum(self._is_stranger(scope, s, kin) for s in tied) for kin in choices]
-            known = choices[strangers.index(min(strangers))] if choices else set()
-            self._kin[id(scope)] = known
-        return known
-
-    def _outer(self, scope: Scope) -> set[Source]:
-        found: set[Source] = set()
-        outer = scope.outer
-        while outer is not None:
-            found |= {source for source in outer.sources if self._state(source.relation).tied}
-            outer = outer.outer
-        return found
-
-    def _connected(self, scope: Scope, start: set[Source], tied: list[Source]) -> set[Source]:
-        kin = set(start)
-        for _ in tied:
-            kin |= {source for source in tied if source not in kin and self._equal(scope, source, kin)}
-        return kin
-
-    def _equal(self, scope: Scope, source: Source, kin: set[Source]) -> bool:
-        for comparison in scope.comparisons:
-            sides = (comparison.small, comparison.large)
-            for own, other in (sides, sides[::-1]):
-                if comparison.equal and own.source is source and other.source in kin and comparison.binds(source):
-                    for part in ("key", "time"):
-                        if own.name.lower() in self._part(own, part) and other.name.lower() in self._part(other, part):
-                            return True
-        return False
-
-    def _earlier(self, scope: Scope, source: Source, kin: set[Source]) -> bool:
-        return any(
-            not comparison.equal
-            and comparison.small.source is source
-            and comparison.large.source in kin
-            and comparison.binds(source)
-            and comparison.small.name.lower() in self._part(comparison.small, "time")
-            and comparison.large.name.lower() in self._part(comparison.large, "time")
-            for comparison in scope.comparisons
-        )
-
-    def _is_stranger(self, scope: Scope, source: Source, kin: set[Source]) -> bool:
-        return source not in kin and not self._earlier(scope, source, kin)
-
-    def _mark_decisions(self, scope: Scope) -> None:
-        kin, outer = self._kin_of(scope), self._outer(scope)
-        keys = [scope.group_keys] if scope.aggregated else []
-        mixed = not outer and (
-            scope.limited or not all(any(self._ties(node, kin) for node in part) for part in keys + scope.partitions)
-        )
-        for source in scope.sources:
-            tied = self._state(source.relation).tied
-            if tied and (mixed or self._is_stranger(scope, source, kin)):
-                place = scope.name or "the statement"
-                source.adds = frozenset((Read(OTHER_DECISIONS, source.alias, place, f"{source.alias} in {place}"),))
-
-    def _ties(self, node: Node, kin: set[Source]) -> bool:
-        link = _link(node)
-        if link is None or link.source not in kin:
-            return False
-        return link.name.lower() in self._part(link, "key") | self._part(link, "time")
 
 
 def _meaning(link: Node, ways: Mapping[Source, Mapping[str, str]]) -> str | None:
@@ -374,10 +298,3 @@ def _meaning(link: Node, ways: Mapping[Source, Mapping[str, str]]) -> str | None
 def _is_spine(source: Source | None) -> bool:
     """Whether a link leads into decisions themselves: how they are chosen is not a feature's business."""
     return source is not None and source.relation.name == DECISIONS and source.relation.kind in ("physical", "cte")
-
-
-def _link(node: Node) -> Node | None:
-    """The link a node merely passes on, within its own SELECT."""
-    while node.kind == "column" and node.plain is not None:
-        node = node.plain
-    return node if node.kind == "link" and node.source is not None else None

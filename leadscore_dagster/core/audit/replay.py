@@ -1,13 +1,13 @@
 """Replay: destroy everything not known at the decision time, rebuild the features, require identical values.
 
-Facts of vintages become known at few instants. Between two of them every decision knows the same vintages, so
-the decisions of one interval can be rebuilt together, on tables from which all that was not known at the
-interval's last decision has been deleted: vintages that arrived later, log rows that became known later,
-facts dated later. Each interval is rebuilt in two halves that do not see each other, so a feature that looks
-at other decisions changes too.
+Facts of vintages become known at few instants. Between two of them every decision knows the same vintages, so the
+decisions of one interval are rebuilt together, on tables from which all that was not known at the interval's last
+decision has been deleted: vintages that arrived later, log rows that became known later, facts dated later, and later
+decisions. Earlier decisions stay: they had been taken. Behind the last decision everybody is decided on once more
+(a decoy), so a feature that looks at later decisions changes even where none followed.
 
-The proof is exact for vintages. A log row that became known between two decisions of one half is still there
-for the earlier one; what reads it is found where it reaches beyond the half's last decision.
+The proof is exact for vintages. A log row that became known between two decisions of one interval is still there for
+the earlier one; what reads it is found where it reaches beyond the interval's last decision.
 
 Lives here: destruction, rebuilding, comparison. Does not: the feature query (core/features), how it is run
 (core/warehouse), why a feature leaks (lineage, safety).
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -87,8 +87,8 @@ def replay(
     ----------
     warehouse : holds the stored tables; nothing is written.
     sql : the feature query (GoogleSQL): reads ``decisions`` and the stored tables, returns decision_id and features.
-    training : the stored training rows: decision_id (unique), decision_at and every other column of ``decisions``,
-        and the features.
+    training : the stored training rows: decision_id (STRING, unique), decision_at, every other column of
+        ``decisions``, and the features.
     tables : the stored tables the query reads.
     features : columns to compare.
     parameters : further parameters of ``sql``.
@@ -99,17 +99,20 @@ def replay(
     if missing:
         raise InputError(f"the training table has no column {', '.join(missing)}", rows=training.num_rows)
     _require_unique(training, "the training table")
-    parts = list(_parts(training, _instants(warehouse, tables)))
-    decisions = training.drop_columns([name for name in features if name in training.column_names])
+    parts = list(_intervals(training, _instants(warehouse, tables)))
+    decisions = training.drop_columns(list(features))
     rebuilt = []
     for rows in parts:
-        given = decisions.take(rows)
-        last = pc.max(given["decision_at"]).as_py()
+        last = pc.max(training["decision_at"].take(rows)).as_py()
         relations: dict[str, Relation] = {dated.name: dated.as_known() for dated in tables}
-        relations["decisions"] = given
+        relations["decisions"] = _taken_until(decisions, decisions.take(rows), last)
         found = table(warehouse, sql, {**(parameters or {}), _LAST: last}, relations)
+        found = found.select(["decision_id", *features])
+        found = found.filter(
+            pc.is_in(found["decision_id"], value_set=training["decision_id"].take(rows).combine_chunks())
+        )
         _require_unique(found, "the rebuilt features")
-        rebuilt.append(found.select(["decision_id", *features]))
+        rebuilt.append(found)
     return ReplayReport(tuple(_compare(training, rebuilt, features)), len(parts))
 
 
@@ -123,16 +126,24 @@ def _instants(warehouse: Warehouse, tables: Sequence[DatedTable]) -> list[dateti
     return sorted(instants)
 
 
-def _parts(training: pa.Table, instants: Sequence[datetime]) -> Iterator[np.ndarray]:
-    """Row numbers of each part to rebuild together: decisions between two instants, every second one."""
+def _intervals(training: pa.Table, instants: Sequence[datetime]) -> Iterator[np.ndarray]:
+    """Row numbers of the decisions between two instants, interval by interval."""
     kind = pa.timestamp("us", tz="UTC")
     times = training["decision_at"].cast(kind).cast(pa.int64()).to_numpy()
     edges = pa.array(instants, kind).cast(pa.int64()).to_numpy(zero_copy_only=False)
     interval = np.searchsorted(edges, times, side="right")
-    identity = np.argsort(training["decision_id"].to_numpy(), kind="stable")
-    order = identity[np.lexsort((times[identity], interval[identity]))]
-    for first in np.split(order, np.flatnonzero(np.diff(interval[order])) + 1):
-        yield from (half for half in (first[::2], first[1::2]) if half.size)
+    order = np.argsort(interval, kind="stable")
+    yield from (rows for rows in np.split(order, np.flatnonzero(np.diff(interval[order])) + 1) if rows.size)
+
+
+def _taken_until(decisions: pa.Table, of_interval: pa.Table, last: datetime) -> pa.Table:
+    """Decisions until ``last``, and a decoy behind it for each decision of the interval."""
+    until = decisions.filter(pc.less_equal(decisions["decision_at"], pa.scalar(last)))
+    identity, moment = (decisions.schema.get_field_index(name) for name in ("decision_id", "decision_at"))
+    names = pc.binary_join_element_wise("decoy", of_interval["decision_id"].cast(pa.string()), ":")
+    after = pa.array([last + timedelta(microseconds=1)] * of_interval.num_rows, decisions.schema.field(moment).type)
+    decoys = of_interval.set_column(identity, "decision_id", names).set_column(moment, "decision_at", after)
+    return pa.concat_tables([until, decoys])
 
 
 def _compare(training: pa.Table, rebuilt: Sequence[pa.Table], features: Sequence[str]) -> Iterator[FeatureReplay]:
@@ -176,7 +187,7 @@ def _verdict(found: FeatureReplay, rebuilds: int) -> Verdict:
     if not found.rows:
         return Verdict(found.feature, PART, "unproven", "there was no training row to rebuild")
     if not found.different:
-        evidence = f"{found.rows:,} rows rebuilt in {rebuilds} parts from what was known then: identical"
+        evidence = f"{found.rows:,} rows rebuilt in {rebuilds} intervals from what was known then: identical"
         return Verdict(found.feature, PART, "clear", evidence, "rows_different", 0, 0)
     assert found.example is not None
     decision, stored, again = found.example

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from leadscore_dagster.core.audit.graph import ROWS, Node, Read, path_up, ways_down
-from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS, OTHER_DECISIONS, Guards
+from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS, Guards
+from leadscore_dagster.core.audit.kinship import OTHER_DECISIONS
 from leadscore_dagster.core.audit.lineage import Lineage, LineageError, read_lineage
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
 from leadscore_dagster.recipes.schema import Recipe, VintageSource

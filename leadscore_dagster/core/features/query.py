@@ -40,7 +40,9 @@ def feature_query(recipe: Recipe) -> ComposedQuery:
     row_sets = [entry for entry in sets if not entry.is_fold]
     features = [feature for entry in row_sets for feature in entry.features if feature.name in kept]
     items = [f"s_{feature.feature_set}.`{feature.name}`" for feature in features]
-    joins = [f"LEFT JOIN {entry.name} AS s_{entry.name} ON s_{entry.name}.decision_id = d.decision_id" for entry in row_sets]
+    joins = [
+        f"LEFT JOIN {entry.name} AS s_{entry.name} ON s_{entry.name}.decision_id = d.decision_id" for entry in row_sets
+    ]
     givers = _evidence(row_sets)
     leading = ""
     own = [feature for feature in own_columns(recipe) if feature.name in kept] if recipe.features.columns else []

@@ -15,9 +15,9 @@ from leadscore_dagster.core.modelling import metrics
 from leadscore_dagster.core.modelling.intervals import (
     MINIMUM_UNITS,
     NAN,
-    TAILS,
     Interval,
     describe_method,
+    interval_ends,
     resamples,
     wilson,
 )
@@ -87,15 +87,14 @@ def train_test_gap(training: ScoredRows, test: ScoredRows, replicates: int, seed
         resamples(len(rows[0]), rows[2], replicates, seed + number) for number, rows in enumerate((training, test))
     ]
     units = [len(rows[0]) if rows[2] is None else len(np.unique(rows[2])) for rows in (training, test)]
-    ends = np.full((2, 2), NAN)
+    gap, fitted = statistic(None, None)
+    low = high = np.full(2, NAN)
     if min(units) >= MINIMUM_UNITS:
         drawn = np.array([statistic(first, second) for first, second in zip(*weights, strict=True)])
-        enough = np.isfinite(drawn).mean(axis=0) > 0.9
-        ends[:, enough] = np.nanquantile(drawn[:, enough], TAILS, axis=0)
-    gap, fitted = statistic(None, None)
+        low, high = interval_ends(np.array([gap, fitted]), drawn, shifted=np.array([True, True]))
     counts = [(len(rows[0]), int(rows[0].sum())) for rows in (training, test)]
     method = describe_method(test[2], replicates)
     return (
-        Interval(gap, float(ends[0, 0]), float(ends[1, 0]), *counts[1], method + ", both periods"),
-        Interval(fitted, float(ends[0, 1]), float(ends[1, 1]), *counts[0], describe_method(training[2], replicates)),
+        Interval(gap, float(low[0]), float(high[0]), *counts[1], method + ", both periods"),
+        Interval(fitted, float(low[1]), float(high[1]), *counts[0], describe_method(training[2], replicates)),
     )

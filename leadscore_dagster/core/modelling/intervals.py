@@ -28,6 +28,8 @@ CURVE_METRICS: dict[str, Callable[[metrics.Curve], float]] = {
     "precision_at_10pct": lambda points: metrics.precision_at(points, 0.1),
     "decile_order": metrics.decile_order_of,
 }
+#: their replicates are biased, see `interval_ends`
+AUC_PR_METRICS = ("auc_pr", "auc_pr_over_base")
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,31 @@ def bootstrap(
     codes: np.ndarray | None,
     replicates: int,
     seed: int,
+    shifted: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval (low [m], high [m]) of ``statistic(weights [rows]) -> [m]``. Deterministic for a
-    seed."""
+    """Interval (low [m], high [m]) of ``statistic(weights [rows]) -> [m]``, see `interval_ends`. Deterministic for a
+    seed; NaN with fewer than `MINIMUM_UNITS` rows or entities."""
     units = rows if codes is None else int(codes.max(initial=-1)) + 1
-    size = len(statistic(np.ones(rows)))
+    value = statistic(np.ones(rows))
     if units < MINIMUM_UNITS:
-        return np.full(size, NAN), np.full(size, NAN)
+        return np.full(len(value), NAN), np.full(len(value), NAN)
     drawn = np.array([statistic(weight) for weight in resamples(rows, codes, replicates, seed)])
+    return interval_ends(value, drawn, shifted)
+
+
+def interval_ends(value: np.ndarray, drawn: np.ndarray, shifted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile ends of replicates ``drawn`` [r, m] of a statistic ``value`` [m].
+
+    Where ``shifted`` (bool [m]), the bias the replicates show (their mean less the value) is taken off both ends. Rows
+    drawn twice rank right behind each other, which flatters AUC-PR: with 170 positives the plain low end lay above the
+    truth 6.4% of the time instead of 2.5%, the shifted one 2.4%.
+    """
     # a replicate without positives has no value; if many have none, there is no interval either
     usable = np.isfinite(drawn).mean(axis=0) > 0.9
-    ends = np.full((2, size), NAN)
+    ends = np.full((2, len(value)), NAN)
     if usable.any():
         ends[:, usable] = np.nanquantile(drawn[:, usable], TAILS, axis=0)
+        ends[:, usable] -= np.where(shifted[usable], np.nanmean(drawn[:, usable], axis=0) - value[usable], 0)
     return ends[0], ends[1]
 
 
@@ -140,7 +154,7 @@ def period_metrics(
 
     names = [*CURVE_METRICS, "ece", "brier", "brier_skill"]
     points = statistic(np.ones(len(label)))
-    low, high = bootstrap(statistic, len(label), codes, replicates, seed)
+    low, high = bootstrap(statistic, len(label), codes, replicates, seed, np.isin(names, AUC_PR_METRICS))
     n, positives, method = len(label), int(label.sum()), describe_method(codes, replicates)
     measured = {
         name: Interval(float(points[at]), float(low[at]), float(high[at]), n, positives, method)
@@ -167,7 +181,8 @@ def paired_difference(
         values = [measure(metrics.curve(ranking, weight)) for ranking in rankings]
         return np.array([values[0] - values[1]])
 
-    low, high = bootstrap(statistic, len(label), codes, replicates, seed)
+    shifted = np.array([metric in AUC_PR_METRICS])
+    low, high = bootstrap(statistic, len(label), codes, replicates, seed, shifted)
     value = statistic(np.ones(len(label)))[0]
     method = "paired " + describe_method(codes, replicates)
     return Interval(float(value), float(low[0]), float(high[0]), len(label), int(np.sum(label)), method)

@@ -124,7 +124,7 @@ def cross_validate(
         return np.array([np.mean(values)])
 
     part = None if codes is None else np.unique(codes[rows], return_inverse=True)[1]
-    low, high = bootstrap(statistic, len(rows), part, replicates, seed)
+    low, high = bootstrap(statistic, len(rows), part, replicates, seed, shifted=np.array([True]))
     value = float(np.mean([fold.auc_pr for fold in scored]))
     method = f"mean of {len(scored)} time-ordered folds; " + describe_method(part, replicates)
     interval = Interval(value, float(low[0]), float(high[0]), len(rows), int(label[rows].sum()), method)

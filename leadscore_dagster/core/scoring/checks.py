@@ -49,11 +49,7 @@ def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date)
         WHERE wanted != 1 OR found != 1
     """
     wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
-    why = (
-        "Every decision was scored once."
-        if wrong == 0
-        else f"{wrong:,} decisions are missing, extra or twice."
-    )
+    why = "Every decision was scored once." if wrong == 0 else f"{wrong:,} decisions are missing, extra or twice."
     return ScoreCheck("everyone_once", wrong == 0, float(wrong), 0.0, why)
 
 
@@ -64,11 +60,7 @@ def _in_range(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
           AND NOT COALESCE(score BETWEEN 0 AND 1 AND percentile BETWEEN 0 AND 100, FALSE)
     """
     wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
-    why = (
-        "All scores are probabilities."
-        if wrong == 0
-        else f"{wrong:,} rows hold an impossible score or percentile."
-    )
+    why = "All scores are probabilities." if wrong == 0 else f"{wrong:,} rows hold an impossible score or percentile."
     return ScoreCheck("scores_in_range", wrong == 0, float(wrong), 0.0, why)
 
 

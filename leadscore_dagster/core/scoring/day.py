@@ -32,9 +32,7 @@ DECISIONS, PROSPECTS = "decisions_of_day", "prospects_of_day"
 LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
 
 
-def take_decisions(
-    warehouse: Warehouse, recipe: Recipe, day: date, location: str
-) -> tuple[IngestReport, int, int]:
+def take_decisions(warehouse: Warehouse, recipe: Recipe, day: date, location: str) -> tuple[IngestReport, int, int]:
     """Read the decision source as it stands on ``day`` and write who is to be scored.
 
     The log is read up to the end of the day; the recipe's statement decides what counts as known by the hour it
@@ -64,9 +62,7 @@ def champion_of_day(warehouse: Warehouse, models: Path, recipe: Recipe, day: dat
             f"Run `leadscore run {recipe.name}` for a quarter that begins on or before that day."
         )
     manifest = registry.read_manifest(models, entry.version)
-    require_passed(
-        evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates), f"Champion {entry.version}"
-    )
+    require_passed(evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates), f"Champion {entry.version}")
     return load_to_score(models, entry.version, fold_features_of(recipe))
 
 
@@ -80,9 +76,7 @@ def score_day(
     scored_at: datetime,
 ) -> pa.Table:
     """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``."""
-    who = (
-        f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
-    )
+    who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
     relations = {"decisions": who, **_log_of_day(recipe)}
     query = feature_query(recipe)
     with_keys = (
@@ -122,7 +116,7 @@ def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> i
 
 def score_histogram(probability: npt.NDArray[np.float64]) -> str:
     """Distribution of the day's scores as a Markdown table."""
-    edges = np.quantile(probability, [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1]) if len(probability) else []
+    edges = np.quantile(probability, [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1]) if len(probability) else np.zeros(0)
     names = ("lowest", "25%", "median", "75%", "90%", "99%", "highest")
     rows = "\n".join(f"| {name} | {edge:.2%} |" for name, edge in zip(names, edges, strict=False))
     return f"| quantile | score |\n|---|---|\n{rows}\n"

@@ -37,6 +37,7 @@ LOG_CHECKS = {
     "contract": "As for a vintage; and nothing in it became known at or after as_of.",
     "uniqueness": VINTAGE_CHECKS["uniqueness"],
     "completeness": VINTAGE_CHECKS["completeness"],
+    "freshness": "The log has rows from shortly before as_of.",
     "match_rate": "Enough of the log's entities are in the newest vintage that had arrived.",
 }
 
@@ -80,6 +81,7 @@ def log_checks(warehouse: Warehouse, source: LogSource, as_of: date, recipe: Rec
         known_time(warehouse, source, as_of) if contract.passed else contract,
         uniqueness(warehouse, source.table, source.contract, as_of),
         completeness(warehouse, source.table, source.contract, as_of),
+        log_freshness(warehouse, source, as_of),
         match_rate(warehouse, source, recipe, as_of),
     ]
 

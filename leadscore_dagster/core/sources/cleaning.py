@@ -46,10 +46,6 @@ class Cleaned:
     not_yet_known: int = 0
     null_share: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def kept(self) -> int:
-        return self.rows - sum(self.broken.values()) - self.duplicates
-
 
 def clean(
     connection: duckdb.DuckDBPyConnection, contract: Contract, as_of: date, log: LogSource | None = None

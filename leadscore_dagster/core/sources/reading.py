@@ -174,5 +174,5 @@ def name_of(column: Column) -> str:
 
 def number(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None) -> int:
     """The one number a query gives."""
-    row = connection.execute(query, parameters or {}).fetchone()
-    return int(row[0]) if row else 0
+    rows = connection.execute(query, parameters or {}).fetchall()  # fetchone would leave the result open
+    return int(rows[0][0])

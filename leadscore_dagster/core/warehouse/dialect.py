@@ -89,7 +89,7 @@ def translate(sql: str) -> Translation:
 
 def _fix(tree: exp.Expr) -> None:
     """Rewrite, in place, the constructs whose DuckDB version would give another value or type."""
-    for node in list(tree.walk()):
+    for node in reversed(list(tree.walk())):  # inner first: a repair may copy what it holds
         for kind, repair in _REPAIRS.items():
             if isinstance(node, kind):
                 repair(node)

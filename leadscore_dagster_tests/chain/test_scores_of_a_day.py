@@ -1,0 +1,126 @@
+"""A day of scores as its user meets it: the tables, the list, the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from leadscore_dagster.core.warehouse import table
+from leadscore_dagster.runs.instance import instance_of
+from leadscore_dagster.runs.scoring import list_path, score
+from leadscore_dagster_tests import scenario
+
+
+@pytest.fixture(scope="module")
+def scored(finished_home: Path, small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = scenario.copy_home(finished_home, tmp_path_factory.mktemp("scored") / "home")
+    recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())
+    with instance_of(home) as instance:
+        assert score(instance, recipe, workspace, scenario.DAY, print) is None
+    return home
+
+
+def _command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "leadscore_dagster", *arguments, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_the_list_opens_in_a_spreadsheet_best_lead_first(scored: Path, small_market: Path) -> None:
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    path = list_path(recipe, workspace, scenario.DAY)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    leads = pd.read_csv(path, encoding="utf-8-sig")
+    assert list(leads["rank"]) == list(range(1, len(leads) + 1))
+    assert {"FirstName", "Company", "bucket", "action", "score", "narrative", "driver_1", "model_version"} <= set(leads)
+    assert leads["bucket"].nunique() == 5
+    assert leads["decision_id"].is_unique
+
+
+def test_only_open_leads_are_scored(scored: Path, small_market: Path) -> None:
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    warehouse = workspace.warehouse(recipe)
+    sql = """
+        SELECT COUNT(*) AS n FROM lead_scores_daily AS s
+        JOIN crm_leads_of_day AS l ON l.Id = s.decision_id
+        WHERE l.Stage_Entered_New__c >= TIMESTAMP(s.score_day) OR l.Stage_Entered_Contacting__c < TIMESTAMP(s.score_day)
+    """
+    assert table(warehouse, sql)["n"][0].as_py() == 0
+
+
+def test_prospects_are_nobody_who_is_in_the_crm(scored: Path, small_market: Path) -> None:
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    warehouse = workspace.warehouse(recipe)
+    found = table(warehouse, "SELECT COUNT(*) AS n FROM prospect_scores")["n"][0].as_py()
+    both = "SELECT COUNT(*) AS n FROM prospect_scores AS s JOIN crm_leads_of_day AS l ON l.RepCRD = s.RepCRD"
+    assert found > 500
+    assert table(warehouse, both)["n"][0].as_py() == 0
+
+
+def test_scoring_a_day_again_gives_the_same_bytes(scored: Path, small_market: Path) -> None:
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    warehouse = workspace.warehouse(recipe)
+    before = {
+        name: warehouse.digest(name, scenario.DAY.isoformat()) for name in ("lead_scores_daily", "prospect_scores")
+    }
+    with instance_of(scored) as instance:
+        assert score(instance, recipe, workspace, scenario.DAY, print) is None
+    after = {
+        name: warehouse.digest(name, scenario.DAY.isoformat()) for name in ("lead_scores_daily", "prospect_scores")
+    }
+    assert after == before
+
+
+def test_the_future_of_the_crm_does_not_change_a_days_scores(scored: Path, small_market: Path, tmp_path: Path) -> None:
+    """Destroy everything the CRM learned from that morning on: the same people get the same scores."""
+    import shutil
+
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    name, day = "lead_scores_daily", scenario.DAY.isoformat()
+    before = workspace.warehouse(recipe).digest(name, day)
+    home = scenario.copy_home(scored, tmp_path / "home")
+    past = tmp_path / "market"
+    shutil.copytree(small_market, past)
+    leads = pd.read_csv(past / "crm" / "leads.csv", dtype=str, keep_default_na=False)
+    leads = leads[leads["Stage_Entered_New__c"] < day]
+    for column in ("Stage_Entered_Contacting__c", "Stage_Entered_Call_Scheduled__c"):
+        leads.loc[leads[column] >= day, column] = ""
+    leads.to_csv(past / "crm" / "leads.csv", index=False)
+    recipe, workspace = scenario.opened(home, past, scenario.recipe_document())
+    with instance_of(home) as instance:
+        assert score(instance, recipe, workspace, scenario.DAY, print) is None
+    assert workspace.warehouse(recipe).digest(name, day) == before
+
+
+def test_the_command_line_tells_the_champion(scored: Path) -> None:
+    done = _command(scored, "champion", str(scored / "recipe.yaml"), "--at", scenario.DAY.isoformat(), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["champion"]["version"].startswith(scenario.FIRST.isoformat())
+
+
+def test_a_rollback_to_a_version_that_never_was_is_refused_in_one_line(scored: Path) -> None:
+    done = _command(scored, "rollback", str(scored / "recipe.yaml"), "--to", "2025-01-01-000000000000", "--why", "test")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_source_is_refused_in_one_line(scored: Path) -> None:
+    done = _command(scored, "run", str(scored / "recipe.yaml"), "--source", "repz=/nowhere")
+    assert done.returncode == 1
+    assert "no source 'repz'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_audit_prints_one_json_object_and_finds_nothing(scored: Path) -> None:
+    recipe = str(scored / "recipe.yaml")
+    done = _command(scored, "audit", recipe, "--as-of", scenario.FIRST.isoformat(), "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["blocks"] is False
+    assert len(report["features"]) > 90
+    assert {"feature", "verdict", "part", "metric", "value", "threshold", "evidence"} <= set(report["features"][0])
