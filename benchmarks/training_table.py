@@ -1,6 +1,6 @@
 """How long the training table takes at the seeds' scale, against the time DuckDB needs to read the same columns.
 
-    python benchmarks/training_table.py FOLDER [--scale 1.0] [--repeat 5] [--threads 2]
+    python benchmarks/training_table.py FOLDER [--scale 1.0] [--repeat 5] [--threads 2] [--sets all|reps]
 
 Writes synthetic vintages into FOLDER once (8 vintages of 477,901 representatives, 41,000 firms, 2.2 million jobs and
 monthly firm assets, 79,002 leads at scale 1), then times, each in a process of its own: the reading of every column
@@ -89,11 +89,14 @@ def write(root: Path, scale: float) -> None:
     build_labels(lake, world.recipe(), AS_OF)
 
 
-def read(root: Path, threads: int) -> int:
+SETS = {"all": world.ALL_SETS, "reps": ("rep_firm_base", "home_metro", "m5_engineered", "contact_time")}
+
+
+def read(root: Path, threads: int, sets: tuple[str, ...]) -> int:
     """Read every column of the vintages that the training query touches; returns their number."""
     lake = Lake(root, "benchmark", threads=threads)
     schemas = {name: lake.schema(name).names for name in (*world.SCHEMAS, "labels", "crm_leads")}
-    touched = touched_columns(training_query(world.recipe()), schemas)
+    touched = touched_columns(training_query(world.recipe(sets)), schemas)
     connection = duckdb.connect(config={"threads": threads})
     count = 0
     for name in world.SCHEMAS:
@@ -103,9 +106,9 @@ def read(root: Path, threads: int) -> int:
     return count
 
 
-def build(root: Path, threads: int) -> int:
+def build(root: Path, threads: int, sets: tuple[str, ...]) -> int:
     """Build the training partition; returns its rows."""
-    return build_training_table(Lake(root, "benchmark", threads=threads), world.recipe(), AS_OF).rows
+    return build_training_table(Lake(root, "benchmark", threads=threads), world.recipe(sets), AS_OF).rows
 
 
 def main() -> None:
@@ -114,11 +117,12 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sets", choices=list(SETS), default="all", help="reps: without the employment history")
     parser.add_argument("--only", choices=["read", "build"])
     given = parser.parse_args()
     if given.only:
         started = time.perf_counter()
-        result = (read if given.only == "read" else build)(given.folder, given.threads)
+        result = (read if given.only == "read" else build)(given.folder, given.threads, SETS[given.sets])
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
@@ -136,7 +140,8 @@ def main() -> None:
     write(given.folder, given.scale)
     for _ in range(given.repeat):
         for part in ("read", "build"):
-            command = [sys.executable, __file__, str(given.folder), "--only", part, "--threads", str(given.threads)]
+            options = ["--only", part, "--threads", str(given.threads), "--sets", given.sets]
+            command = [sys.executable, __file__, str(given.folder), *options]
             print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
 
 

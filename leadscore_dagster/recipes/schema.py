@@ -125,8 +125,8 @@ class Features(Strict):
 
 
 class Periods(Strict):
-    """Shares of the training rows, in time order: models are chosen on the first, calibrated on the second,
-    judged on the third. Between two periods the label window is purged."""
+    """Shares of the training rows, in time order: models are chosen on the first, calibrated on the second (and then
+    fitted again with it), judged on the third. Between two periods the label window is purged."""
 
     development: float = Field(default=0.6, gt=0, lt=1)
     calibration: float = Field(default=0.15, gt=0, lt=1)

@@ -26,14 +26,14 @@ from leadscore_dagster.core.sources.ledger import INGESTS
 from leadscore_dagster.core.warehouse import table
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
-from leadscore_dagster.runs.instance import Progress, Refusal, instance_of
+from leadscore_dagster.runs.instance import Progress, instance_of
 from leadscore_dagster.runs.outcome import REFUSED, TextOutcome, columns
 from leadscore_dagster.runs.refresh import gate_record, gate_table, opened, refresh
 from leadscore_dagster.runs.scoring import day_outcome, list_path, score
 
 RECIPE = "advisor_mql"
-#: the simulated world ends on 2026-02-01; its last two quarters are run as they would have been at the time
-QUARTERS = (date(2025, 10, 1), date(2026, 1, 1))
+#: the simulated world ends on 2026-02-01
+QUARTER = date(2026, 1, 1)
 DAY = date(2026, 1, 26)
 CLOCK = "2026-02-01"
 
@@ -53,15 +53,13 @@ def run_demo(home: Path, leads: int | None, seed: int, progress: Progress) -> Te
         generate_market(market, size, seed)
         _mark(market, size, seed)
     recipe, workspace = opened(home, RECIPE, _locations(market), CLOCK)
-    refusal: Refusal | None = None
     with instance_of(home) as instance:
-        for quarter in QUARTERS:
-            refusal = refresh(instance, recipe, workspace, quarter, progress)
+        refusal = refresh(instance, recipe, workspace, QUARTER, progress)
         champion = champion_at(workspace.warehouse(recipe), datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
         unscored = score(instance, recipe, workspace, DAY, progress) if champion else None
-    if champion is None or unscored is not None:
-        why = (unscored or refusal).why if (unscored or refusal) else "no champion"  # type: ignore[union-attr]
-        return TextOutcome(f"Refused: {why}", {"status": "refused", "why": why}, REFUSED)
+    refusal = refusal or unscored
+    if refusal is not None:
+        return TextOutcome(f"Refused: {refusal.why}", {"status": "refused", "why": refusal.why}, REFUSED)
     return _summary(recipe, workspace, market)
 
 
@@ -89,8 +87,8 @@ def _made_from(size: MarketSize, seed: int) -> dict[str, int]:
 
 
 def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
-    """Everything the newest quarter ended with, in one page."""
-    quarter = QUARTERS[-1]
+    """Everything the quarter ended with, in one page."""
+    quarter = QUARTER
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
     version = promotion.candidate_of(warehouse, quarter)
     results = promotion.judge(models, recipe, version)

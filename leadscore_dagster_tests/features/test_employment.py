@@ -86,16 +86,32 @@ def test_assets_of_zero_in_january_2024_give_no_growth(tmp_path: Path) -> None:
     assert (row["firm_aum_pit"], row["aum_growth_since_jan2024_pct"]) == (5e6, None)
 
 
-def test_assets_are_those_of_the_month_before_the_decision(tmp_path: Path) -> None:
-    months = [month(10, 2024, number, number * 1e6) for number in (1, 2, 3, 4)]
-    assert known(tmp_path / "may", [job(1, 10, "2020-01-01")], months)["firm_aum_pit"] == 4e6
+def test_assets_are_those_of_the_newest_stated_month_up_to_a_year_back(tmp_path: Path) -> None:
+    lake = world.lake(tmp_path)
+    world.vintage(lake, "employment_vintage", "2024-05-01", "2024-05-02", [job(rep, rep, "2020-01-01") for rep in range(6)])
+    months = [
+        *(month(0, 2024, number, number * 1e6) for number in (1, 2, 3, 4)),
+        month(1, 2024, 3, 3e6), month(1, 2024, 4, None),
+        month(2, 2023, 5, 5e6), month(2, 2024, 1, None),
+        month(3, 2023, 4, 4e6),
+        month(4, 2024, 4, 4e6), month(4, 2024, 5, 9e6),
+    ]  # fmt: skip
+    world.vintage(lake, "firm_history_vintage", "2024-05-01", "2024-05-02", months)
+    found = world.features(lake, world.decisions(*((str(rep), rep, "2024-08-10T00:00:00") for rep in range(6))), ["employment"])
+    assert [found[str(rep)]["firm_aum_pit"] for rep in range(6)] == [4e6, 3e6, 5e6, None, 4e6, None]
+    growth = [found[str(rep)]["aum_growth_since_jan2024_pct"] for rep in range(6)]
+    assert growth == [300.0, None, None, None, None, None]
+    events = [found[str(rep)]["evidence_firm_history_vintage_event_at"] for rep in range(6)]
+    ends = ["2024-05-01", "2024-04-01", "2023-06-01", None, "2024-05-01", None]
+    assert events == [world.instant(end) if end else None for end in ends]
 
 
-def test_an_extract_that_ends_earlier_gives_its_newest_month_but_no_older_one(tmp_path: Path) -> None:
-    months = [month(10, 2024, 3, 3e6), month(11, 2024, 4, 4e6), month(12, 2024, 4, 9e6)]
-    late = known(tmp_path / "a", [job(1, 11, "2020-01-01")], months, at="2024-08-10T12:00:00")
-    assert late["firm_aum_pit"] == 4e6
-    assert known(tmp_path / "b", [job(1, 10, "2020-01-01")], months)["firm_aum_pit"] is None
+def test_growth_reaches_back_to_january_2024_for_years(tmp_path: Path) -> None:
+    lake = world.lake(tmp_path)
+    world.vintage(lake, "employment_vintage", "2026-01-01", "2026-01-02", [job(1, 10, "2020-01-01")])
+    world.vintage(lake, "firm_history_vintage", "2026-01-01", "2026-01-02", [month(10, 2024, 1, 100.0), month(10, 2025, 12, 80.0)])
+    row = world.features(lake, world.decisions(("a", 1, "2026-02-10T00:00:00")), ["employment"])["a"]
+    assert (row["firm_aum_pit"], row["aum_growth_since_jan2024_pct"]) == (80.0, -20.0)
 
 
 def test_two_jobs_begun_on_one_day_are_decided_by_the_higher_firm(tmp_path: Path) -> None:
@@ -171,9 +187,9 @@ def test_the_year_of_the_net_change_is_twelve_calendar_months(
     assert row["firm_net_change_12mo"] == counts
 
 
-def year_before(day: date) -> date:
-    last = calendar.monthrange(day.year - 1, day.month)[1]
-    return day.replace(year=day.year - 1, day=min(day.day, last))
+def years_before(day: date, years: int) -> date:
+    last = calendar.monthrange(day.year - years, day.month)[1]
+    return day.replace(year=day.year - years, day=min(day.day, last))
 
 
 def test_head_count_and_net_change_of_random_firms_are_those_of_a_person_by_person_count(tmp_path: Path) -> None:
@@ -213,7 +229,7 @@ def test_head_count_and_net_change_of_random_firms_are_those_of_a_person_by_pers
             assert row["firm_rep_count_at_contact"] is None
             continue
         here = max(own)[1]
-        since = year_before(today)
+        since, three_years_ago = years_before(today, 1), years_before(today, 3)
         staff = {r for r, firm, start, end in rows if firm == here and start <= today and (end is None or end >= today)}
         arrived = {r for r, firm, start, _ in rows if firm == here and since < start <= today}
         left = {r for r, firm, _, end in rows if firm == here and end is not None and since < end <= today}
@@ -226,7 +242,6 @@ def test_head_count_and_net_change_of_random_firms_are_those_of_a_person_by_pers
         months = sum(day.day == calendar.monthrange(day.year, day.month)[1] for day in covered)
         assert row["industry_tenure_months"] == months, name
         moved = [end for r, _, _, end in rows if r == rep and end is not None]
-        three_years_ago = today.replace(year=today.year - 3)
         counted = [end for end in moved if three_years_ago <= end < today - timedelta(days=30)]
         assert row["pit_moves_3yr"] == len(counted), name
 

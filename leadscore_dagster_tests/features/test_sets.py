@@ -13,8 +13,10 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import NEVER_A_FEATURE, features_of, load_set
+from leadscore_dagster.core.warehouse import table
 from leadscore_dagster.core.warehouse.dialect import parse
 from leadscore_dagster.core.warehouse.statements import sql_folder
+from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster_tests.features import world
 
 SHIPPED = sorted(path.stem for path in (sql_folder() / "features").glob("*.yaml"))
@@ -121,30 +123,29 @@ def test_a_feature_given_twice_is_refused() -> None:
         features_of(world.recipe(["contact_time", "contact_time"]))
 
 
-def flat(columns: list[str], **contract: Any) -> Any:
-    """A recipe whose features are columns of the log itself."""
+def flat(names: list[str], *added: dict[str, Any]) -> Recipe:
+    """A recipe whose features are columns of the log itself; ``added`` are further columns of its contract."""
     made = world.recipe(["contact_time"]).model_dump()
-    made["features"] = {"columns": columns}
-    for column in contract.get("columns", []):
-        made["sources"]["leads"]["contract"]["columns"] += ({"name": "x", "type": "text", **column},)
-    return world.Recipe.model_validate(made)
+    made["features"] = {"columns": names}
+    made["sources"]["leads"]["contract"]["columns"] += added
+    return Recipe.model_validate(made)
 
 
 def test_a_personal_column_of_a_flat_table_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="cannot be a feature, in recipe world, column Id"):
         features_of(flat(["Id"]))
     with pytest.raises(InputError, match="column Shoe_size"):
-        features_of(flat(["Shoe_size"], columns=[{"name": "Shoe_size", "type": "number", "pii": True}]))
+        features_of(flat(["Shoe_size"], {"name": "Shoe_size", "type": "number", "pii": True}))
 
 
 @pytest.mark.parametrize("kind", ["key", "date", "timestamp"])
 def test_a_column_that_is_no_value_is_refused(kind: str) -> None:
     with pytest.raises(InputError, match=f"type {kind} is no feature"):
-        feature_query(flat(["When"], columns=[{"name": "When", "type": kind}]))
+        feature_query(flat(["When"], {"name": "When", "type": kind}))
 
 
 def test_a_column_known_after_the_outcome_is_composed_for_the_lineage_gate_to_refuse() -> None:
-    made = flat(["Company", "Notes_after"], columns=[{"name": "Notes_after", "type": "text", "known": "after_outcome"}])
+    made = flat(["Company", "Notes_after"], {"name": "Notes_after", "type": "text", "known": "after_outcome"})
     query = feature_query(made)
     assert [feature.name for feature in query.features] == ["Company", "Notes_after"]
     assert query.evidence == ("evidence_crm_leads_known_at",)
@@ -157,6 +158,6 @@ def test_own_columns_come_from_the_first_version_that_shows_the_row_and_only_onc
     world.leads(lake, "2024-04-01", row)
     world.leads(lake, "2024-07-01", {**row, "Company": "Later"}, {**row, "Id": "b"})
     decided = world.decisions(("a", 1, "2024-03-01T00:00:00"), ("b", 1, "2024-01-31T23:59:59"), ("c", 1, "2024-03-01T00:00:00"))
-    found = world.table(lake, feature_query(flat(["Company"])).sql, {}, {"decisions": decided}).sort_by("decision_id")
+    found = table(lake, feature_query(flat(["Company"])).sql, {}, {"decisions": decided}).sort_by("decision_id")
     assert found["Company"].to_pylist() == ["First", None, None]
     assert found["evidence_crm_leads_known_at"].to_pylist() == [world.instant("2024-02-01T00:00:00"), None, None]

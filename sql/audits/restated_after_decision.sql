@@ -52,27 +52,17 @@ current_firm AS (
     ORDER BY e.PREVIOUS_REGISTRATION_COMPANY_START_DATE DESC, e.PREVIOUS_REGISTRATION_COMPANY_CRD_ID DESC
   ) = 1
 ),
--- every month of the firm before the decision's month, as the newest known extract states it; a month counts only if
--- no firm has a later one in that extract
-newest_month AS (
-  SELECT h.as_of, MAX(h.YEAR * 12 + h.MONTH) AS month
-  FROM firm_history_vintage AS h
-  WHERE h.YEAR * 12 + h.MONTH < EXTRACT(YEAR FROM h.as_of) * 12 + EXTRACT(MONTH FROM h.as_of)
-  GROUP BY h.as_of
-),
+-- the newest month of the firm that the newest extract states a value for
 newest_assets AS (
   SELECT c.decision_id, h.as_of, h.available_at, h.TOTAL_AUM
   FROM current_firm AS c
-  JOIN newest_vintage AS v ON v.decision_id = c.decision_id AND v.source = 'firm_history'
-  JOIN newest_month AS m ON m.as_of = v.as_of
   JOIN firm_history_vintage AS h
     ON h.RIA_INVESTOR_CRD_ID = c.firm
     AND h.available_at <= c.decision_at
     AND TIMESTAMP(h.as_of) <= c.decision_at
-    AND h.YEAR * 12 + h.MONTH = LEAST(
-      EXTRACT(YEAR FROM c.decision_at) * 12 + EXTRACT(MONTH FROM c.decision_at) - 1, m.month
-    )
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.decision_id ORDER BY h.as_of DESC) = 1
+    AND (EXTRACT(YEAR FROM h.as_of) - h.YEAR) * 12 + EXTRACT(MONTH FROM h.as_of) - h.MONTH BETWEEN 1 AND 12
+  WHERE h.TOTAL_AUM IS NOT NULL
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.decision_id ORDER BY h.as_of DESC, h.YEAR DESC, h.MONTH DESC) = 1
 ),
 assets AS (
   SELECT a.*

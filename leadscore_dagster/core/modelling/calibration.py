@@ -47,6 +47,8 @@ class Platt:
 
 
 Calibrator = Isotonic | Platt
+#: margins read as log-odds: what a model says before a calibrator was fitted
+UNCALIBRATED = Platt(1.0, 0.0)
 
 
 def fit_calibrator(kind: str, margin: np.ndarray, label: np.ndarray) -> Calibrator:

@@ -7,14 +7,14 @@ gates (core/gates), files (core/registry).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.modelling.calibration import fit_calibrator
+from leadscore_dagster.core.modelling.calibration import UNCALIBRATED, fit_calibrator
 from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
 from leadscore_dagster.core.modelling.evaluation import Decile, gains_table, importances, train_test_gap
 from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
@@ -125,7 +125,7 @@ def train_candidate(
     refuse_too_few(development, calibration, model)
     selection = select(development, features, model, window_days, entity, fold_features, say)
     chosen = selection.chosen
-    say(f"fitting {chosen.estimator} on {development.num_rows:,} rows")
+    say(f"fitting {chosen.estimator}, calibrating, and fitting again with the calibration period")
     final = fit_scoring_model(
         development, calibration, features, chosen.estimator, chosen.parameters, model, fold_features
     )
@@ -167,15 +167,33 @@ def fit_scoring_model(
     model: Model,
     fold_features: FoldFeatures | None,
 ) -> ScoringModel:
-    """Fit on the development rows, calibrate on the calibration rows."""
-    statistics = learn_fold_statistics(development, features, fold_features)
-    training = with_fold_features(development, features, fold_features, statistics)
+    """The model that will serve: fitted on both periods, with a calibrator learned where its model had not looked.
+
+    A model fitted on the development rows scores the calibration rows, which come later, and the calibrator is fitted
+    on those margins. Then the model is fitted again with the calibration rows added, so that what serves is not older
+    than it must be. The test period judges exactly this pair.
+    """
+    rehearsal = _fit(development, features, estimator, parameters, model, fold_features)
+    margin = rehearsal.score(calibration).margin
+    calibrator = fit_calibrator(model.calibration, margin, calibration["label"].to_numpy())
+    both = pa.concat_tables([development, calibration])
+    return replace(_fit(both, features, estimator, parameters, model, fold_features), calibrator=calibrator)
+
+
+def _fit(
+    rows: pa.Table,
+    features: Sequence[Feature],
+    estimator: str,
+    parameters: Mapping[str, Any],
+    model: Model,
+    fold_features: FoldFeatures | None,
+) -> ScoringModel:
+    """Statistics, levels and weights of ``rows`` alone; not calibrated yet."""
+    statistics = learn_fold_statistics(rows, features, fold_features)
+    training = with_fold_features(rows, features, fold_features, statistics)
     columns = learn_columns(training, features)
-    label = development["label"].to_numpy()
-    fitted = fit(estimator, to_matrix(training, columns), label, columns, parameters, model.seed)
-    later = to_matrix(with_fold_features(calibration, features, fold_features, statistics), columns)
-    calibrator = fit_calibrator(model.calibration, fitted.margin(later), calibration["label"].to_numpy())
-    return ScoringModel(tuple(features), columns, statistics, fitted, calibrator, fold_features)
+    fitted = fit(estimator, to_matrix(training, columns), rows["label"].to_numpy(), columns, parameters, model.seed)
+    return ScoringModel(tuple(features), columns, statistics, fitted, UNCALIBRATED, fold_features)
 
 
 def _judge(

@@ -24,7 +24,7 @@ from leadscore_dagster.core.modelling.scoring import FoldFeatures, learn_fold_st
 
 #: a fold with fewer positives on either side says nothing about an estimator
 MINIMUM_FOLD_POSITIVES = 5
-SHUFFLES = 5
+SHUFFLES = 2
 
 
 @dataclass(frozen=True)
