@@ -59,18 +59,22 @@ def write(root: Path, scale: float) -> None:
             "firm_vintage": f"""SELECT range AS RIAFirmCRD, 'Independent' AS OwnershipType,
                 CAST(hash(range, 1) % 500 AS BIGINT) AS Number_Employees,
                 CAST(hash(range, 2) % 5000 AS BIGINT) AS Number_InvestmentAdvisoryClients,
-                (hash(range, 3) % 1000000) / 1.0 AS AverageAccountSize, (hash(range, 4) % 1000) / 10.0 AS Percent_ClientsUS,
+                (hash(range, 3) % 1000000) / 1.0 AS AverageAccountSize,
+                (hash(range, 4) % 1000) / 10.0 AS Percent_ClientsUS,
                 {known} FROM range({firms})""",
-            "employment_vintage": f"""SELECT rep AS RIA_CONTACT_CRD_ID, {before} AS PREVIOUS_REGISTRATION_COMPANY_CRD_ID,
+            "employment_vintage": f"""SELECT rep AS RIA_CONTACT_CRD_ID,
+                {before} AS PREVIOUS_REGISTRATION_COMPANY_CRD_ID,
                 start_date AS PREVIOUS_REGISTRATION_COMPANY_START_DATE,
                 CASE WHEN end_date < DATE '{as_of}' THEN end_date END AS PREVIOUS_REGISTRATION_COMPANY_END_DATE, {known}
                 FROM (SELECT rep, job, start_date, lead(start_date) OVER (PARTITION BY rep ORDER BY start_date)
                           - CAST(hash(rep, job) % 60 AS INTEGER) AS end_date
-                      FROM (SELECT rep, job, DATE '1995-01-01' + CAST(hash(rep, job, 's') % 11300 AS INTEGER) AS start_date
+                      FROM (SELECT rep, job,
+                              DATE '1995-01-01' + CAST(hash(rep, job, 's') % 11300 AS INTEGER) AS start_date
                             FROM (SELECT range AS rep FROM range({reps})), (SELECT range AS job FROM range(9))
                             WHERE hash(rep, job) % 9 < 5))
                 WHERE start_date < DATE '{as_of}' ORDER BY rep, start_date""",
-            "firm_history_vintage": f"""SELECT f.range AS RIA_INVESTOR_CRD_ID, CAST(2023 + m.range // 12 AS BIGINT) AS YEAR,
+            "firm_history_vintage": f"""SELECT f.range AS RIA_INVESTOR_CRD_ID,
+                CAST(2023 + m.range // 12 AS BIGINT) AS YEAR,
                 CAST(1 + m.range % 12 AS BIGINT) AS MONTH, (hash(f.range, m.range) % 1000000000000) / 1.0 AS TOTAL_AUM,
                 {known} FROM range({firms}) f, range(36) m
                 WHERE make_date(2023 + m.range // 12, 1 + m.range % 12, 1) < DATE '{as_of}'""",

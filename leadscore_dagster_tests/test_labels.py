@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.decisions import decision_log, decisions_of_day, log_version, scalar
+from leadscore_dagster.core.decisions import decision_log, decisions_of_day, scalar
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.labels import build_labels, class_distribution, wilson_intervals
 from leadscore_dagster.core.warehouse import Lake, table
@@ -20,7 +20,14 @@ AS_OF = date(2024, 7, 1)
 
 
 def lead(name: str, rep: int | None, contacted: str | None, called: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"Id": name, "RepCRD": rep, "New_at": "2024-01-02T00:00:00", "Contacted_at": contacted, "Called_at": called, **more}
+    return {
+        "Id": name,
+        "RepCRD": rep,
+        "New_at": "2024-01-02T00:00:00",
+        "Contacted_at": contacted,
+        "Called_at": called,
+        **more,
+    }
 
 
 def labelled(root: Path, *rows: dict[str, Any], recipe: Recipe | None = None) -> dict[str, tuple[str, int | None]]:
@@ -180,7 +187,10 @@ def test_a_positive_value_of_the_wrong_type_is_refused() -> None:
 
 
 def test_a_positive_value_is_quoted(tmp_path: Path) -> None:
-    rows = [lead("a", 1, "2024-03-01T00:00:00", Company="o'clock \\' OR TRUE"), lead("b", 2, "2024-03-01T00:00:00", Company="x")]
+    rows = [
+        lead("a", 1, "2024-03-01T00:00:00", Company="o'clock \\' OR TRUE"),
+        lead("b", 2, "2024-03-01T00:00:00", Company="x"),
+    ]
     found = labelled(tmp_path, *rows, recipe=column_recipe("o'clock \\' OR TRUE", "text"))
     assert found == {"a": ("labelled", 1), "b": ("labelled", 0)}
 
@@ -190,7 +200,8 @@ def test_a_positive_value_is_quoted(tmp_path: Path) -> None:
     [
         "Contacted", "x.Contacted_at", "(SELECT 1)", "COUNT(*)", "MAX(Contacted_at)", "Contacted_at FROM crm_leads",
         "Contacted_at, New_at", "Contacted_at; DROP TABLE x", "*", "LAG(New_at) OVER (ORDER BY New_at)", "@as_of",
-        "Contacted_at AS x", "no_such_function(New_at)", "((", "EXISTS (SELECT 1 FROM labels)", "Contacted_at WHERE TRUE",
+        "Contacted_at AS x", "no_such_function(New_at)", "((", "EXISTS (SELECT 1 FROM labels)",
+        "Contacted_at WHERE TRUE",
     ],
 )  # fmt: skip
 def test_an_expression_that_is_not_a_scalar_over_the_source_is_refused(expression: str) -> None:
@@ -223,9 +234,10 @@ def test_a_missing_quarter_of_the_log_is_named(tmp_path: Path) -> None:
 def test_the_report_counts_rates_with_intervals(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "world")
     rows = [
-        lead(str(rep), rep, f"2024-0{1 + rep % 3}-1{rep % 7}T00:00:00", None if rep % 10 else f"2024-0{1 + rep % 3}-28T00:00:00")
+        lead(str(rep), rep, f"{month}-1{rep % 7}T00:00:00", None if rep % 10 else f"{month}-28T00:00:00")
         for rep in range(200)
-    ]  # fmt: skip
+        for month in [f"2024-0{1 + rep % 3}"]
+    ]
     world.leads(lake, "2024-07-01", *rows)
     report = build_labels(lake, world.recipe(), AS_OF)
     assert (report.labelled, report.positives) == (200, 20)
@@ -242,7 +254,10 @@ def test_the_report_counts_rates_with_intervals(tmp_path: Path) -> None:
 def test_outcomes_recorded_only_from_some_date_on_are_noticed(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "world")
     early = [lead(f"e{rep}", rep, "2024-02-01T00:00:00") for rep in range(200)]
-    late = [lead(f"l{rep}", 1000 + rep, "2024-05-01T00:00:00", "2024-05-02T00:00:00" if rep % 5 == 0 else None) for rep in range(200)]
+    late = [
+        lead(f"l{rep}", 1000 + rep, "2024-05-01T00:00:00", "2024-05-02T00:00:00" if rep % 5 == 0 else None)
+        for rep in range(200)
+    ]
     world.leads(lake, "2024-07-01", *early, *late)
     report = build_labels(lake, world.recipe(), AS_OF)
     assert report.is_left_truncated
@@ -288,7 +303,7 @@ def test_open_leads_are_those_known_and_untouched_before_the_day_began(tmp_path:
         lead("called before", 6, None, "2024-03-01T00:00:00"),
     ]
     world.leads(lake, "2024-07-01", *rows)
-    found = decisions_of_day(lake, world.recipe(), "scoring/open_leads", date(2024, 3, 5)).to_pylist()
+    found = decisions_of_day(lake, world.recipe(), "scoring/open_leads", date(2024, 3, 5), AS_OF).to_pylist()
     assert [(row["decision_id"], row["RepCRD"]) for row in found] == [("contacted that day", 2), ("newer lead of 1", 1)]
     assert {row["decision_at"] for row in found} == {world.instant("2024-03-05T00:00:00")}
 
@@ -297,10 +312,16 @@ def test_prospects_are_in_the_newest_vintage_of_the_morning_and_not_in_the_crm(t
     lake = world.lake(tmp_path)
     world.vintage(lake, "rep_vintage", "2024-01-01", "2024-01-10", [{"RepCRD": rep} for rep in (1, 2, 3)])
     world.vintage(lake, "rep_vintage", "2024-04-01", "2024-04-10", [{"RepCRD": rep} for rep in (2, 3, 4)])
-    world.leads(lake, "2024-07-01", lead("a", 2, None), {**lead("b", 3, None), "New_at": "2024-04-10T00:00:00"}, lead("c", None, None))
+    world.leads(
+        lake,
+        "2024-07-01",
+        lead("a", 2, None),
+        {**lead("b", 3, None), "New_at": "2024-04-10T00:00:00"},
+        lead("c", None, None),
+    )
 
     def prospects(day: date) -> list[tuple[str, int]]:
-        found = decisions_of_day(lake, world.recipe(), "scoring/prospects", day).to_pylist()
+        found = decisions_of_day(lake, world.recipe(), "scoring/prospects", day, AS_OF).to_pylist()
         return [(row["decision_id"], row["RepCRD"]) for row in found]
 
     assert prospects(date(2024, 4, 9)) == [("prospect-1", 1), ("prospect-3", 3)]
@@ -311,18 +332,12 @@ def test_prospects_are_in_the_newest_vintage_of_the_morning_and_not_in_the_crm(t
 
 def test_decisions_of_day_of_a_flat_log_keep_their_own_instant(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "world")
-    rows = [lead("a", 1, "2024-03-05T00:00:00"), lead("b", 2, "2024-03-05T23:59:59"), lead("c", 3, "2024-03-06T00:00:00")]
+    rows = [
+        lead("a", 1, "2024-03-05T00:00:00"),
+        lead("b", 2, "2024-03-05T23:59:59"),
+        lead("c", 3, "2024-03-06T00:00:00"),
+    ]
     world.leads(lake, "2024-07-01", *rows)
-    found = decisions_of_day(lake, world.recipe(), "scoring/decisions_of_day", date(2024, 3, 5))
+    found = decisions_of_day(lake, world.recipe(), "scoring/decisions_of_day", date(2024, 3, 5), AS_OF)
     assert found.column_names == ["decision_id", "RepCRD", "decision_at"]
     assert found["decision_id"].to_pylist() == ["a", "b"]
-
-
-def test_the_version_of_the_log_is_the_first_that_has_seen_the_day(tmp_path: Path) -> None:
-    lake = Lake(tmp_path, "world")
-    with pytest.raises(InputError, match="never stored"):
-        log_version(lake, world.recipe(), date(2024, 3, 1))
-    for as_of in ("2024-04-01", "2024-07-01"):
-        world.leads(lake, as_of, lead("a", 1, None))
-    found = [log_version(lake, world.recipe(), day) for day in (date(2024, 3, 1), date(2024, 4, 1), date(2024, 4, 2), date(2024, 9, 1))]
-    assert found == [date(2024, 4, 1), date(2024, 4, 1), date(2024, 7, 1), date(2024, 7, 1)]

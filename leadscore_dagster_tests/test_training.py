@@ -38,7 +38,9 @@ def recipe() -> Recipe:
 def lake(tmp_path: Path) -> Lake:
     """Two quarters of thirty representatives at five firms; the second restates the first. 40 leads, labels built."""
     made = world.lake(tmp_path)
-    for number, (as_of, available_at) in enumerate((("2024-04-01", "2024-04-16T06:00:00"), ("2024-07-01", "2024-07-10T06:00:00"))):
+    for number, (as_of, available_at) in enumerate(
+        (("2024-04-01", "2024-04-16T06:00:00"), ("2024-07-01", "2024-07-10T06:00:00"))
+    ):
         reps = [
             {"RepCRD": rep, "RIAFirmCRD": rep % 5, "TotalAssetsInMillions": 10.0 * rep + number, "Branch_State": "NY"}
             for rep in range(30)
@@ -48,13 +50,23 @@ def lake(tmp_path: Path) -> Lake:
         world.vintage(made, "firm_vintage", as_of, available_at, firms)
         jobs = [job(rep, rep % 5, "2015-01-01", "2024-03-01" if number and rep % 2 else None) for rep in range(30)]
         world.vintage(made, "employment_vintage", as_of, available_at, jobs)
-        months = [month(firm, 2024, m, 1e6 * (firm + m + number)) for firm in range(4) for m in range(1, 4 + 3 * number)]
+        months = [
+            month(firm, 2024, m, 1e6 * (firm + m + number)) for firm in range(4) for m in range(1, 4 + 3 * number)
+        ]
         world.vintage(made, "firm_history_vintage", as_of, available_at, months)
     rows: list[dict[str, Any]] = []
     for rep in range(40):  # ten of them in no vintage
         contacted = f"2024-{4 + rep % 5:02d}-{10 + rep % 15}T15:00:00"
         called = f"2024-{4 + rep % 5:02d}-28T00:00:00" if rep % 4 == 0 else None
-        rows.append({"Id": f"L{rep:02d}", "RepCRD": rep, "New_at": "2024-02-01T00:00:00", "Contacted_at": contacted, "Called_at": called})
+        rows.append(
+            {
+                "Id": f"L{rep:02d}",
+                "RepCRD": rep,
+                "New_at": "2024-02-01T00:00:00",
+                "Contacted_at": contacted,
+                "Called_at": called,
+            }
+        )
     world.leads(made, AS_OF.isoformat(), *rows)
     build_labels(made, recipe(), AS_OF)
     return made
@@ -72,20 +84,28 @@ def replaced(rows: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) ->
 
 def violations(lake: Lake) -> dict[str, int]:
     """Audits that found something, with the number of rows."""
-    return {result.name.removeprefix("audits/"): result.violations for result in decision_audits(lake, recipe(), AS_OF) if result.violations}
+    return {
+        result.name.removeprefix("audits/"): result.violations
+        for result in decision_audits(lake, recipe(), AS_OF)
+        if result.violations
+    }
 
 
 def test_the_training_table_is_every_labelled_decision_in_time_order(lake: Lake) -> None:
     report = build_training_table(lake, recipe(), AS_OF)
     rows = training_rows(lake, AS_OF)
     labels = table(lake, "SELECT decision_id, label FROM labels WHERE status = 'labelled'").to_pylist()
-    assert {row["decision_id"]: row["label"] for row in rows.to_pylist()} == {row["decision_id"]: row["label"] for row in labels}
+    assert {row["decision_id"]: row["label"] for row in rows.to_pylist()} == {
+        row["decision_id"]: row["label"] for row in labels
+    }
     assert (report.rows, report.positives) == (40, 10)
     assert rows.column_names[:4] == ["decision_id", "RepCRD", "decision_at", "label"]
     assert rows.column_names[-1] == "as_of"
     order = list(zip(rows["decision_at"].to_pylist(), rows["decision_id"].to_pylist(), strict=True))
     assert order == sorted(order)
-    assert report.match_rates["rep_vintage"] == pytest.approx(1 - sum(value is None for value in rows["TotalAssetsInMillions"].to_pylist()) / 40)
+    assert report.match_rates["rep_vintage"] == pytest.approx(
+        1 - sum(value is None for value in rows["TotalAssetsInMillions"].to_pylist()) / 40
+    )
     assert 0.4 < report.match_rates["employment_vintage"] < 1
     assert report.missing["Has_CFP"] == 1
     assert report.as_metadata()["dagster/row_count"] == 40
@@ -95,8 +115,20 @@ def test_the_training_table_is_every_labelled_decision_in_time_order(lake: Lake)
 def test_a_rebuild_gives_the_same_bytes_and_later_vintages_change_nothing(lake: Lake) -> None:
     build_training_table(lake, recipe(), AS_OF)
     before = lake.digest("training_table", "2024-10-01")
-    world.vintage(lake, "rep_vintage", "2024-10-01", "2024-10-08", [{"RepCRD": rep, "TotalAssetsInMillions": 1.0} for rep in range(30)])
-    world.vintage(lake, "employment_vintage", "2024-10-01", "2024-10-08", [job(rep, 1, "2015-01-01", "2024-02-01") for rep in range(30)])
+    world.vintage(
+        lake,
+        "rep_vintage",
+        "2024-10-01",
+        "2024-10-08",
+        [{"RepCRD": rep, "TotalAssetsInMillions": 1.0} for rep in range(30)],
+    )
+    world.vintage(
+        lake,
+        "employment_vintage",
+        "2024-10-01",
+        "2024-10-08",
+        [job(rep, 1, "2015-01-01", "2024-02-01") for rep in range(30)],
+    )
     build_training_table(lake, recipe(), AS_OF)
     assert lake.digest("training_table", "2024-10-01") == before
 
@@ -112,7 +144,15 @@ def test_audits_are_silent_on_a_clean_table(lake: Lake) -> None:
 
 def test_a_value_of_a_later_vintage_is_found(lake: Lake) -> None:
     build_training_table(lake, recipe(), AS_OF)
-    plant(lake, "training_table", lambda rows: replaced(rows, "TotalAssetsInMillions", pc.if_else(pc.equal(rows["decision_id"], "L06"), 51.0, rows["TotalAssetsInMillions"])))
+    plant(
+        lake,
+        "training_table",
+        lambda rows: replaced(
+            rows,
+            "TotalAssetsInMillions",
+            pc.if_else(pc.equal(rows["decision_id"], "L06"), 51.0, rows["TotalAssetsInMillions"]),
+        ),
+    )
     assert violations(lake) == {"restated_after_decision": 1}
     sample = decision_audits(lake, recipe(), AS_OF)[2].sample.to_pylist()
     assert [(row["decision_id"], row["fact"]) for row in sample] == [("L06", "TotalAssetsInMillions")]
@@ -131,7 +171,11 @@ def test_every_audited_source_is_compared(lake: Lake, column: str) -> None:
 def test_a_row_of_someone_absent_from_the_vintage_is_found(lake: Lake) -> None:
     build_training_table(lake, recipe(), AS_OF)
     stale = pa.array([1.0] * 40)
-    plant(lake, "training_table", lambda rows: replaced(rows, "TotalAssetsInMillions", pc.coalesce(rows["TotalAssetsInMillions"], stale)))
+    plant(
+        lake,
+        "training_table",
+        lambda rows: replaced(rows, "TotalAssetsInMillions", pc.coalesce(rows["TotalAssetsInMillions"], stale)),
+    )
     absent = sum(value == 1 for value in training_rows(lake, AS_OF)["rep_absent_from_vintage"].to_pylist())
     assert violations(lake) == {"restated_after_decision": absent}
 
@@ -140,7 +184,9 @@ def test_a_vintage_that_turns_out_to_have_arrived_later_is_found(lake: Lake) -> 
     build_training_table(lake, recipe(), AS_OF)
     users = training_rows(lake, AS_OF).filter(pc.field("evidence_rep_vintage_as_of") == date(2024, 4, 1)).num_rows
     late = pa.scalar(world.instant("2024-09-30T00:00:00"), world.TIMESTAMP)
-    plant(lake, "rep_vintage", lambda rows: replaced(rows, "available_at", pa.repeat(late, rows.num_rows)), "2024-04-01")
+    plant(
+        lake, "rep_vintage", lambda rows: replaced(rows, "available_at", pa.repeat(late, rows.num_rows)), "2024-04-01"
+    )
     found = violations(lake)
     assert found["vintage_known_after_decision"] == users
     assert "restated_after_decision" in found
@@ -161,14 +207,28 @@ def test_an_event_after_the_decision_is_found(lake: Lake) -> None:
 
 def test_a_row_whose_window_was_not_observed_is_found(lake: Lake) -> None:
     build_training_table(lake, recipe(), AS_OF)
-    late = pc.if_else(pc.equal(training_rows(lake, AS_OF)["decision_id"], "L01"), pa.scalar(world.instant("2024-09-02T00:00:00"), world.TIMESTAMP), training_rows(lake, AS_OF)["decision_at"])
-    plant(lake, "training_table", lambda rows: replaced(rows.sort_by([("decision_at", "ascending"), ("decision_id", "ascending")]), "decision_at", late))
+    late = pc.if_else(
+        pc.equal(training_rows(lake, AS_OF)["decision_id"], "L01"),
+        pa.scalar(world.instant("2024-09-02T00:00:00"), world.TIMESTAMP),
+        training_rows(lake, AS_OF)["decision_at"],
+    )
+    plant(
+        lake,
+        "training_table",
+        lambda rows: replaced(
+            rows.sort_by([("decision_at", "ascending"), ("decision_id", "ascending")]), "decision_at", late
+        ),
+    )
     assert violations(lake)["label_window_not_observed"] == 1
 
 
 def test_a_label_the_log_did_not_give_is_found(lake: Lake) -> None:
     build_training_table(lake, recipe(), AS_OF)
-    plant(lake, "training_table", lambda rows: replaced(rows, "label", pc.if_else(pc.equal(rows["decision_id"], "L01"), 1, rows["label"])))
+    plant(
+        lake,
+        "training_table",
+        lambda rows: replaced(rows, "label", pc.if_else(pc.equal(rows["decision_id"], "L01"), 1, rows["label"])),
+    )
     assert violations(lake) == {"label_window_not_observed": 1}
 
 

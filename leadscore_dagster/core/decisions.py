@@ -1,13 +1,13 @@
 """The decision source of a recipe as one relation, ``decision_log``, whatever its columns are called.
 
-Lives here: the SELECT that maps a recipe's columns, with its expressions checked; which stored version of the log
-to read; the decisions to score on a day. Does not: labels (labels), features (core/features).
+Lives here: the SELECT that maps a recipe's columns, with its expressions checked; the decisions to
+score on a day. Does not: labels (labels), features (core/features).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.warehouse import Warehouse, compose, table
+from leadscore_dagster.core.warehouse import Relation, Warehouse, compose, table
 from leadscore_dagster.recipes.contract import Column
 from leadscore_dagster.recipes.schema import Recipe, WindowLabel
 
@@ -94,26 +94,28 @@ def scalar(expression: str, columns: Iterable[str], where: str) -> str:
     return str(node.sql("bigquery", comments=False))
 
 
-def log_version(warehouse: Warehouse, recipe: Recipe, day: date) -> date:
-    """Quarter whose stored version of the log tells most about ``day``: the first one at or after it, which has seen
-    the whole day, else the newest. Raises InputError if the log was never stored."""
-    name = recipe.decision_source.table
-    versions = [date.fromisoformat(key) for key in warehouse.partitions(name)]
-    if not versions:
-        raise InputError("the decision source was never stored", where=name, remedy="materialize it first")
-    return min((version for version in versions if version >= day), default=versions[-1])
-
-
-def decisions_of_day(warehouse: Warehouse, recipe: Recipe, name: str, day: date) -> pa.Table:
+def decisions_of_day(
+    warehouse: Warehouse,
+    recipe: Recipe,
+    name: str,
+    day: date,
+    log_as_of: date,
+    relations: Mapping[str, Relation] | None = None,
+) -> pa.Table:
     """The decisions the statement ``name`` (``scoring/open_leads``) gives for ``day``, in order of decision_id.
+
+    Parameters
+    ----------
+    log_as_of : the stored version of the log to read; it must have seen the whole day, or know no more of it.
+    relations : tables that take the place of stored ones, such as the extract of that day.
 
     Returns
     -------
     Table (decision_id string, the recipe's entity, decision_at timestamp[us, UTC]): the relation ``decisions`` of the
     feature query. Raises InputError if the statement does not exist or returns other columns.
     """
-    parameters = {"day": day, "log_as_of": log_version(warehouse, recipe, day)}
-    found = table(warehouse, compose(name), parameters, {"decision_log": decision_log(recipe)})
+    parameters = {"day": day, "log_as_of": log_as_of}
+    found = table(warehouse, compose(name), parameters, {"decision_log": decision_log(recipe), **(relations or {})})
     entity = recipe.decisions.entity
     names = [entity if column == "entity" else column for column in found.column_names]
     if names != ["decision_id", entity, "decision_at"]:

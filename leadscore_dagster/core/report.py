@@ -68,10 +68,10 @@ def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Int
     """Every metric with interval and n, the logistic baseline beside it."""
     rows = []
     for name, measured in metrics.items():
-        other = baseline.get(name)
+        other = _number(baseline[name].value) if name in baseline else ""
         rows.append(
             f"| {PHRASES.get(name, name)} | {_number(measured.value)} | {_number(measured.low)} … "
-            f"{_number(measured.high)} | {measured.n:,} | {measured.positives:,} | {_number(other.value) if other else ''} |"
+            f"{_number(measured.high)} | {measured.n:,} | {measured.positives:,} | {other} |"
         )
     header = "| metric | value | 95% interval | n | positives | logistic baseline |\n|---|---|---|---|---|---|\n"
     return header + "\n".join(rows) + "\n"

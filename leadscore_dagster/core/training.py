@@ -116,7 +116,8 @@ def training_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Traini
     sources = [name for name in query.evidence if name.endswith("_known_at")]
     counted = [*sources, *(feature.name for feature in query.features)]
     items = ", ".join(f"COUNT(t.`{name}`) AS n{place}" for place, name in enumerate(counted))
-    sql = f"SELECT COUNT(*) AS n, COALESCE(SUM(t.label), 0) AS positives, {items} FROM {TABLE} AS t WHERE t.as_of = @as_of"
+    totals = "COUNT(*) AS n, COALESCE(SUM(t.label), 0) AS positives"
+    sql = f"SELECT {totals}, {items} FROM {TABLE} AS t WHERE t.as_of = @as_of"
     _require(warehouse, as_of)
     row = table(warehouse, sql, {"as_of": as_of}).to_pylist()[0]
     present = {name: row[f"n{place}"] / row["n"] if row["n"] else 0.0 for place, name in enumerate(counted)}

@@ -23,8 +23,8 @@ from leadscore_dagster.core.labels import label_report
 from leadscore_dagster.core.market import DEMO, MarketSize, generate_market
 from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
 from leadscore_dagster.core.sources.ledger import INGESTS
-from leadscore_dagster.core.warehouse import table
-from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.core.warehouse import Warehouse, table
+from leadscore_dagster.recipes.schema import Recipe, VintageSource
 from leadscore_dagster.resources import Workspace
 from leadscore_dagster.runs.instance import Progress, instance_of
 from leadscore_dagster.runs.outcome import REFUSED, TextOutcome, columns
@@ -98,17 +98,13 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
     assert champion is not None
     lifts = _lifts(registry.load_test_scores(models, version), market, recipe)
     day = day_outcome(recipe, workspace, DAY)
-    vintages = table(
-        warehouse,
-        f"SELECT table_name, as_of, rows_read, rows_kept, rows_quarantined FROM {INGESTS} ORDER BY table_name, as_of",
-    ).to_pylist()
     answers = [verdict.verdict for verdict in overall(audit.verdicts).values()]
     sections = [
-        "Vintages",
-        columns([tuple(row.values()) for row in vintages], ("table", "as of", "rows read", "kept", "quarantined")),
+        "Rows kept of every drop, and what went to quarantine (mostly a second row of the same representative)",
+        _vintages(warehouse, recipe),
         f"Labels as of {quarter}",
         columns([(name, n) for name, n in labels.counts.items() if n], ("status", "decisions")),
-        f"  {labels.positives:,} positives among {labels.labelled:,} labelled: {labels.positives / labels.labelled:.2%}",
+        f"  {labels.positives:,} of {labels.labelled:,} labelled are positive: {labels.positives / labels.labelled:.2%}",
         f"Leakage audit of the training table of {quarter}",
         "  " + ", ".join(f"{answers.count(answer)} {answer}" for answer in SEVERITY if answers.count(answer)),
         *(f"  {name}: {rows:,} violating rows" for name, rows, _ in audit.violations),
@@ -122,7 +118,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
         "Champion",
         f"  {champion.version} since {champion.effective_from:%Y-%m-%d}. {champion.why}",
         "Scores",
-        *("  " + line if line else "" for line in day.text.splitlines()),
+        *("  " + line for line in day.text.splitlines() if line),
     ]
     record: dict[str, Any] = {
         "status": "done",
@@ -133,6 +129,23 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
         "outputs": {"home": workspace.home, "ranked_leads": str(list_path(recipe, workspace, DAY))},
     }
     return TextOutcome(_spaced(sections), record)
+
+
+def _vintages(warehouse: Warehouse, recipe: Recipe) -> str:
+    """One row per quarter, one column per source."""
+    sql = f"SELECT table_name, as_of, rows_kept, rows_quarantined FROM {INGESTS}"
+    found = {(row["table_name"], row["as_of"]): row for row in table(warehouse, sql).to_pylist()}
+    names = [source.table for source in recipe.sources.values() if isinstance(source, VintageSource)]
+    quarters = sorted({as_of for name, as_of in found if name in names})
+    rows = [
+        (
+            as_of,
+            *(found[name, as_of]["rows_kept"] for name in names),
+            sum(found[name, as_of]["rows_quarantined"] for name in names),
+        )
+        for as_of in quarters
+    ]
+    return columns(rows, ("as of", *names, "quarantine"))
 
 
 def _lifts(scores: pa.Table, market: Path, recipe: Recipe) -> dict[str, Interval]:
@@ -149,9 +162,11 @@ def _lifts(scores: pa.Table, market: Path, recipe: Recipe) -> dict[str, Interval
 
 
 def _spaced(sections: list[str]) -> str:
+    """Sections under each other, a blank line before every heading."""
     lines: list[str] = []
     for section in sections:
-        if lines and not section.startswith(" "):
+        if lines and section and not section.startswith(" "):
             lines.append("")
-        lines.append(section)
+        if section:
+            lines.append(section)
     return "\n".join(lines)

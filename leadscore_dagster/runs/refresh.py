@@ -18,6 +18,7 @@ from leadscore_dagster.core.battery import audit_training_table
 from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.gates import GateResult
+from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.jobs import quarterly_keys, vintage_keys
 from leadscore_dagster.recipes.loading import load_recipe, parse_day
 from leadscore_dagster.recipes.schema import Recipe
@@ -114,9 +115,8 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     instant = datetime.combine(quarter, datetime.min.time(), tzinfo=UTC)
     champion = champion_at(warehouse, instant)
     outputs = {"home": workspace.home, "models": str(models)}
-    judged = refusal is None or refusal.step.startswith(
-        (f"{recipe.name}__candidate_model_", f"{recipe.name}__champion")
-    )
+    steps = ("_".join([*key(recipe, promotion.CANDIDATES).path, "checks"]), f"{recipe.name}__champion_model")
+    judged = refusal is None or refusal.step in steps
     version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
     results = promotion.judge(models, recipe, version) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
@@ -131,7 +131,7 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     return RunOutcome(
         status=status,
         version=version,
-        metrics={name: {"value": m.value, "low": m.low, "high": m.high, "n": m.n} for name, m in metrics.items()},
+        metrics={name: _metric(interval) for name, interval in metrics.items()},
         gates=[gate_record(result) for result in results],
         outputs=outputs,
         summary="\n".join(lines),
@@ -140,6 +140,12 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
 
 def _has_candidate(warehouse: Any, quarter: date) -> bool:
     return quarter.isoformat() in warehouse.partitions(promotion.CANDIDATES)
+
+
+def _metric(interval: Interval) -> dict[str, Any]:
+    """A metric as the command line's JSON has it; an unknown end is null."""
+    stored = interval.to_dict()
+    return {name: stored[name] for name in ("value", "low", "high", "n")}
 
 
 def gate_record(result: GateResult) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +15,34 @@ import pytest
 from leadscore_dagster.runs.scoring import score
 from leadscore_dagster_tests import scenario
 
+DROPS = "warehouse/advisor_mql/rep_vintage/2024-10-01.parquet"
 #: the kill comes as soon as the file is there: while that asset, its checks or the next one is being made
 KILL_POINTS = (
-    "warehouse/advisor_mql/rep_vintage/2024-10-01.parquet",
+    DROPS,
     "warehouse/advisor_mql/labels/2025-10-01.parquet",
     "warehouse/advisor_mql/training_table/2025-10-01.parquet",
     "models/advisor_mql",
     "warehouse/advisor_mql/champion_ledger",
     "warehouse/advisor_mql/decisions_of_day/2026-01-26.parquet",
+)
+#: what a run makes after the drops were ingested; without it a home is one that has only ingested
+AFTER_INGESTING = (
+    "models",
+    *(
+        f"warehouse/advisor_mql/{name}"
+        for name in (
+            "crm_leads",
+            "labels",
+            "training_table",
+            "candidate_model",
+            "model_versions",
+            "champion_ledger",
+            "evidence/crm_leads_2025-10-01.parquet",
+            "evidence/training_table_2025-10-01.parquet",
+            "ingests/crm_leads_2025-10-01.parquet",
+            "quarantine/crm_leads_2025-10-01.parquet",
+        )
+    ),
 )
 
 
@@ -43,6 +64,13 @@ def _contents(home: Path) -> dict[str, str]:
     return {str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest() for path in visible}
 
 
+def _only_ingested(home: Path) -> None:
+    for name in AFTER_INGESTING:
+        path = home / name
+        assert path.exists(), name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 @pytest.fixture(scope="module")
 def undisturbed(finished_home: Path, small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     from leadscore_dagster.runs.instance import instance_of
@@ -57,9 +85,11 @@ def undisturbed(finished_home: Path, small_market: Path, tmp_path_factory: pytes
 @pytest.mark.slow
 @pytest.mark.parametrize("point", KILL_POINTS)
 def test_a_killed_run_started_again_ends_the_same(
-    point: str, small_market: Path, tmp_path: Path, undisturbed: dict[str, str]
+    point: str, finished_home: Path, small_market: Path, tmp_path: Path, undisturbed: dict[str, str]
 ) -> None:
     home = tmp_path / "home"
+    if point != DROPS:
+        _only_ingested(scenario.copy_home(finished_home, home))
     process = _start(home, small_market)
     deadline = time.monotonic() + 240
     while not (home / point).exists():

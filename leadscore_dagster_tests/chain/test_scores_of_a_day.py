@@ -56,7 +56,10 @@ def test_prospects_are_nobody_who_is_in_the_crm(scored: Path, small_market: Path
     recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
     warehouse = workspace.warehouse(recipe)
     found = table(warehouse, "SELECT COUNT(*) AS n FROM prospect_scores")["n"][0].as_py()
-    both = "SELECT COUNT(*) AS n FROM prospect_scores AS s JOIN crm_leads_of_day AS l ON l.RepCRD = s.RepCRD"
+    both = """
+        SELECT COUNT(*) AS n FROM prospect_scores AS s JOIN crm_leads_of_day AS l ON l.RepCRD = s.RepCRD
+        WHERE l.Stage_Entered_New__c < TIMESTAMP(s.score_day)
+    """
     assert found > 500
     assert table(warehouse, both)["n"][0].as_py() == 0
 

@@ -78,7 +78,11 @@ def test_a_firm_without_number_leaves_its_figures_missing_and_keeps_the_tenure(t
     row = known(tmp_path, [job(1, None, "2020-01-01"), job(1, 20, "2015-01-01", "2019-01-01")])
     assert row["current_firm_tenure_months"] == 52
     assert row["num_prior_firms"] == 1
-    assert (row["firm_rep_count_at_contact"], row["firm_net_change_12mo"], row["flight_risk_score"]) == (None, None, None)
+    assert (row["firm_rep_count_at_contact"], row["firm_net_change_12mo"], row["flight_risk_score"]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_assets_of_zero_in_january_2024_give_no_growth(tmp_path: Path) -> None:
@@ -88,7 +92,9 @@ def test_assets_of_zero_in_january_2024_give_no_growth(tmp_path: Path) -> None:
 
 def test_assets_are_those_of_the_newest_stated_month_up_to_a_year_back(tmp_path: Path) -> None:
     lake = world.lake(tmp_path)
-    world.vintage(lake, "employment_vintage", "2024-05-01", "2024-05-02", [job(rep, rep, "2020-01-01") for rep in range(6)])
+    world.vintage(
+        lake, "employment_vintage", "2024-05-01", "2024-05-02", [job(rep, rep, "2020-01-01") for rep in range(6)]
+    )
     months = [
         *(month(0, 2024, number, number * 1e6) for number in (1, 2, 3, 4)),
         month(1, 2024, 3, 3e6), month(1, 2024, 4, None),
@@ -97,7 +103,9 @@ def test_assets_are_those_of_the_newest_stated_month_up_to_a_year_back(tmp_path:
         month(4, 2024, 4, 4e6), month(4, 2024, 5, 9e6),
     ]  # fmt: skip
     world.vintage(lake, "firm_history_vintage", "2024-05-01", "2024-05-02", months)
-    found = world.features(lake, world.decisions(*((str(rep), rep, "2024-08-10T00:00:00") for rep in range(6))), ["employment"])
+    found = world.features(
+        lake, world.decisions(*((str(rep), rep, "2024-08-10T00:00:00") for rep in range(6))), ["employment"]
+    )
     assert [found[str(rep)]["firm_aum_pit"] for rep in range(6)] == [4e6, 3e6, 5e6, None, 4e6, None]
     growth = [found[str(rep)]["aum_growth_since_jan2024_pct"] for rep in range(6)]
     assert growth == [300.0, None, None, None, None, None]
@@ -109,7 +117,9 @@ def test_assets_are_those_of_the_newest_stated_month_up_to_a_year_back(tmp_path:
 def test_growth_reaches_back_to_january_2024_for_years(tmp_path: Path) -> None:
     lake = world.lake(tmp_path)
     world.vintage(lake, "employment_vintage", "2026-01-01", "2026-01-02", [job(1, 10, "2020-01-01")])
-    world.vintage(lake, "firm_history_vintage", "2026-01-01", "2026-01-02", [month(10, 2024, 1, 100.0), month(10, 2025, 12, 80.0)])
+    world.vintage(
+        lake, "firm_history_vintage", "2026-01-01", "2026-01-02", [month(10, 2024, 1, 100.0), month(10, 2025, 12, 80.0)]
+    )
     row = world.features(lake, world.decisions(("a", 1, "2026-02-10T00:00:00")), ["employment"])["a"]
     assert (row["firm_aum_pit"], row["aum_growth_since_jan2024_pct"]) == (80.0, -20.0)
 
@@ -155,7 +165,9 @@ def test_restlessness_is_the_tenure_itself_without_earlier_time_and_is_clipped(t
 
 def test_flight_risk_is_moves_times_the_clipped_net_loss(tmp_path: Path) -> None:
     leavers = [job(rep, 10, "2015-01-01", "2023-12-01") for rep in range(100, 250)]
-    row = known(tmp_path, [job(1, 10, "2023-01-01"), *leavers, *(job(1, 20 + k, "2015-01-01", "2022-06-01") for k in range(3))])
+    row = known(
+        tmp_path, [job(1, 10, "2023-01-01"), *leavers, *(job(1, 20 + k, "2015-01-01", "2022-06-01") for k in range(3))]
+    )
     assert row["firm_net_change_12mo"] == -150
     assert row["flight_risk_score"] == 300
 
@@ -218,11 +230,10 @@ def test_head_count_and_net_change_of_random_firms_are_those_of_a_person_by_pers
         as_of = max(day for day in history if f"{day}T12:00:00" <= moment)
         border = date.fromisoformat(as_of)
         rows = [
-            (r["RIA_CONTACT_CRD_ID"], r["PREVIOUS_REGISTRATION_COMPANY_CRD_ID"], r["PREVIOUS_REGISTRATION_COMPANY_START_DATE"], end if end and end < border else None)
-            for r in history[as_of]
-            for end in [r["PREVIOUS_REGISTRATION_COMPANY_END_DATE"]]
-            if r["PREVIOUS_REGISTRATION_COMPANY_START_DATE"] < border
-        ]  # fmt: skip
+            (rep_, firm, start, end if end and end < border else None)
+            for rep_, firm, start, end in ([r[column] for column in world.EMPLOYMENT.names[:4]] for r in history[as_of])
+            if start < border
+        ]
         own = [(start, firm) for r, firm, start, _ in rows if r == rep]
         row = found[name]
         if not own:

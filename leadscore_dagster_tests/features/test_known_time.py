@@ -15,7 +15,10 @@ from leadscore_dagster_tests.features.world import instant, job, month
 def two_vintages(root: Path) -> Lake:
     """Everything about representative 1 and firm 10 changes with the vintage of July, available on 2024-07-16 06:00."""
     lake = world.lake(root)
-    for as_of, available_at, size in (("2024-04-01", "2024-04-16T06:00:00", 1.0), ("2024-07-01", "2024-07-16T06:00:00", 2.0)):
+    for as_of, available_at, size in (
+        ("2024-04-01", "2024-04-16T06:00:00", 1.0),
+        ("2024-07-01", "2024-07-16T06:00:00", 2.0),
+    ):
         rep = {"RepCRD": 1, "RIAFirmCRD": 10, "TotalAssetsInMillions": size}
         world.vintage(lake, "rep_vintage", as_of, available_at, [rep])
         world.vintage(lake, "firm_vintage", as_of, available_at, [{"RIAFirmCRD": 10, "Number_Employees": int(size)}])
@@ -80,7 +83,9 @@ def test_a_representative_absent_from_the_newest_vintage_has_no_stale_row(tmp_pa
 def test_a_vintage_that_arrives_before_the_instant_it_describes_waits_for_it(tmp_path: Path) -> None:
     lake = world.lake(tmp_path)
     world.vintage(lake, "rep_vintage", "2024-07-01", "2024-06-20", [{"RepCRD": 1, "TotalAssetsInMillions": 7.0}])
-    found = world.features(lake, world.decisions(("before", 1, "2024-06-30T23:59:59"), ("at", 1, "2024-07-01T00:00:00")))
+    found = world.features(
+        lake, world.decisions(("before", 1, "2024-06-30T23:59:59"), ("at", 1, "2024-07-01T00:00:00"))
+    )
     assert [found[name]["TotalAssetsInMillions"] for name in ("before", "at")] == [None, 7.0]
 
 
@@ -110,7 +115,11 @@ def test_the_same_decision_has_the_same_features_in_any_company(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("moment", "expected"),
-    [("2024-04-16T05:59:59", None), ("2024-04-16T06:00:00", date(2024, 4, 1)), ("2024-08-01T00:00:00", date(2024, 7, 1))],
+    [
+        ("2024-04-16T05:59:59", None),
+        ("2024-04-16T06:00:00", date(2024, 4, 1)),
+        ("2024-08-01T00:00:00", date(2024, 7, 1)),
+    ],
 )
 def test_known_vintage_is_the_newest_available(tmp_path: Path, moment: str, expected: date | None) -> None:
     lake = two_vintages(tmp_path)

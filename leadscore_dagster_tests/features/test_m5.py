@@ -73,7 +73,33 @@ def random_world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame
 def base(raw: pd.DataFrame) -> pd.DataFrame:
     """The 31 base features of domain-facts 1.1.1, in pandas."""
     years = raw[[f"Number_YearsPriorFirm{number}" for number in range(1, 5)]].astype(float)
-    copied = ["NumberFirmAssociations", "NumberRIAFirmAssociations", "TotalAssetsInMillions", "Number_Employees", "Number_BranchAdvisors", "Number_IAReps", "DateBecameRep_NumberOfYears", "DateOfHireAtCurrentFirm_NumberOfYears", "Number_InvestmentAdvisoryClients", "Number_YearsPriorFirm1", "Number_YearsPriorFirm2", "Number_YearsPriorFirm3", "Number_YearsPriorFirm4", "MilesToWork", "NumberClients_HNWIndividuals", "NumberClients_Individuals", "AssetsInMillions_HNWIndividuals", "AssetsInMillions_Individuals", "AssetsInMillions_MutualFunds", "AssetsInMillions_PrivateFunds", "AUMGrowthRate_5Year", "AUMGrowthRate_1Year", "AverageAccountSize", "PercentClients_Individuals", "Percent_ClientsUS"]
+    copied = [
+        "NumberFirmAssociations",
+        "NumberRIAFirmAssociations",
+        "TotalAssetsInMillions",
+        "Number_Employees",
+        "Number_BranchAdvisors",
+        "Number_IAReps",
+        "DateBecameRep_NumberOfYears",
+        "DateOfHireAtCurrentFirm_NumberOfYears",
+        "Number_InvestmentAdvisoryClients",
+        "Number_YearsPriorFirm1",
+        "Number_YearsPriorFirm2",
+        "Number_YearsPriorFirm3",
+        "Number_YearsPriorFirm4",
+        "MilesToWork",
+        "NumberClients_HNWIndividuals",
+        "NumberClients_Individuals",
+        "AssetsInMillions_HNWIndividuals",
+        "AssetsInMillions_Individuals",
+        "AssetsInMillions_MutualFunds",
+        "AssetsInMillions_PrivateFunds",
+        "AUMGrowthRate_5Year",
+        "AUMGrowthRate_1Year",
+        "AverageAccountSize",
+        "PercentClients_Individuals",
+        "Percent_ClientsUS",
+    ]
     made = raw[copied].astype(float)
     made["IsPrimaryRIAFirm"] = (raw["RIAFirmCRD"] == raw["PrimaryRIAFirmCRD"]).astype(int)
     made["KnownNonAdvisor"] = (raw["KnownNonAdvisor"] == 1).astype(int)
@@ -272,7 +298,9 @@ def test_a_representative_absent_from_the_vintage_is_flagged(random_world: tuple
 
 def test_day_of_contact_counts_monday_as_one(tmp_path: Path) -> None:
     hours = ["00:00:00", "12:00:00", "12:00:00", "12:00:00", "12:00:00", "00:00:00", "23:59:59"]
-    moments = [(str(day), 1, f"2024-05-{5 + day:02d}T{hour}") for day, hour in enumerate(hours, 1)]  # the 6th is a Monday
+    moments = [
+        (str(day), 1, f"2024-05-{5 + day:02d}T{hour}") for day, hour in enumerate(hours, 1)
+    ]  # the 6th is a Monday
     found = world.features(world.lake(tmp_path), world.decisions(*moments), ["contact_time"])
     assert [found[str(day)]["Day_of_Contact"] for day in range(1, 8)] == [1, 2, 3, 4, 5, 6, 7]
     assert [found[str(day)]["Is_Weekend_Contact"] for day in range(1, 8)] == [0, 0, 0, 0, 0, 1, 1]

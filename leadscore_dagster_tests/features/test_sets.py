@@ -20,7 +20,9 @@ from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster_tests.features import world
 
 SHIPPED = sorted(path.stem for path in (sql_folder() / "features").glob("*.yaml"))
-ENTRY = "- {name: Day_of_Contact, definition: d, type: integer}\n- {name: Is_Weekend_Contact, definition: d, type: flag}\n"
+ENTRY = (
+    "- {name: Day_of_Contact, definition: d, type: integer}\n- {name: Is_Weekend_Contact, definition: d, type: flag}\n"
+)
 
 
 @pytest.fixture
@@ -70,9 +72,7 @@ def test_the_personal_columns_are_the_31_of_the_drop_list() -> None:
         ("- [", "not valid YAML"),
     ],
 )
-def test_a_broken_catalogue_is_refused_and_named(
-    catalogue: Callable[[str], Path], text: str, message: str
-) -> None:
+def test_a_broken_catalogue_is_refused_and_named(catalogue: Callable[[str], Path], text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         load_set("contact_time", catalogue(text))
     assert "contact_time.yaml" in str(caught.value)
@@ -100,7 +100,7 @@ def test_the_query_returns_decision_features_and_evidence_and_nothing_else() -> 
 
 
 def test_a_set_of_the_fold_without_its_inputs_is_refused() -> None:
-    with pytest.raises(InputError, match="m5_population.*needs AUM_per_Client"):
+    with pytest.raises(InputError, match=r"m5_population.*needs AUM_per_Client"):
         features_of(world.recipe(["rep_firm_base", "m5_population"]))
 
 
@@ -157,7 +157,9 @@ def test_own_columns_come_from_the_first_version_that_shows_the_row_and_only_onc
     row = {"Id": "a", "RepCRD": 1, "New_at": "2024-02-01T00:00:00", "Company": "First"}
     world.leads(lake, "2024-04-01", row)
     world.leads(lake, "2024-07-01", {**row, "Company": "Later"}, {**row, "Id": "b"})
-    decided = world.decisions(("a", 1, "2024-03-01T00:00:00"), ("b", 1, "2024-01-31T23:59:59"), ("c", 1, "2024-03-01T00:00:00"))
+    decided = world.decisions(
+        ("a", 1, "2024-03-01T00:00:00"), ("b", 1, "2024-01-31T23:59:59"), ("c", 1, "2024-03-01T00:00:00")
+    )
     found = table(lake, feature_query(flat(["Company"])).sql, {}, {"decisions": decided}).sort_by("decision_id")
     assert found["Company"].to_pylist() == ["First", None, None]
     assert found["evidence_crm_leads_known_at"].to_pylist() == [world.instant("2024-02-01T00:00:00"), None, None]

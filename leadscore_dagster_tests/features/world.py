@@ -17,8 +17,46 @@ from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster.recipes.schema import Recipe
 
 _KEYS = ("as_of", "available_at")
-INTEGERS = ["NumberFirmAssociations", "NumberRIAFirmAssociations", "Number_BranchAdvisors", "Number_IAReps", "Number_RegisteredStates", "NumberClients_HNWIndividuals", "NumberClients_Individuals", "KnownNonAdvisor", "DuallyRegisteredBDRIARep", "Has_Series_7", "Has_Series_65", "Has_Series_66", "Has_Series_24", "Has_CFP", "Has_CFA", "Has_CIMA", "Has_AIF", "Has_Disclosure", "Has_Insurance_License", "Is_Owner", "Is_IndependentContractor"]
-NUMBERS = ["TotalAssetsInMillions", "DateBecameRep_NumberOfYears", "DateOfHireAtCurrentFirm_NumberOfYears", "Number_YearsPriorFirm1", "Number_YearsPriorFirm2", "Number_YearsPriorFirm3", "Number_YearsPriorFirm4", "MilesToWork", "AssetsInMillions_HNWIndividuals", "AssetsInMillions_Individuals", "AssetsInMillions_MutualFunds", "AssetsInMillions_PrivateFunds", "AUMGrowthRate_5Year", "AUMGrowthRate_1Year", "PercentClients_Individuals"]
+INTEGERS = [
+    "NumberFirmAssociations",
+    "NumberRIAFirmAssociations",
+    "Number_BranchAdvisors",
+    "Number_IAReps",
+    "Number_RegisteredStates",
+    "NumberClients_HNWIndividuals",
+    "NumberClients_Individuals",
+    "KnownNonAdvisor",
+    "DuallyRegisteredBDRIARep",
+    "Has_Series_7",
+    "Has_Series_65",
+    "Has_Series_66",
+    "Has_Series_24",
+    "Has_CFP",
+    "Has_CFA",
+    "Has_CIMA",
+    "Has_AIF",
+    "Has_Disclosure",
+    "Has_Insurance_License",
+    "Is_Owner",
+    "Is_IndependentContractor",
+]
+NUMBERS = [
+    "TotalAssetsInMillions",
+    "DateBecameRep_NumberOfYears",
+    "DateOfHireAtCurrentFirm_NumberOfYears",
+    "Number_YearsPriorFirm1",
+    "Number_YearsPriorFirm2",
+    "Number_YearsPriorFirm3",
+    "Number_YearsPriorFirm4",
+    "MilesToWork",
+    "AssetsInMillions_HNWIndividuals",
+    "AssetsInMillions_Individuals",
+    "AssetsInMillions_MutualFunds",
+    "AssetsInMillions_PrivateFunds",
+    "AUMGrowthRate_5Year",
+    "AUMGrowthRate_1Year",
+    "PercentClients_Individuals",
+]
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 REPS = pa.schema(
     [("RepCRD", pa.int64()), ("RIAFirmCRD", pa.int64()), ("PrimaryRIAFirmCRD", pa.int64())]

@@ -81,7 +81,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             pa.string(): "Id FirstName LastName Company Title City State Email LeadSource Status OwnerId",
             pa.int64(): "RepCRD DoNotCall",
             TIMESTAMP: """CreatedDate Stage_Entered_New__c Stage_Entered_Contacting__c
-                Stage_Entered_Call_Scheduled__c LastModifiedDate available_at""",
+                Stage_Entered_Call_Scheduled__c LastModifiedDate known_at""",
             pa.date32(): "as_of",
         }
     ),

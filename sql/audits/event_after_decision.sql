@@ -14,7 +14,11 @@ WITH facts AS (
   FROM training_table AS t
   WHERE t.as_of = @as_of
   UNION ALL
-  SELECT t.decision_id, t.decision_at, 'firm_history_vintage' AS fact, t.evidence_firm_history_vintage_event_at AS fact_at
+  SELECT
+    t.decision_id,
+    t.decision_at,
+    'firm_history_vintage' AS fact,
+    t.evidence_firm_history_vintage_event_at AS fact_at
   FROM training_table AS t
   WHERE t.as_of = @as_of
 )

@@ -1,4 +1,4 @@
--- Violations: training rows of @as_of with a base value, or a firm's assets, other than the newest known at the decision.
+-- Violations: training rows of @as_of with a base value, or a firm's assets, other than the newest known then.
 -- One row per training row and source, naming the first value that differs: decision_id, fact, fact_at, decision_at.
 -- Goes another way than the features: it takes every version that had arrived by the decision, row by row, and keeps
 -- the newest by ROW_NUMBER, where the features join on a calendar of vintages. fact_at is when the version arrived.
@@ -78,22 +78,30 @@ differences AS (
       WHEN t.TotalAssetsInMillions IS DISTINCT FROM r.TotalAssetsInMillions THEN 'TotalAssetsInMillions'
       WHEN t.Number_BranchAdvisors IS DISTINCT FROM r.Number_BranchAdvisors THEN 'Number_BranchAdvisors'
       WHEN t.Number_IAReps IS DISTINCT FROM r.Number_IAReps THEN 'Number_IAReps'
-      WHEN t.DateBecameRep_NumberOfYears IS DISTINCT FROM r.DateBecameRep_NumberOfYears THEN 'DateBecameRep_NumberOfYears'
-      WHEN t.DateOfHireAtCurrentFirm_NumberOfYears IS DISTINCT FROM r.DateOfHireAtCurrentFirm_NumberOfYears THEN 'DateOfHireAtCurrentFirm_NumberOfYears'
+      WHEN t.DateBecameRep_NumberOfYears IS DISTINCT FROM r.DateBecameRep_NumberOfYears
+        THEN 'DateBecameRep_NumberOfYears'
+      WHEN t.DateOfHireAtCurrentFirm_NumberOfYears IS DISTINCT FROM r.DateOfHireAtCurrentFirm_NumberOfYears
+        THEN 'DateOfHireAtCurrentFirm_NumberOfYears'
       WHEN t.Number_YearsPriorFirm1 IS DISTINCT FROM r.Number_YearsPriorFirm1 THEN 'Number_YearsPriorFirm1'
       WHEN t.Number_YearsPriorFirm2 IS DISTINCT FROM r.Number_YearsPriorFirm2 THEN 'Number_YearsPriorFirm2'
       WHEN t.Number_YearsPriorFirm3 IS DISTINCT FROM r.Number_YearsPriorFirm3 THEN 'Number_YearsPriorFirm3'
       WHEN t.Number_YearsPriorFirm4 IS DISTINCT FROM r.Number_YearsPriorFirm4 THEN 'Number_YearsPriorFirm4'
       WHEN t.MilesToWork IS DISTINCT FROM r.MilesToWork THEN 'MilesToWork'
-      WHEN t.NumberClients_HNWIndividuals IS DISTINCT FROM r.NumberClients_HNWIndividuals THEN 'NumberClients_HNWIndividuals'
+      WHEN t.NumberClients_HNWIndividuals IS DISTINCT FROM r.NumberClients_HNWIndividuals
+        THEN 'NumberClients_HNWIndividuals'
       WHEN t.NumberClients_Individuals IS DISTINCT FROM r.NumberClients_Individuals THEN 'NumberClients_Individuals'
-      WHEN t.AssetsInMillions_HNWIndividuals IS DISTINCT FROM r.AssetsInMillions_HNWIndividuals THEN 'AssetsInMillions_HNWIndividuals'
-      WHEN t.AssetsInMillions_Individuals IS DISTINCT FROM r.AssetsInMillions_Individuals THEN 'AssetsInMillions_Individuals'
-      WHEN t.AssetsInMillions_MutualFunds IS DISTINCT FROM r.AssetsInMillions_MutualFunds THEN 'AssetsInMillions_MutualFunds'
-      WHEN t.AssetsInMillions_PrivateFunds IS DISTINCT FROM r.AssetsInMillions_PrivateFunds THEN 'AssetsInMillions_PrivateFunds'
+      WHEN t.AssetsInMillions_HNWIndividuals IS DISTINCT FROM r.AssetsInMillions_HNWIndividuals
+        THEN 'AssetsInMillions_HNWIndividuals'
+      WHEN t.AssetsInMillions_Individuals IS DISTINCT FROM r.AssetsInMillions_Individuals
+        THEN 'AssetsInMillions_Individuals'
+      WHEN t.AssetsInMillions_MutualFunds IS DISTINCT FROM r.AssetsInMillions_MutualFunds
+        THEN 'AssetsInMillions_MutualFunds'
+      WHEN t.AssetsInMillions_PrivateFunds IS DISTINCT FROM r.AssetsInMillions_PrivateFunds
+        THEN 'AssetsInMillions_PrivateFunds'
       WHEN t.AUMGrowthRate_5Year IS DISTINCT FROM r.AUMGrowthRate_5Year THEN 'AUMGrowthRate_5Year'
       WHEN t.AUMGrowthRate_1Year IS DISTINCT FROM r.AUMGrowthRate_1Year THEN 'AUMGrowthRate_1Year'
-      WHEN t.PercentClients_Individuals IS DISTINCT FROM r.PercentClients_Individuals THEN 'PercentClients_Individuals'
+      WHEN t.PercentClients_Individuals IS DISTINCT FROM r.PercentClients_Individuals
+        THEN 'PercentClients_Individuals'
       WHEN t.Number_RegisteredStates IS DISTINCT FROM r.Number_RegisteredStates THEN 'Number_RegisteredStates'
       WHEN t.Branch_State IS DISTINCT FROM r.Branch_State THEN 'Branch_State'
     END AS fact,
@@ -106,7 +114,8 @@ differences AS (
     t.decision_id,
     CASE
       WHEN t.Number_Employees IS DISTINCT FROM f.Number_Employees THEN 'Number_Employees'
-      WHEN t.Number_InvestmentAdvisoryClients IS DISTINCT FROM f.Number_InvestmentAdvisoryClients THEN 'Number_InvestmentAdvisoryClients'
+      WHEN t.Number_InvestmentAdvisoryClients IS DISTINCT FROM f.Number_InvestmentAdvisoryClients
+        THEN 'Number_InvestmentAdvisoryClients'
       WHEN t.AverageAccountSize IS DISTINCT FROM f.AverageAccountSize THEN 'AverageAccountSize'
       WHEN t.Percent_ClientsUS IS DISTINCT FROM f.Percent_ClientsUS THEN 'Percent_ClientsUS'
       WHEN t.OwnershipType IS DISTINCT FROM f.OwnershipType THEN 'OwnershipType'

@@ -32,8 +32,11 @@ newest AS (
 SELECT
   n.decision_id,
   n.assets AS firm_aum_pit,
-  IF(n.month >= 24289 AND n.assets_jan2024 > 0, SAFE_DIVIDE((n.assets - n.assets_jan2024) * 100, n.assets_jan2024), NULL)
-    AS aum_growth_since_jan2024_pct,
+  IF(
+    n.month >= 24289 AND n.assets_jan2024 > 0,
+    SAFE_DIVIDE((n.assets - n.assets_jan2024) * 100, n.assets_jan2024),
+    NULL
+  ) AS aum_growth_since_jan2024_pct,
   n.as_of,
   n.available_at AS known_at,
   DATE(DIV(n.month, 12), MOD(n.month, 12) + 1, 1) AS newest_event

@@ -16,6 +16,7 @@ Lives here: destruction, rebuilding, comparison. Does not: the feature query (co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +29,8 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
 
 PART = "replay"
+#: rebuilds at a time; more would multiply the memory
+WORKERS = 2
 _LAST = "replay_last_decision_at"
 
 
@@ -101,8 +104,8 @@ def replay(
     _require_unique(training, "the training table")
     parts = list(_intervals(training, _instants(warehouse, tables)))
     decisions = training.drop_columns(list(features))
-    rebuilt = []
-    for rows in parts:
+
+    def rebuild(rows: np.ndarray) -> pa.Table:
         last = pc.max(training["decision_at"].take(rows)).as_py()
         relations: dict[str, Relation] = {dated.name: dated.as_known() for dated in tables}
         relations["decisions"] = _taken_until(decisions, decisions.take(rows), last)
@@ -112,7 +115,11 @@ def replay(
             pc.is_in(found["decision_id"], value_set=training["decision_id"].take(rows).combine_chunks())
         )
         _require_unique(found, "the rebuilt features")
-        rebuilt.append(found)
+        return found
+
+    # intervals do not depend on each other, and one query alone does not keep two cores busy
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        rebuilt = list(pool.map(rebuild, parts))
     return ReplayReport(tuple(_compare(training, rebuilt, features)), len(parts))
 
 

@@ -28,7 +28,39 @@ STATISTICS = "_statistics"
 
 #: Columns that identify a person or a firm, or speak of the outcome: never a feature (domain-facts 2.5, 31 columns).
 NEVER_A_FEATURE = frozenset(
-    ["FirstName", "LastName", "Branch_City", "Branch_County", "Branch_ZipCode", "Home_City", "Home_County", "Home_ZipCode", "RIAFirmName", "PersonalWebpage", "Notes", "RepCRD", "RIAFirmCRD", "Id", "Licenses", "RegulatoryDisclosures", "BreakawayRep", "SocialMedia_LinkedIn", "Title", "Education1", "Gender", "Email_BusinessType", "Email_PersonalType", "FirmWebsite", "Brochure_Keywords", "CustomKeywords", "Stage_Entered_Contacting__c", "Stage_Entered_Call_Scheduled__c", "rep_snapshot_at", "firm_snapshot_at", "days_to_conversion"]
+    [
+        "FirstName",
+        "LastName",
+        "Branch_City",
+        "Branch_County",
+        "Branch_ZipCode",
+        "Home_City",
+        "Home_County",
+        "Home_ZipCode",
+        "RIAFirmName",
+        "PersonalWebpage",
+        "Notes",
+        "RepCRD",
+        "RIAFirmCRD",
+        "Id",
+        "Licenses",
+        "RegulatoryDisclosures",
+        "BreakawayRep",
+        "SocialMedia_LinkedIn",
+        "Title",
+        "Education1",
+        "Gender",
+        "Email_BusinessType",
+        "Email_PersonalType",
+        "FirmWebsite",
+        "Brochure_Keywords",
+        "CustomKeywords",
+        "Stage_Entered_Contacting__c",
+        "Stage_Entered_Call_Scheduled__c",
+        "rep_snapshot_at",
+        "firm_snapshot_at",
+        "days_to_conversion",
+    ]
 )
 _COLUMN_TYPES = {
     "text": "category", "zip": "category", "integer": "integer", "count": "integer",

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from leadscore_dagster.core import registry
 from leadscore_dagster.core.champion import champion_at
-from leadscore_dagster.core.decisions import decision_log
+from leadscore_dagster.core.decisions import decisions_of_day
 from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.features.query import feature_query
@@ -25,7 +25,7 @@ from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
 from leadscore_dagster.core.sources.report import IngestReport
-from leadscore_dagster.core.warehouse import Warehouse, compose, table
+from leadscore_dagster.core.warehouse import Relation, Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
 
 DECISIONS, PROSPECTS = "decisions_of_day", "prospects_of_day"
@@ -69,7 +69,7 @@ def champion_of_day(warehouse: Warehouse, models: Path, recipe: Recipe, day: dat
 def score_day(
     warehouse: Warehouse,
     recipe: Recipe,
-    champion: Champion,
+    champion: LoadedVersion,
     day: date,
     decisions: str,
     target: str,
@@ -77,7 +77,7 @@ def score_day(
 ) -> pa.Table:
     """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``."""
     who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
-    relations = {"decisions": who, **_log_of_day(recipe)}
+    relations: dict[str, Relation] = {"decisions": who, **_log_of_day(recipe)}
     query = feature_query(recipe)
     with_keys = (
         f"SELECT d.{recipe.decisions.entity}, d.decision_at, f.* FROM decisions AS d "
@@ -107,7 +107,8 @@ def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> i
     if carried:
         carry = table(
             warehouse,
-            f"SELECT CAST({recipe.decisions.id} AS STRING) AS decision_id, {carried} FROM {_of_day(recipe)} WHERE as_of = @as_of",
+            f"SELECT CAST({recipe.decisions.id} AS STRING) AS decision_id, {carried} "
+            f"FROM {_of_day(recipe)} WHERE as_of = @as_of",
             {"as_of": day + timedelta(days=1)},
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,19 +124,7 @@ def score_histogram(probability: npt.NDArray[np.float64]) -> str:
 
 
 def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str, target: str) -> int:
-    """Run the statement that says who is scored; its entity column may carry the recipe's name or ``entity``."""
-    entity = recipe.decisions.entity
-    parameters = {"day": day, "log_as_of": day + timedelta(days=1)}
-    relations = {"decision_log": decision_log(recipe), **_log_of_day(recipe)}
-    found = table(warehouse, compose(name), parameters, relations)
-    names = [entity if column == "entity" else column for column in found.column_names]
-    if names != ["decision_id", entity, "decision_at"]:
-        raise InputError(
-            f"The statement returns {', '.join(found.column_names)}",
-            where=f"sql/{name}.sql",
-            remedy=f"return decision_id, {entity} (or entity) and decision_at",
-        )
-    rows = found.rename_columns(names).sort_by("decision_id")
+    rows = decisions_of_day(warehouse, recipe, name, day, day + timedelta(days=1), _log_of_day(recipe))
     rows = rows.append_column("score_day", pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
     return warehouse.write_partition(target, day.isoformat(), rows)
 
@@ -144,7 +133,7 @@ def _of_day(recipe: Recipe) -> str:
     return f"{recipe.decision_source.table}_of_day"
 
 
-def _log_of_day(recipe: Recipe) -> dict[str, str]:
+def _log_of_day(recipe: Recipe) -> dict[str, Relation]:
     """The log as it stood that day takes the place of its quarterly partitions."""
     return {
         recipe.decision_source.table: f"SELECT * FROM {_of_day(recipe)} WHERE as_of = DATE_ADD(@day, INTERVAL 1 DAY)"

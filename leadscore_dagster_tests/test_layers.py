@@ -1,0 +1,234 @@
+"""Who may import whom, and what the pure part of the product may not touch: Dagster, the clock, pickles.
+
+Read off the source with ``ast``, so that an import inside a function counts like any other.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import leadscore_dagster
+from leadscore_dagster.core.warehouse import lint
+
+PACKAGE = Path(leadscore_dagster.__file__).parent
+SQL = PACKAGE.parent / "sql"
+CORE = sorted((PACKAGE / "core").rglob("*.py"))
+ALL = sorted(PACKAGE.rglob("*.py"))
+
+#: The rooms of core/, from the bottom up; rooms of one row do not know each other. A room imports from rows below it.
+ORDER: tuple[tuple[str, ...], ...] = (
+    ("errors", "market"),  # the simulator knows nothing of the product, so it cannot help it
+    ("warehouse",),
+    ("evidence", "sources"),
+    ("arrivals", "champion", "decisions", "features"),
+    ("audit", "labels", "modelling"),
+    ("gates", "training"),
+    ("battery", "registry", "report"),
+    ("promotion", "scoring"),
+)
+ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
+#: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.
+OUTER: tuple[tuple[str, ...], ...] = (
+    ("recipes", "core"),  # a recipe is a schema over errors; core reads schemas, never YAML
+    ("partitions", "resources", "schedules"),
+    ("assets",),
+    ("checks", "jobs"),
+    ("definitions",),
+    ("runs",),
+    ("cli",),
+    ("__main__",),
+)
+OUTER_ROW = {part: row for row, parts in enumerate(OUTER) for part in parts}
+UNPICKLERS = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+CLOCKS = {
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+    ("date", "today"),
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("time", "localtime"),
+    ("time", "gmtime"),
+    ("time", "strftime"),
+    ("pd.Timestamp", "now"),
+    ("pd.Timestamp", "today"),
+}
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _module(path: Path) -> str:
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module that a file imports, and the line; ``from package import module`` names the module."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node.lineno
+
+
+def _own_imports(path: Path) -> Iterator[tuple[list[str], int]]:
+    """Imports of the package's own modules, as the parts of their names after the package's."""
+    for name, line in _imports(path):
+        if name.split(".")[0] == "leadscore_dagster":
+            yield name.split(".")[1:], line
+
+
+def _places(found: list[tuple[Path, int, str]]) -> list[str]:
+    return [f"{path.relative_to(PACKAGE)}:{line}: {what}" for path, line, what in found]
+
+
+# ---- core and Dagster
+
+
+def test_core_never_imports_dagster() -> None:
+    found = [(path, line, name) for path in CORE for name, line in _imports(path) if name.startswith("dagster")]
+    assert _places(found) == []
+
+
+def test_core_imports_nothing_of_the_product_but_core_and_the_schemas_of_recipes() -> None:
+    allowed = {("recipes", "schema"), ("recipes", "contract")}
+    found = [
+        (path, line, ".".join(parts))
+        for path in CORE
+        for parts, line in _own_imports(path)
+        if parts[0] not in ("core", "__version__") and tuple(parts[:2]) not in allowed
+    ]
+    assert _places(found) == []
+
+
+def test_every_module_of_core_loads_without_dagster() -> None:
+    """Transitively too: none of the libraries it uses brings Dagster in."""
+    modules = [_module(path) for path in CORE]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "found = sorted(name for name in sys.modules if name.split('.')[0].startswith('dagster'))\n"
+        "assert not found, found[:5]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+# ---- directions
+
+
+def test_every_room_of_core_has_its_place_in_the_order() -> None:
+    there = {path.stem if path.is_file() else path.name for path in (PACKAGE / "core").iterdir()}
+    assert there - {"__init__", "__pycache__"} == set(ROW)
+
+
+def test_no_room_of_core_imports_from_its_own_row_or_above() -> None:
+    found = []
+    for path in CORE:
+        parts = _module(path).split(".")[2:]
+        if not parts:
+            continue
+        for wanted, line in _own_imports(path):
+            if wanted[0] == "core" and wanted[1] != parts[0] and ROW[wanted[1]] >= ROW[parts[0]]:
+                found.append((path, line, f"{parts[0]} must not know {wanted[1]}"))
+    assert _places(found) == []
+
+
+def test_the_simulated_market_and_its_truth_are_known_to_nobody_but_the_demo() -> None:
+    found = [
+        (path, line, "market")
+        for path in ALL
+        for parts, line in _own_imports(path)
+        if parts[:2] == ["core", "market"] and "market" not in path.parts and path != PACKAGE / "runs" / "demo.py"
+    ]
+    assert _places(found) == []
+
+
+def test_the_package_around_core_imports_downwards_only() -> None:
+    found = []
+    for path in ALL:
+        part = _module(path).split(".")[1] if path != PACKAGE / "__init__.py" else None
+        for wanted, line in _own_imports(path) if part else ():
+            if wanted[0] in (part, "__version__") or {part, wanted[0]} == {"recipes", "core"}:
+                continue
+            if OUTER_ROW[wanted[0]] >= OUTER_ROW[str(part)]:
+                found.append((path, line, f"{part} must not know {wanted[0]}"))
+    assert _places(found) == []
+
+
+def test_recipes_know_nothing_of_core_but_its_errors() -> None:
+    recipes = sorted((PACKAGE / "recipes").rglob("*.py"))
+    found = [
+        (path, line, ".".join(parts))
+        for path in recipes
+        for parts, line in _own_imports(path)
+        if parts[0] != "recipes" and parts[:2] != ["core", "errors"]
+    ]
+    assert _places(found) == []
+
+
+# ---- the clock and pickles
+
+
+def _clock_reads(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute):
+            continue
+        owner = ast.unparse(node.value)
+        if any(node.attr == name and owner.split(".")[-1] == of.split(".")[-1] for of, name in CLOCKS):
+            yield node.lineno, ast.unparse(node)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["datetime.now(UTC)", "datetime.datetime.utcnow()", "date.today()", "time.time()", "pd.Timestamp.now()"],
+)
+def test_a_read_of_the_clock_would_be_found(code: str) -> None:
+    assert list(_clock_reads(ast.parse(code)))
+
+
+def test_only_the_workspace_reads_the_clock() -> None:
+    """Wider than core/: assets and runs are given the time by the one resource, too."""
+    found = [(path, line, text) for path in ALL for line, text in _clock_reads(_tree(path))]
+    assert {path for path, _, _ in found} == {PACKAGE / "resources.py"}, _places(found)
+
+
+def test_no_function_of_the_clock_is_imported_under_another_name() -> None:
+    found = [
+        (path, line, name) for path in CORE for name, line in _imports(path) if name in ("time.time", "time.time_ns")
+    ]
+    assert _places(found) == []
+
+
+def test_no_sql_file_reads_the_clock() -> None:
+    files = sorted(SQL.rglob("*.sql"))
+    assert len(files) > 15
+    clock = re.compile(r"\bCURRENT_(DATE|DATETIME|TIME|TIMESTAMP)\b|\b(NOW|TODAY|GETDATE|SYSDATE)\s*\(", re.IGNORECASE)
+    bare = {path: re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8")) for path in files}
+    assert [path.name for path, text in bare.items() if clock.search(text)] == []
+    assert lint("SELECT CURRENT_DATE() AS today")  # the linter that runs on every file would say so, too
+
+
+def test_nothing_in_the_package_unpickles() -> None:
+    found = [(path, line, name) for path in ALL for name, line in _imports(path) if name.split(".")[0] in UNPICKLERS]
+    for path in ALL:
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Attribute) and node.attr in ("read_pickle", "to_pickle"):
+                found.append((path, node.lineno, ast.unparse(node)))
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+                found.append((path, node.value.lineno, "allow_pickle"))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec", "np.load", "numpy.load"):
+                found.append((path, node.lineno, ast.unparse(node.func)))
+    assert _places(found) == []
