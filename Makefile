@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(RUN)/leadscore demo
 
 test: $(VENV)/installed
-	$(RUN)/python -m pytest -n 2
+	$(RUN)/python -m pytest -n 2 --dist worksteal
 
 ui: $(VENV)/installed
 	$(RUN)/leadscore ui

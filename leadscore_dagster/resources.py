@@ -51,7 +51,10 @@ class Workspace(dg.ConfigurableResource):
         return datetime.now(UTC)
 
     def location(self, recipe: Recipe, source: str) -> str:
-        """Where a source lies: a path or an SQLAlchemy URL. Raises InputError when nobody has said."""
+        """Where a source lies: a path or an SQLAlchemy URL. Raises InputError when nobody has said.
+
+        ``$NAME`` and ``${NAME}`` are read from the environment, so that a password need not stand in a file.
+        """
         location = read_locations(Path(self.home)).get(recipe.name, {}).get(source)
         if location is None:
             raise InputError(
@@ -59,7 +62,7 @@ class Workspace(dg.ConfigurableResource):
                 where=Path(self.home) / "sources.yaml",
                 remedy=f"run `leadscore run {recipe.name} --source {source}=PATH_OR_URL` once",
             )
-        return location
+        return os.path.expandvars(location)
 
 
 def read_locations(home: Path) -> dict[str, dict[str, str]]:

@@ -104,7 +104,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
         _vintages(warehouse, recipe),
         f"Labels as of {quarter}",
         columns([(name, n) for name, n in labels.counts.items() if n], ("status", "decisions")),
-        f"  {labels.positives:,} of {labels.labelled:,} labelled are positive: {labels.positives / labels.labelled:.2%}",
+        f"  {labels.positives:,} of {labels.labelled:,} labelled positive: {labels.positives / labels.labelled:.2%}",
         f"Leakage audit of the training table of {quarter}",
         "  " + ", ".join(f"{answers.count(answer)} {answer}" for answer in SEVERITY if answers.count(answer)),
         *(f"  {name}: {rows:,} violating rows" for name, rows, _ in audit.violations),

@@ -97,7 +97,7 @@ def test_an_outcome_taken_as_a_column_of_the_decision_s_own_row_is_a_leak() -> N
     assert "filled in after the outcome: duration (contacts)" in verdicts[1].evidence
 
 
-@pytest.mark.parametrize("guard", ["f.available_at <= d.decision_at", "h.available_at <= w.decision_at"])
+@pytest.mark.parametrize("guard", ["f.available_at <= d.decision_at", "h.available_at <= c.decision_at"])
 def test_taking_one_guard_out_of_a_shipped_query_is_found(guard: str) -> None:
     recipe = load_recipe("advisor_mql")
     query = feature_query(recipe)

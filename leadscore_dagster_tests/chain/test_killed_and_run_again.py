@@ -19,10 +19,8 @@ DROPS = "warehouse/advisor_mql/rep_vintage/2024-10-01.parquet"
 #: the kill comes as soon as the file is there: while that asset, its checks or the next one is being made
 KILL_POINTS = (
     DROPS,
-    "warehouse/advisor_mql/labels/2025-10-01.parquet",
     "warehouse/advisor_mql/training_table/2025-10-01.parquet",
     "models/advisor_mql",
-    "warehouse/advisor_mql/champion_ledger",
     "warehouse/advisor_mql/decisions_of_day/2026-01-26.parquet",
 )
 #: what a run makes after the drops were ingested; without it a home is one that has only ingested
