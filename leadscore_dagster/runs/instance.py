@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -22,6 +23,7 @@ from leadscore_dagster.resources import Workspace
 
 Progress = Callable[[str], None]
 PROJECT = Path(__file__).parents[2]
+_BUILT: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ def execute(
     InputError : the run ended on bad input.
     RuntimeError : a step crashed; the message names it.
     """
-    defs = build_defs(recipes=[recipe], workspace=workspace)
-    result = defs.resolve_job_def(f"{recipe.name}_{job}").execute_in_process(
+    result = _definitions(recipe, workspace).resolve_job_def(f"{recipe.name}_{job}").execute_in_process(
         partition_key=partition,
         instance=instance,
         raise_on_error=False,
@@ -74,6 +75,14 @@ def execute(
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     return None if result.success else _explain(result)
+
+
+def _definitions(recipe: Recipe, workspace: Workspace) -> dg.Definitions:
+    """The definitions of one recipe, built once for all runs of a command."""
+    content = recipe.model_dump_json(), workspace.home, workspace.clock
+    if _BUILT.get("content") != content:
+        _BUILT.update(content=content, defs=build_defs(recipes=[recipe], workspace=workspace))
+    return _BUILT["defs"]
 
 
 def _explain(result: dg.ExecuteInProcessResult) -> Refusal:
