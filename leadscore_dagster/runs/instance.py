@@ -67,12 +67,16 @@ def execute(
     InputError : the run ended on bad input.
     RuntimeError : a step crashed; the message names it.
     """
-    result = _definitions(recipe, workspace).resolve_job_def(f"{recipe.name}_{job}").execute_in_process(
-        partition_key=partition,
-        instance=instance,
-        raise_on_error=False,
-        asset_selection=list(selection) if selection else None,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    result = (
+        _definitions(recipe, workspace)
+        .resolve_job_def(f"{recipe.name}_{job}")
+        .execute_in_process(
+            partition_key=partition,
+            instance=instance,
+            raise_on_error=False,
+            asset_selection=list(selection) if selection else None,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
     )
     return None if result.success else _explain(result)
 

@@ -24,7 +24,7 @@ from leadscore_dagster.core.market.world import World
 
 BASE_RATE = 0.039
 """Share of contacted leads that convert within 30 days."""
-GAP_SHARE, GAP_RATE = 0.185, 0.115
+GAP_SHARE, GAP_RATE = 0.195, 0.112
 """Share of contacted leads that are between two jobs, and how many of those convert."""
 WITHIN_WINDOW = 0.9
 """Share of all conversions that fall within 30 days."""
@@ -99,8 +99,7 @@ def _contacts_of_month(
     since = day - world.jobs.start[job]
     callable_now = (job >= 0) & (since > 20) & ~(in_gap & _is_final(world, job))
     settled = np.clip(since / 900, 0.08, 1)  # nobody likes to call people who have just moved
-    producing = np.where(world.advisors.known_non_advisor == 2, 0.15, 1)
-    preference = np.log(world.advisors.mobility**0.5 * settled * producing) + random.gumbel(size=len(people))
+    preference = np.log(_sought(world) * settled) + random.gumbel(size=len(people))
     waited = np.where(last_contact > 0, day - last_contact, 0)
     pools = (
         (RECYCLED, max(1, int(wanted * _RECYCLED_SHARE)), callable_now & (waited > 185)),
@@ -117,6 +116,12 @@ def _contacts_of_month(
         kinds.append(np.full(len(between) + len(others), kind))
     rep = np.concatenate(chosen)
     return rep, day[rep], np.concatenate(kinds)
+
+
+def _sought(world: World) -> np.ndarray:
+    """How eagerly sales looks for each advisor: the mobile, and rather those known to advise."""
+    producing = np.where(world.advisors.known_non_advisor == 2, 0.5, 1)
+    return np.asarray(world.advisors.mobility**0.5 * producing)
 
 
 def _best(pool: np.ndarray, preference: np.ndarray, count: int) -> np.ndarray:
@@ -187,9 +192,10 @@ def _lag_days(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _open_leads(world: World, contacted: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Advisors working now, in the CRM but not contacted yet."""
+    """Advisors working now, in the CRM but not contacted yet; sought like those who were."""
     free = np.ones(world.advisors.count, dtype=bool)
     free[contacted] = False
     job = newest_job(world.jobs, np.arange(len(free)), TODAY - 60)
     pool = np.flatnonzero(free & (job >= 0) & (world.jobs.end[job] >= TODAY))
-    return random.choice(pool, int(world.size.leads * OPEN_SHARE), replace=False)
+    wanted = _sought(world)[pool]
+    return random.choice(pool, int(world.size.leads * OPEN_SHARE), replace=False, p=wanted / wanted.sum())

@@ -27,7 +27,7 @@ class MarketSize:
             raise ValueError(f"{self}: needs firms >= 50, reps >= 4 x firms and 200 <= leads <= reps")
 
 
-DEMO = MarketSize(reps=42_000, firms=3_360, leads=40_000)
+DEMO = MarketSize(reps=52_000, firms=4_160, leads=36_000)
 SEED_SCALE = MarketSize(reps=462_825, firms=38_543, leads=79_002)
 
 
