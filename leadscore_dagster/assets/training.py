@@ -7,7 +7,7 @@ Does not: SQL (sql/), label rules (core/labels), the audit (checks/leakage).
 import dagster as dg
 
 from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
-from leadscore_dagster.core.battery import column_lineage, require_vintages
+from leadscore_dagster.core.battery import column_lineage, require_sources
 from leadscore_dagster.core.evidence import fingerprint
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.labels import build_labels
@@ -66,7 +66,7 @@ def _training_table(recipe: Recipe) -> dg.AssetsDefinition:
     def training_table(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, as_of = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            require_vintages(warehouse, recipe, as_of)
+            require_sources(warehouse, recipe, as_of)
             report = build_training_table(warehouse, recipe, as_of)
         return dg.MaterializeResult(
             metadata={**metadata(report.as_metadata()), "dagster/column_lineage": _lineage(recipe)},

@@ -103,14 +103,24 @@ def source_checks(
     return [CheckResult(**record) for record in records]
 
 
-def require_vintages(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
+def require_sources(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
     """Ask every source partition a training table of ``as_of`` reads for its gates.
 
     Raises
     ------
     GateRefused : a gate that blocks has failed, in this quarter or an earlier one that is still read.
     """
-    for source in recipe.sources.values():
+    _require(warehouse, recipe, as_of, list(recipe.sources.values()))
+
+
+def require_vintages(warehouse: Warehouse, recipe: Recipe, day: date) -> None:
+    """Ask every vintage the scores of ``day`` may read for its gates. Raises GateRefused as ``require_sources``."""
+    vintages = [source for source in recipe.sources.values() if isinstance(source, VintageSource)]
+    _require(warehouse, recipe, day, vintages)
+
+
+def _require(warehouse: Warehouse, recipe: Recipe, as_of: date, sources: Sequence[VintageSource | LogSource]) -> None:
+    for source in sources:
         for key in _read_partitions(warehouse, source, as_of):
             refuse(
                 source_checks(warehouse, recipe, source, date.fromisoformat(key)), f"{source.table} {key} was refused"
@@ -120,7 +130,7 @@ def require_vintages(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
 def audit_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> AuditReport:
     """The audit of a quarter's training table, remembered for its content, its vintages and the SQL."""
     day = as_of.isoformat()
-    tables = [("training_table", day), *_vintage_partitions(warehouse, recipe, as_of)]
+    tables = [("training_table", day), ("labels", day), *_vintage_partitions(warehouse, recipe, as_of)]
     tables.append((recipe.decision_source.table, day))
     content = evidence.fingerprint(
         evidence.partition_fingerprint(warehouse, tables),

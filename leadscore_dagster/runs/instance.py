@@ -110,5 +110,9 @@ def _explain(result: dg.ExecuteInProcessResult) -> Refusal:
 
 
 def _failed_checks(result: dg.ExecuteInProcessResult) -> str:
-    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    failed = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+    ]
     return "\n".join(f"{check.check_name}: {check.description or 'failed'}" for check in failed)

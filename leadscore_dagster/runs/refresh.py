@@ -51,8 +51,10 @@ def audit_recipe(
             progress(f"{quarter}: labels and training table")
             wanted = [*_log_keys(recipe), key(recipe, "labels"), key(recipe, "training_table")]
             refusal = execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
-    if quarter.isoformat() not in warehouse.partitions("training_table"):
-        return TextOutcome(refusal.why if refusal else "", {"blocks": True, "features": []}, REFUSED)
+    checked = "_".join([*key(recipe, "training_table").path, "checks"])
+    if refusal is not None and refusal.step != checked:
+        # refused before there was a table to audit; one of an earlier run is not the answer
+        return TextOutcome(refusal.why, {"blocks": True, "features": []}, REFUSED)
     report = audit_training_table(warehouse, recipe, quarter)
     return TextOutcome(report.as_markdown(), report.as_json(), REFUSED if report.blocks else DONE)
 

@@ -12,7 +12,7 @@ from leadscore_dagster.core.champion import history
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.recipes.schema import Gate
 from leadscore_dagster.runs.instance import execute, instance_of
-from leadscore_dagster.runs.refresh import refresh, run_recipe
+from leadscore_dagster.runs.refresh import audit_recipe, refresh, run_recipe
 from leadscore_dagster.runs.scoring import score, scores_of
 from leadscore_dagster_tests import scenario
 
@@ -108,9 +108,14 @@ def test_a_vintage_that_fails_its_checks_is_not_read(home: Path, small_market: P
     )
     with instance_of(home) as instance:
         refusal = execute(instance, recipe, workspace, "refresh", quarter, [key(recipe, "training_table")])
-    assert refusal is not None
-    assert f"rep_vintage {quarter} was refused" in refusal.why
-    assert "repeat the key" in refusal.why
+        unscored = score(instance, recipe, workspace, scenario.DAY, print)
+    for refused in (refusal, unscored):
+        assert refused is not None
+        assert f"rep_vintage {quarter} was refused" in refused.why
+        assert "repeat the key" in refused.why
+    audited = audit_recipe(home, str(home / "recipe.yaml"), quarter, {}, print)
+    assert audited.exit_code == 2
+    assert f"rep_vintage {quarter} was refused" in audited.text
 
 
 def test_a_champion_whose_files_were_changed_does_not_score(home: Path, small_market: Path) -> None:
