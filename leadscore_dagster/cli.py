@@ -63,12 +63,23 @@ def run(
 
 @app.command()
 def audit(
-    recipe: RecipeName, as_of: str | None = None, source: Sources = None, home: Home = None, as_json: Json = False
+    recipe: RecipeName,
+    as_of: Annotated[
+        str | None, typer.Option(help="Quarter to audit, YYYY-MM-DD; the newest with data by default.")
+    ] = None,
+    three_numbers: Annotated[
+        bool,
+        typer.Option("--three-numbers", help="Train with and without what is flagged: claimed, honest and delivered."),
+    ] = False,
+    source: Sources = None,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
-    """Audit the training table of a quarter for leaks."""
-    from leadscore_dagster.runs.refresh import audit_recipe
+    """Audit the training table of a quarter for leaks, and write the audit as a page."""
+    from leadscore_dagster.runs.auditing import audit_recipe
 
-    _finish(audit_recipe(_home(home), recipe, as_of, _locations(source), progress=_progress), as_json)
+    outcome = audit_recipe(_home(home), recipe, as_of, _locations(source), _progress, three_numbers)
+    _finish(outcome, as_json)
 
 
 @app.command()

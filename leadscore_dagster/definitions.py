@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
+from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor  # noqa: E402
 from leadscore_dagster.assets import model, scores, training, vintages  # noqa: E402
 from leadscore_dagster.checks import gates as gate_checks  # noqa: E402
 from leadscore_dagster.checks import leakage as leakage_checks  # noqa: E402
@@ -21,11 +23,12 @@ from leadscore_dagster.jobs import jobs  # noqa: E402
 from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes  # noqa: E402
 from leadscore_dagster.recipes.schema import Recipe  # noqa: E402
 from leadscore_dagster.resources import Workspace, default_home  # noqa: E402
-from leadscore_dagster.schedules import daily_schedule  # noqa: E402
+from leadscore_dagster.schedules import schedules_of  # noqa: E402
+from leadscore_dagster.sensors import sensors_of  # noqa: E402
 
 
 def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | None = None) -> dg.Definitions:
-    """Assets, checks, jobs and schedules of every recipe.
+    """Assets, checks, jobs, schedules and sensors of every recipe.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
     chosen = list(recipes) if recipes is not None else _recipes_of_environment()
     assets: list[dg.AssetsDefinition] = []
     checks: list[dg.AssetChecksDefinition] = []
-    defined, schedules = [], []
+    defined, schedules, sensors = [], [], []
     for recipe in chosen:
         for room in (vintages, training, model, scores):
             assets += room.build_assets(recipe)
@@ -43,13 +46,16 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
             checks += room_checks.build_checks(recipe)
         own = jobs(recipe)
         defined += own
-        schedules += [daily_schedule(recipe, job) for job in own if job.name.endswith("_daily_scores")]
+        schedules += schedules_of(recipe, own)
+        sensors += sensors_of(recipe, own)
+    workspace = workspace or Workspace(home=str(default_home()))
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=defined,
-        schedules=schedules,
-        resources={"workspace": workspace or Workspace(home=str(default_home()))},
+        jobs=[*defined, *ALERT_JOBS],
+        schedules=[*schedules, alert_schedule(Path(workspace.home))],
+        sensors=[*sensors, alert_sensor(Path(workspace.home))],
+        resources={"workspace": workspace},
         executor=dg.in_process_executor,
     )
 

@@ -1,20 +1,133 @@
-"""The daily schedule. Off until somebody turns it on: that is a decision of the deployment, not of the code."""
+"""What happens by the clock: a day's scores, and a quarter that no drop has asked for.
+
+Lives here: one tick each, from its scheduled instant to run requests. Does not: which days and quarters those are
+(core/timetable, core/retraining). Off until the deployment turns them on (automation).
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
 import dagster as dg
 
+from leadscore_dagster.automation import schedule_status
+from leadscore_dagster.core.arrivals import Cursor, Sightings, sight, vintage_sources
+from leadscore_dagster.core.champion import champion_at, history
+from leadscore_dagster.core.retraining import retrain, standing_of
+from leadscore_dagster.core.scoring.day import LEAD_SCORES
+from leadscore_dagster.core.timetable import day_of, days_to_score
+from leadscore_dagster.partitions import days
 from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.resources import Workspace
+from leadscore_dagster.standing import (
+    SECONDS_PER_LOOK,
+    asked_for,
+    common_tags,
+    known_of,
+    not_set_up,
+    places_of,
+    run_request,
+)
 
 
-def daily_schedule(
-    recipe: Recipe, job: dg.UnresolvedAssetJobDefinition
-) -> dg.UnresolvedPartitionedAssetScheduleDefinition:
-    """Score every morning at six, UTC. The partition is the day itself: today's leads, this morning."""
-    return dg.build_schedule_from_partitioned_job(
-        job,
+def schedules_of(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> list[dg.ScheduleDefinition]:
+    """The schedules of a recipe, given its jobs."""
+    by_name = {job.name.removeprefix(f"{recipe.name}_"): job for job in jobs}
+    return [daily_schedule(recipe, by_name["daily_scores"]), retraining_schedule(recipe, by_name["refresh"])]
+
+
+def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Scores of today every morning, and of the days before that nobody has asked for."""
+    automation = recipe.automation
+
+    @dg.schedule(
         name=f"{recipe.name}_daily_schedule",
-        hour_of_day=6,
-        description="Scores today's leads every morning with the champion of the day.",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        job=job,
+        cron_schedule=f"0 {automation.daily_hour} * * *",
+        execution_timezone=automation.timezone,
+        default_status=schedule_status(recipe),
+        description=(
+            "Scores today's leads every morning with the champion of the day, and catches up on days it missed, "
+            f"{automation.catch_up_days} back at most and none twice."
+        ),
     )
+    def score_the_day(
+        context: dg.ScheduleEvaluationContext, workspace: Workspace
+    ) -> Sequence[dg.RunRequest] | dg.SkipReason:
+        instant = context.scheduled_execution_time
+        unset = not_set_up(recipe, workspace)
+        if unset:
+            return dg.SkipReason(unset)
+        with dg.partition_loading_context(effective_dt=instant):
+            wanted = [day for day in _days(recipe, workspace, instant) if days(recipe).has_partition_key(str(day))]
+        keys = {f"{recipe.name}/daily/{day}": str(day) for day in wanted}
+        asked = asked_for(context.instance, keys)
+        if not keys.keys() - asked:
+            return dg.SkipReason("every day has been asked for" if keys else "the recipe has no such day")
+        return [
+            dg.RunRequest(run_key=run_key, partition_key=day, tags=common_tags(recipe))
+            for run_key, day in keys.items()
+            if run_key not in asked
+        ]
+
+    return score_the_day
+
+
+def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """The fall-back of the drop sensor, and the triggers that do not wait for a drop."""
+    automation = recipe.automation
+
+    @dg.schedule(
+        name=f"{recipe.name}_retraining_schedule",
+        job=job,
+        cron_schedule=f"30 {automation.daily_hour} * * *",
+        execution_timezone=automation.timezone,
+        default_status=schedule_status(recipe),
+        description=(
+            f"Asks every day whether a quarter is due although no drop has asked for it: {automation.fallback_days} "
+            "days after it has ended it is run as it lies there, so that an incomplete drop is heard of; and when the "
+            f"champion is more than {automation.retrain_after_days} days old and there is new data."
+        ),
+    )
+    def train_what_is_due(context: dg.ScheduleEvaluationContext, workspace: Workspace) -> dg.RunRequest | dg.SkipReason:
+        instant = context.scheduled_execution_time
+        unset = not_set_up(recipe, workspace)
+        if unset:
+            return dg.SkipReason(unset)
+        places = places_of(recipe, workspace) if vintage_sources(recipe) else []
+        deadline = time.monotonic() + SECONDS_PER_LOOK
+        changed = [file.modified for place in places for file in place.files]
+
+        def look() -> Sightings:
+            hurry = lambda: time.monotonic() > deadline  # noqa: E731
+            return sight(places, recipe, Cursor({}), instant.astimezone(UTC).date(), looks=1, hurry=hurry)
+
+        answer = retrain(
+            recipe,
+            standing_of(recipe, instant, _trained_for(recipe, workspace, instant)),
+            known_of(context.instance, recipe),
+            touched=None if None in changed else max(changed, default=None),  # type: ignore[type-var]
+            look=look,
+        )
+        return dg.SkipReason(answer) if isinstance(answer, str) else run_request(recipe, answer)
+
+    return train_what_is_due
+
+
+def _days(recipe: Recipe, workspace: Workspace, instant: datetime) -> list[date]:
+    warehouse = workspace.warehouse(recipe)
+    crowned = [entry.effective_from for entry in history(warehouse) if entry.action in ("promote", "rollback")]
+    return days_to_score(
+        day_of(instant, recipe.automation.timezone),
+        window=recipe.automation.catch_up_days,
+        champion_since=min(crowned, default=None),
+        scored={date.fromisoformat(day) for day in warehouse.partitions(LEAD_SCORES)},
+    )
+
+
+def _trained_for(recipe: Recipe, workspace: Workspace, instant: datetime) -> date | None:
+    """The quarter the champion of ``instant`` was trained for: its version begins with it."""
+    champion = champion_at(workspace.warehouse(recipe), instant)
+    return date.fromisoformat(champion.version[:10]) if champion else None

@@ -164,24 +164,30 @@ def test_a_training_table_reads_vintages_of_its_own_quarter_and_earlier_ones_onl
     assert sorted(found.partitions_subset.get_partition_keys()) == ["2024-01-01", "2024-04-01", "2024-07-01"]
 
 
-# ---- the schedule
+# ---- what runs by itself (test_schedules, test_sensors)
 
 
-def test_the_daily_schedule_is_off_and_scores_the_day_itself(defs: dg.Definitions) -> None:
+def test_the_daily_schedule_ticks_at_the_recipes_hour_in_its_zone(defs: dg.Definitions) -> None:
     schedule = defs.resolve_schedule_def("advisor_mql_daily_schedule")
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert schedule.cron_schedule == "0 6 * * *"
-    context = dg.build_schedule_context(
-        scheduled_execution_time=_at(2026, 2, 3, 6), repository_def=defs.get_repository_def()
-    )
-    requests = schedule.evaluate_tick(context).run_requests or []
-    assert [request.partition_key for request in requests] == ["2026-02-03"]
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", "UTC")
 
 
-def test_every_schedule_is_off_until_somebody_turns_it_on(defs: dg.Definitions) -> None:
-    schedules = defs.get_repository_def().schedule_defs
-    assert {schedule.name for schedule in schedules} == {f"{name}_daily_schedule" for name in shipped_recipes()}
-    assert all(schedule.default_status is dg.DefaultScheduleStatus.STOPPED for schedule in schedules)
+def test_every_recipe_has_its_schedules_and_one_with_a_vendor_its_sensor(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    schedules = {schedule.name for schedule in repository.schedule_defs}
+    for name in shipped_recipes():
+        assert {f"{name}_daily_schedule", f"{name}_retraining_schedule"} <= schedules
+    sensors = {sensor.name for sensor in repository.sensor_defs if sensor.name.endswith("_drop_sensor")}
+    assert sensors == {"advisor_mql_drop_sensor"}
+
+
+def test_everything_that_runs_by_itself_is_off_until_somebody_turns_it_on_and_says_what_it_does(
+    defs: dg.Definitions,
+) -> None:
+    repository = defs.get_repository_def()
+    for found in (*repository.schedule_defs, *repository.sensor_defs):
+        assert found.default_status.value == "STOPPED", found.name
+        assert found.description, found.name
 
 
 # ---- how it is loaded

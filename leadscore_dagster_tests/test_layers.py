@@ -26,20 +26,22 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 ORDER: tuple[tuple[str, ...], ...] = (
     ("errors", "market"),  # the simulator knows nothing of the product, so it cannot help it
     ("warehouse",),
-    ("evidence", "sources"),
-    ("arrivals", "champion", "decisions", "features"),
-    ("audit", "labels", "modelling"),
+    ("evidence", "sources", "timetable"),
+    ("arrivals", "champion", "decisions", "features", "staleness"),
+    ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
+    ("consequence", "training_audit"),
     ("battery", "registry", "report"),
-    ("promotion", "scoring"),
+    ("alerts", "promotion", "scoring"),
 )
 ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
 #: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.
 OUTER: tuple[tuple[str, ...], ...] = (
     ("recipes", "core"),  # a recipe is a schema over errors; core reads schemas, never YAML
-    ("partitions", "resources", "schedules"),
+    ("automation", "partitions", "resources"),
     ("assets",),
-    ("checks", "jobs"),
+    ("alerts", "checks", "jobs", "standing"),
+    ("schedules", "sensors"),
     ("definitions",),
     ("runs",),
     ("cli",),

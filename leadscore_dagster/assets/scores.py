@@ -10,6 +10,7 @@ import dagster as dg
 from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.core.battery import require_vintages
 from leadscore_dagster.core.scoring import day as scoring
+from leadscore_dagster.core.staleness import require_fresh
 from leadscore_dagster.partitions import days
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
@@ -63,6 +64,7 @@ def _scores(recipe: Recipe, decisions: str, target: str, who: str) -> dg.AssetsD
         with plain_failures():
             require_vintages(warehouse, recipe, day)
             champion = scoring.champion_of_day(warehouse, workspace.models(recipe), recipe, day)
+            require_fresh(warehouse, recipe, day)
             scored_at = datetime.combine(day, time.min, tzinfo=UTC)
             table = scoring.score_day(warehouse, recipe, champion, day, decisions, target, scored_at)
         return dg.MaterializeResult(

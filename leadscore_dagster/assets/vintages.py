@@ -3,11 +3,10 @@
 Lives here: wiring. Does not: finding, cleaning and writing a drop (core/sources), judging it (checks/vintages).
 """
 
-from pathlib import Path
-
 import dagster as dg
 
 from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
+from leadscore_dagster.core.arrivals import copies_of, local_folder
 from leadscore_dagster.core.sources import ingest_log, ingest_vintage
 from leadscore_dagster.partitions import quarters
 from leadscore_dagster.recipes.contract import quarter_of
@@ -40,7 +39,7 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
     def vintage(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         as_of = partition_day(context)
         with plain_failures():
-            folder = Path(workspace.location(recipe, name))
+            folder = local_folder(workspace.location(recipe, name), source, as_of, copies_of(workspace.home))
             report = ingest_vintage(workspace.warehouse(recipe), name, source, folder, as_of)
         return dg.MaterializeResult(
             metadata=metadata({"quarter": quarter_of(as_of), **report.as_metadata()}),

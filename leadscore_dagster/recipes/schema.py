@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from leadscore_dagster.recipes.automation import Automation
 from leadscore_dagster.recipes.contract import Contract, Identifier, Strict
 
 Estimator = Literal["logistic_regression", "xgboost"]
@@ -209,6 +210,19 @@ class Scoring(Strict):
         return self
 
 
+class Acknowledgement(Strict):
+    """A suspicion of the audit that a person has looked into: it is still shown, and no longer blocks.
+
+    Only ``suspect`` can be acknowledged; a leak is proven, and is mended instead.
+    """
+
+    feature: str
+    #: the part of the audit that raised it, as the report names it
+    part: Literal["restatement", "strength", "missingness", "categories", "joint", "identity", "lag_decay"]
+    reason: str = Field(min_length=10)
+    on: date
+
+
 class Recipe(Strict):
     """One scoring model: everything that differs between two users of this product."""
 
@@ -225,10 +239,12 @@ class Recipe(Strict):
     features: Features
     #: statements in sql/audits that SELECT the rows of the training table that break a rule; none may return a row
     audits: tuple[str, ...] = Field(default=(), strict=False)
+    acknowledged: tuple[Acknowledgement, ...] = Field(default=(), strict=False)
     model: Model = Model()
     gates: dict[Metric, Gate]
     promotion: Promotion = Promotion()
     scoring: Scoring
+    automation: Automation = Automation()
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Recipe:

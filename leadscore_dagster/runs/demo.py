@@ -17,17 +17,18 @@ import pyarrow.parquet as pq
 
 from leadscore_dagster.core import promotion, registry
 from leadscore_dagster.core.audit.verdict import SEVERITY, overall
-from leadscore_dagster.core.battery import audit_training_table
 from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.labels import label_report
 from leadscore_dagster.core.market import DEMO, MarketSize, generate_market
 from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
 from leadscore_dagster.core.sources.ledger import INGESTS
+from leadscore_dagster.core.training_audit import audit_training_table
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
 from leadscore_dagster.resources import Workspace
 from leadscore_dagster.runs.instance import Progress, instance_of
 from leadscore_dagster.runs.outcome import REFUSED, TextOutcome, columns
+from leadscore_dagster.runs.pages import write_audit_page
 from leadscore_dagster.runs.refresh import gate_record, gate_table, opened, refresh
 from leadscore_dagster.runs.scoring import day_outcome, list_path, score
 
@@ -107,7 +108,9 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
         f"  {labels.positives:,} of {labels.labelled:,} labelled positive: {labels.positives / labels.labelled:.2%}",
         f"Leakage audit of the training table of {quarter}",
         "  " + ", ".join(f"{answers.count(answer)} {answer}" for answer in SEVERITY if answers.count(answer)),
+        *(f"  {part}: {finding.why}" for part, finding in audit.findings if not finding.passed),
         *(f"  {name}: {rows:,} violating rows" for name, rows, _ in audit.violations),
+        f"  page: {write_audit_page(recipe, workspace, audit)}",
         f"Gates of candidate {version}",
         gate_table(results),
         "Top-decile lift on the test period",

@@ -1,4 +1,4 @@
-"""`leadscore run` and `leadscore audit`: take in what has arrived, then one quarter from labels to champion.
+"""`leadscore run`: take in what has arrived, then one quarter from labels to champion.
 
 Lives here: which jobs a quarter needs and what came of it. Does not: any step itself (assets, core).
 """
@@ -13,18 +13,20 @@ import dagster as dg
 
 from leadscore_dagster.assets.shell import key
 from leadscore_dagster.core import promotion, registry
-from leadscore_dagster.core.arrivals import newest_quarter, quarters_to_ingest
-from leadscore_dagster.core.battery import audit_training_table
+from leadscore_dagster.core.arrivals import copies_of, newest_quarter, quarters_to_ingest
 from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.gates import GateResult
 from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.training import TABLE
+from leadscore_dagster.core.training_audit import audit_training_table
 from leadscore_dagster.jobs import quarterly_keys, vintage_keys
 from leadscore_dagster.recipes.loading import load_recipe, parse_day
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace, write_locations
 from leadscore_dagster.runs.instance import Progress, Refusal, execute, instance_of
-from leadscore_dagster.runs.outcome import DONE, REFUSED, RunOutcome, TextOutcome, columns
+from leadscore_dagster.runs.outcome import RunOutcome, columns
+from leadscore_dagster.runs.pages import write_audit_page
 
 
 def run_recipe(
@@ -32,31 +34,10 @@ def run_recipe(
 ) -> RunOutcome:
     """Ingest what has arrived up to ``as_of``, then train, audit, gate and promote that quarter."""
     recipe, workspace = opened(home, name, locations, clock)
-    quarter = _quarter(recipe, workspace, as_of)
+    quarter = quarter_of_run(recipe, workspace, as_of)
     with instance_of(home) as instance:
         refusal = refresh(instance, recipe, workspace, quarter, progress)
     return _outcome(recipe, workspace, quarter, refusal)
-
-
-def audit_recipe(
-    home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress
-) -> TextOutcome:
-    """Build the training table of a quarter and audit it; exit code 2 when a feature leaks."""
-    recipe, workspace = opened(home, name, locations)
-    quarter = _quarter(recipe, workspace, as_of)
-    warehouse = workspace.warehouse(recipe)
-    with instance_of(home) as instance:
-        refusal = _ingest(instance, recipe, workspace, quarter, progress)
-        if refusal is None:
-            progress(f"{quarter}: labels and training table")
-            wanted = [*_log_keys(recipe), key(recipe, "labels"), key(recipe, "training_table")]
-            refusal = execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
-    checked = "_".join([*key(recipe, "training_table").path, "checks"])
-    if refusal is not None and refusal.step != checked:
-        # refused before there was a table to audit; one of an earlier run is not the answer
-        return TextOutcome(refusal.why, {"blocks": True, "features": []}, REFUSED)
-    report = audit_training_table(warehouse, recipe, quarter)
-    return TextOutcome(report.as_markdown(), report.as_json(), REFUSED if report.blocks else DONE)
 
 
 def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") -> tuple[Recipe, Workspace]:
@@ -70,7 +51,7 @@ def refresh(
     instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, quarter: date, progress: Progress
 ) -> Refusal | None:
     """Everything a quarter needs, from drop to champion. None when the candidate passed every gate."""
-    refusal = _ingest(instance, recipe, workspace, quarter, progress)
+    refusal = ingest_until(instance, recipe, workspace, quarter, progress)
     if refusal is not None:
         return refusal
     progress(f"{quarter}: labels, training table, audit, candidate, gates, champion")
@@ -78,13 +59,17 @@ def refresh(
     return execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
 
 
-def _ingest(
+def ingest_until(
     instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, until: date, progress: Progress
 ) -> Refusal | None:
     if not vintage_keys(recipe):
         return None
     waiting = quarters_to_ingest(
-        workspace.warehouse(recipe), recipe, lambda source: workspace.location(recipe, source), until
+        workspace.warehouse(recipe),
+        recipe,
+        lambda source: workspace.location(recipe, source),
+        until,
+        copies_of(workspace.home),
     )
     for position, as_of in enumerate(waiting, start=1):
         progress(f"{as_of}: ingesting the drop of the quarter before ({position} of {len(waiting)})")
@@ -94,13 +79,13 @@ def _ingest(
     return None
 
 
-def _log_keys(recipe: Recipe) -> list[dg.AssetKey]:
+def log_keys(recipe: Recipe) -> list[dg.AssetKey]:
     names = ("labels", "training_table", "candidate_model", "champion_model")
     later = [key(recipe, name) for name in names]
     return [asset for asset in quarterly_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
 
 
-def _quarter(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
+def quarter_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
     if as_of is None:
         return newest_quarter(recipe, lambda source: workspace.location(recipe, source), workspace.now().date())
     quarter = parse_day(as_of)
@@ -117,8 +102,13 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     instant = datetime.combine(quarter, datetime.min.time(), tzinfo=UTC)
     champion = champion_at(warehouse, instant)
     outputs = {"home": workspace.home, "models": str(models)}
-    steps = ("_".join([*key(recipe, promotion.CANDIDATES).path, "checks"]), f"{recipe.name}__champion_model")
+    steps = (checks_step(recipe, promotion.CANDIDATES), f"{recipe.name}__champion_model")
     judged = refusal is None or refusal.step in steps
+    if (
+        refusal is None or judged or refusal.step == checks_step(recipe, TABLE)
+    ):  # the audit of an earlier run is not the answer
+        page = write_audit_page(recipe, workspace, audit_training_table(warehouse, recipe, quarter))
+        outputs["audit"] = str(page)
     version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
     results = promotion.judge(models, recipe, version) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
@@ -138,6 +128,11 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
         outputs=outputs,
         summary="\n".join(lines),
     )
+
+
+def checks_step(recipe: Recipe, asset: str) -> str:
+    """Name of the step in which the checks of an asset run."""
+    return "_".join([*key(recipe, asset).path, "checks"])
 
 
 def _has_candidate(warehouse: Any, quarter: date) -> bool:

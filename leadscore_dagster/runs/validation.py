@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
 from leadscore_dagster.core.audit.verdict import overall
-from leadscore_dagster.core.battery import contract_schemas
 from leadscore_dagster.core.decisions import decision_log
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import features_of
 from leadscore_dagster.core.training import GENERIC_AUDITS
+from leadscore_dagster.core.training_audit import contract_schemas
 from leadscore_dagster.core.warehouse import compose, statement
 from leadscore_dagster.recipes.loading import load_recipe
 from leadscore_dagster.runs.outcome import DONE, REFUSED, TextOutcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from leadscore_dagster.core.audit.report import as_json, as_markdown
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import CLOCK, Verdict
 
 CLEAN = [Verdict("a", "lineage", "clear", "guarded"), Verdict("a", "replay", "clear", "identical")]
 LEAKING = [*CLEAN, Verdict("b", "lineage", "leak", "end_date -> b"), Verdict("b", "replay", "clear", "identical")]
@@ -15,7 +15,7 @@ def test_the_matrix_has_a_row_per_feature_and_a_column_per_part() -> None:
     text = as_markdown(LEAKING)
     assert "| feature | lineage | replay | overall |" in text
     assert text.index("| b | leak | clear | leak |") < text.index("| a | clear | clear | clear |")
-    assert "2 features: 1 leak, 1 clear. A leak blocks training." in text
+    assert "2 features: 1 leak, 1 clear. Training is refused for a leak." in text
     assert "- **b** (lineage: leak): end_date -> b" in text
 
 
@@ -43,3 +43,22 @@ def test_json_names_the_verdict_that_counts() -> None:
 
 def test_an_audit_of_nothing_says_so() -> None:
     assert "0 features: none judged" in as_markdown([])
+
+
+def test_a_suspicion_blocks_until_it_is_acknowledged_and_is_shown_either_way() -> None:
+    found = [*CLEAN, Verdict("a", "strength", "suspect", "too good")]
+    assert "Training is refused for a suspect." in as_markdown(found)
+    assert as_json(found)["blocks"] is True
+    text = as_markdown(found, {("a", "strength")})
+    assert "Nothing blocks." in text
+    assert "| a | clear | clear | suspect (acknowledged) | suspect (acknowledged) |" in text
+    told = json.loads(json.dumps(as_json(found, {("a", "strength")})))
+    assert told["blocks"] is False
+    assert [part["acknowledged"] for part in told["features"][0]["parts"]] == [False, False, True]
+
+
+def test_a_clock_is_called_one() -> None:
+    found = [Verdict("a", "restatement", "unproven", "one extract"), Verdict("a", "strength", "unproven", "x", CLOCK)]
+    text = as_markdown(found)
+    assert "| a | unproven | clock | clock |" in text
+    assert "1 features: 1 unproven (of them 1 clocks)." in text

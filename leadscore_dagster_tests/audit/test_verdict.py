@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict, blocks, overall, table
+from leadscore_dagster.core.audit.verdict import CLOCK, SETTLED_BY_REPLAY, Verdict, blocking, overall
 
 
 def verdict(part: str, answer: str, metric: str | None = None) -> Verdict:
@@ -25,7 +25,7 @@ def verdict(part: str, answer: str, metric: str | None = None) -> Verdict:
 def test_the_worst_part_decides(answers: list[str], worst: str) -> None:
     verdicts = [verdict(f"part{number}", answer) for number, answer in enumerate(answers)]
     assert overall(verdicts)["x"].verdict == worst
-    assert blocks(verdicts) is (worst == "leak")
+    assert bool(blocking(verdicts)) is (worst in ("leak", "suspect"))
 
 
 def test_a_clear_replay_settles_the_mixing_of_decisions_and_nothing_else() -> None:
@@ -50,7 +50,18 @@ def test_a_verdict_is_json() -> None:
     }
 
 
-def test_the_table_puts_the_worst_first_and_cannot_be_broken_by_its_content() -> None:
-    lines = table([verdict("lineage", "clear"), Verdict("y", "replay", "leak", "a | b\nc")]).splitlines()
-    assert lines[2] == "| y | replay | leak | a \\| b c |"
-    assert lines[3].startswith("| x | lineage | clear |")
+def test_an_acknowledged_suspicion_no_longer_blocks_but_only_the_one_that_was_looked_into() -> None:
+    suspicions = [verdict("strength", "suspect"), verdict("joint", "suspect")]
+    assert [found.part for found in blocking(suspicions, {("x", "strength")})] == ["joint"]
+    assert blocking(suspicions, {("x", "strength"), ("x", "joint")}) == []
+
+
+def test_a_leak_cannot_be_acknowledged_and_stands_first() -> None:
+    found = [verdict("strength", "suspect"), verdict("replay", "leak")]
+    assert [entry.verdict for entry in blocking(found, {("x", "replay")})] == ["leak", "suspect"]
+
+
+def test_of_equal_verdicts_the_one_that_names_a_clock_is_told() -> None:
+    found = [verdict("restatement", "unproven"), verdict("strength", "unproven", CLOCK)]
+    assert overall(found)["x"].metric == CLOCK
+    assert overall([*found, verdict("joint", "suspect")])["x"].part == "joint"

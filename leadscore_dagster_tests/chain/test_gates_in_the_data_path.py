@@ -11,8 +11,9 @@ from leadscore_dagster.assets.shell import key
 from leadscore_dagster.core.champion import history
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.recipes.schema import Gate
+from leadscore_dagster.runs.auditing import audit_recipe
 from leadscore_dagster.runs.instance import execute, instance_of
-from leadscore_dagster.runs.refresh import audit_recipe, refresh, run_recipe
+from leadscore_dagster.runs.refresh import refresh, run_recipe
 from leadscore_dagster.runs.scoring import score, scores_of
 from leadscore_dagster_tests import scenario
 

@@ -1,11 +1,11 @@
 """Verdicts: what one part of the audit found about one feature.
 
-Lives here: the verdict, the worst of several, their table and JSON form. Does not: reaching one (the other
+Lives here: the verdict, the worst of several, what blocks. Does not: reaching one (the other
 modules)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -15,15 +15,17 @@ SEVERITY: tuple[Answer, ...] = ("clear", "unproven", "suspect", "leak")
 #: metric of an ``unproven`` that a clear replay settles: replay rebuilds the feature without the other
 #: decisions
 SETTLED_BY_REPLAY = "mixes_decisions"
+#: metric of an ``unproven`` that says: strong only because it tells the time
+CLOCK = "clock"
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What ``part`` (lineage, replay, known_time, ...) says about ``feature``, and why.
 
-    clear: proven for what the part looks at. leak: it uses what was not known. suspect: too good to be true.
-    unproven: the part cannot tell. ``value`` of ``metric`` was compared with ``threshold`` where there is a
-    number."""
+    leak: proof that it uses what was not known. suspect: statistics alone say it is too good to be true.
+    unproven: the part cannot tell. clear: nothing wrong in what the part looks at. ``value`` of ``metric`` was compared
+    with ``threshold`` where there is a number."""
 
     feature: str
     part: str
@@ -39,7 +41,8 @@ class Verdict:
 
 
 def overall(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
-    """The verdict that counts for each feature, in order of first appearance: the worst of its parts.
+    """The verdict that counts for each feature, in order of first appearance: the worst of its parts, of equals the
+    one that names a clock, then the first.
 
     An ``unproven`` that only replay can settle (``SETTLED_BY_REPLAY``) does not count where replay is clear.
     """
@@ -49,26 +52,29 @@ def overall(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
     for verdict in every:
         settled = verdict.verdict == "unproven" and verdict.metric == SETTLED_BY_REPLAY and verdict.feature in replayed
         known = found.get(verdict.feature)
-        if settled and known is None:
-            continue
-        if known is None or (not settled and SEVERITY.index(verdict.verdict) > SEVERITY.index(known.verdict)):
+        if not settled and (known is None or _weight(verdict) > _weight(known)):
             found[verdict.feature] = verdict
     return found
 
 
-def blocks(verdicts: Iterable[Verdict]) -> bool:
-    """Whether any feature leaks. ``suspect`` and ``unproven`` are shown, not refused."""
-    return any(verdict.verdict == "leak" for verdict in overall(verdicts).values())
+def _weight(verdict: Verdict) -> tuple[int, bool]:
+    return SEVERITY.index(verdict.verdict), verdict.metric == CLOCK
 
 
-def table(verdicts: Iterable[Verdict]) -> str:
-    """Markdown table of single verdicts, worst first."""
-    ordered = sorted(verdicts, key=lambda verdict: -SEVERITY.index(verdict.verdict))
-    lines = ["| feature | part | verdict | evidence |", "|---|---|---|---|"]
-    for verdict in ordered:
-        evidence = cell(verdict.evidence)
-        lines.append(f"| {cell(verdict.feature)} | {verdict.part} | {verdict.verdict} | {evidence} |")
-    return "\n".join(lines) + "\n"
+def blocking(verdicts: Iterable[Verdict], acknowledged: Collection[tuple[str, str]] = ()) -> list[Verdict]:
+    """The verdicts that block, worst first: every leak, and every suspicion not acknowledged.
+
+    Parameters
+    ----------
+    acknowledged : (feature, part) of the suspicions a person has looked into. A leak cannot be acknowledged.
+    """
+    found = [
+        verdict
+        for verdict in verdicts
+        if verdict.verdict == "leak"
+        or (verdict.verdict == "suspect" and (verdict.feature, verdict.part) not in acknowledged)
+    ]
+    return sorted(found, key=lambda verdict: -SEVERITY.index(verdict.verdict))
 
 
 def cell(text: str) -> str:

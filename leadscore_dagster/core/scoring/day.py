@@ -18,7 +18,7 @@ from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.decisions import decisions_of_day
 from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.features.query import feature_query
+from leadscore_dagster.core.features.serving import served_features
 from leadscore_dagster.core.gates import evaluate_gates, metrics_from_dict, require_passed
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
 from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
@@ -77,13 +77,7 @@ def score_day(
 ) -> pa.Table:
     """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``."""
     who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
-    relations: dict[str, Relation] = {"decisions": who, **_log_of_day(recipe)}
-    query = feature_query(recipe)
-    with_keys = (
-        f"SELECT d.{recipe.decisions.entity}, d.decision_at, f.* FROM decisions AS d "
-        f"JOIN features_of_day AS f ON f.decision_id = d.decision_id"
-    )
-    rows = warehouse.query(with_keys, {"day": day}, {**relations, "features_of_day": query.sql})
+    rows = served_features(warehouse, recipe, who, _log_of_day(recipe), {"day": day})
     ids = table(warehouse, f"SELECT decision_id FROM {decisions} WHERE score_day = @day", {"day": day})
     scores = score_decisions(
         rows,

@@ -1,20 +1,22 @@
 """Which files are a quarter's drop, whether they are all there, and since when they can have been known.
 
-Here: file names, manifests, digests. Not here: what is inside a file (files.py, reading.py).
+Here: file names, digests, completeness. Not here: a manifest's text (manifest.py), what is inside a file (files.py,
+reading.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.sources.manifest import Manifest, manifest_name, parse_manifest
 from leadscore_dagster.recipes.contract import quarter_of
 from leadscore_dagster.recipes.schema import VintageSource
 
@@ -49,14 +51,6 @@ class Drop:
     digest: str
 
 
-@dataclass(frozen=True)
-class _Manifest:
-    name: str
-    available_at: datetime
-    sha256: dict[str, str]
-    rows: dict[str, int]
-
-
 def find_drop(source: VintageSource, folder: Path, as_of: date) -> Drop:
     """The drop of ``source`` that describes ``as_of``.
 
@@ -66,7 +60,7 @@ def find_drop(source: VintageSource, folder: Path, as_of: date) -> Drop:
     """
     quarter = quarter_of(as_of)
     paths, others = _matching(source.files, folder, quarter)
-    manifest = _read_manifest(folder / f"manifest_{quarter}.json", quarter, as_of)
+    manifest = _read_manifest(folder / manifest_name(quarter), quarter, as_of)
     _refuse_incomplete(source, folder, quarter, paths, others, manifest)
     _refuse_two_formats(paths)
     files = digested(paths)
@@ -124,31 +118,39 @@ def stem(name: str) -> str:
     return name[: -len(suffix)] if suffix else name
 
 
+def quarter_in(patterns: Sequence[str], name: str) -> str | None:
+    """The quarter a file's name states, in lower case as written; "" if its pattern states none; None if the name
+    is hidden, of a format we do not read, or fits no pattern."""
+    if name.startswith(".") or not _suffix(name):
+        return None
+    expressions = (_expression(pattern) for pattern in patterns)
+    found = next((match for e in expressions if (match := e.fullmatch(stem(name)))), None)
+    return None if found is None else found.groupdict().get("quarter", "").lower()
+
+
 def _suffix(name: str) -> str:
-    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    lower = name.lower()
+    return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
 
 
 def _matching(patterns: Sequence[str], folder: Path, quarter: str | None) -> tuple[list[Path], dict[str, list[str]]]:
     """Paths of the wanted quarter, and the names of the other quarters' files by quarter as written."""
     if not folder.is_dir():
         raise InputError("no such folder", where=folder.name, remedy="check the source's location")
-    expressions = [_expression(pattern) for pattern in patterns]
     wanted: list[Path] = []
     others: dict[str, list[str]] = {}
     for path in sorted(folder.iterdir()):
-        if not _suffix(path.name) or path.name.startswith(".") or not path.is_file():
+        written = quarter_in(patterns, path.name)
+        if written is None or not path.is_file():
             continue
-        found = next((m for e in expressions if (m := e.fullmatch(stem(path.name)))), None)
-        if found is None:
-            continue
-        written = found.groupdict().get("quarter")
-        if written is None or quarter is None or written.lower() == quarter:
+        if not written or quarter is None or written == quarter:
             wanted.append(path)
         else:
-            others.setdefault(written.lower(), []).append(path.name)
+            others.setdefault(written, []).append(path.name)
     return wanted, others
 
 
+@lru_cache(maxsize=256)
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\{quarter\}|\*)", stem(pattern))
     special = {"{quarter}": _LOOKS_LIKE_A_QUARTER, "*": r"[^/]*"}
@@ -161,7 +163,7 @@ def _refuse_incomplete(
     quarter: str,
     paths: list[Path],
     others: dict[str, list[str]],
-    manifest: _Manifest | None,
+    manifest: Manifest | None,
 ) -> None:
     expected = source.expected_files
     if manifest is not None:
@@ -214,7 +216,7 @@ def _refuse_two_formats(paths: Sequence[Path]) -> None:
         seen[key] = path.name
 
 
-def _verified(file: DropFile, manifest: _Manifest) -> DropFile:
+def _verified(file: DropFile, manifest: Manifest) -> DropFile:
     """The file with the rows the manifest states. A repacked file (csv as gz) is only held to its rows."""
     name = file.name
     if name not in manifest.sha256:
@@ -244,7 +246,7 @@ def _count_rows(path: Path) -> str:
 
 
 def _available_at(
-    source: VintageSource, as_of: date, paths: Sequence[Path], manifest: _Manifest | None
+    source: VintageSource, as_of: date, paths: Sequence[Path], manifest: Manifest | None
 ) -> tuple[datetime, AvailableFrom]:
     start = datetime.combine(as_of, time(), UTC)
     stated_by: AvailableFrom
@@ -264,28 +266,5 @@ def _available_at(
     return instant, stated_by
 
 
-def _read_manifest(path: Path, quarter: str, as_of: date) -> _Manifest | None:
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        available_at = datetime.fromisoformat(content["available_at"])
-        stated_as_of = date.fromisoformat(content["as_of"])
-        digests = {str(entry["name"]): str(entry["sha256"]).lower() for entry in content["files"]}
-        rows = {str(entry["name"]): int(entry["rows"]) for entry in content["files"]}
-        stated_quarter = str(content["quarter"]).lower()
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"the manifest does not read ({type(error).__name__}: {error})",
-            where=path.name,
-            remedy="it needs quarter, as_of, available_at and files with name, rows and sha256",
-        ) from error
-    if available_at.tzinfo is None:
-        raise InputError("available_at has no time zone", where=path.name, remedy="write it in UTC, ending in Z")
-    if stated_as_of != as_of or stated_quarter != quarter:
-        raise InputError(
-            f"wrong quarter: named {quarter}, but it states {stated_quarter} as of {stated_as_of}",
-            where=path.name,
-            remedy=f"{quarter} is as of {as_of}: rename the files or correct the manifest",
-        )
-    return _Manifest(path.name, available_at.astimezone(UTC), digests, rows)
+def _read_manifest(path: Path, quarter: str, as_of: date) -> Manifest | None:
+    return parse_manifest(path.read_bytes(), path.name, quarter, as_of) if path.is_file() else None

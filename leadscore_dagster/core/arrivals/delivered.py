@@ -5,14 +5,15 @@ Lives here: comparing what lies in a folder with the ledger of ingests. Does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from fnmatch import fnmatchcase
 from pathlib import Path
 
+from leadscore_dagster.core.arrivals.folders import Folder, local_folder
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.sources.drops import SUFFIXES, find_drop, stem
+from leadscore_dagster.core.sources.drops import find_drop, quarter_in
 from leadscore_dagster.core.sources.ledger import INGESTS
+from leadscore_dagster.core.timetable import quarters_between
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.contract import quarter_of
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
@@ -20,37 +21,33 @@ from leadscore_dagster.recipes.schema import Recipe, VintageSource
 Locate = Callable[[str], str]
 
 
-def quarters_between(first: date, last: date) -> Iterator[date]:
-    """First days of the quarters from ``first`` to ``last``, both included."""
-    year, month = first.year, first.month
-    while date(year, month, 1) <= last:
-        yield date(year, month, 1)
-        year, month = (year, month + 3) if month < 10 else (year + 1, 1)
-
-
 def delivered_quarters(recipe: Recipe, locate: Locate, until: date) -> list[date]:
     """Quarters up to ``until`` for which at least one file of one vintage source lies in its folder.
 
     ``locate`` gives a source's folder. Raises InputError when a folder is not there.
     """
-    names = {name: _stems(Path(locate(name))) for name in _vintages(recipe)}
-    return [
-        as_of
-        for as_of in quarters_between(recipe.first_quarter, until)
-        if any(_matches(source, names[name], as_of) for name, source in _vintages(recipe).items())
-    ]
+    there = {
+        quarter_in(source.files, file.name)
+        for name, source in vintage_sources(recipe).items()
+        for file in Folder(locate(name)).files()
+    }
+    quarters = quarters_between(recipe.first_quarter, until)
+    return [as_of for as_of in quarters if quarter_of(as_of) in there or "" in there]
 
 
-def quarters_to_ingest(warehouse: Warehouse, recipe: Recipe, locate: Locate, until: date) -> list[date]:
-    """Delivered quarters whose drop is not in the warehouse with the very content that was delivered."""
+def quarters_to_ingest(warehouse: Warehouse, recipe: Recipe, locate: Locate, until: date, cache: Path) -> list[date]:
+    """Delivered quarters whose drop is not in the warehouse with the very content that was delivered.
+
+    ``cache``: folder for copies of drops that lie behind a URL.
+    """
     known = _ingested(warehouse)
     return [
         as_of
         for as_of in delivered_quarters(recipe, locate, until)
         if any(
-            known.get((source.table, as_of)) != find_drop(source, Path(locate(name)), as_of).digest
+            known.get((source.table, as_of)) != _delivered(source, locate(name), as_of, cache)
             or as_of.isoformat() not in warehouse.partitions(source.table)
-            for name, source in _vintages(recipe).items()
+            for name, source in vintage_sources(recipe).items()
         )
     ]
 
@@ -59,31 +56,25 @@ def newest_quarter(recipe: Recipe, locate: Locate, now: date) -> date:
     """The quarter a run is for when nobody says: the newest delivered, else the newest that has begun."""
     if recipe.as_of:
         return recipe.as_of
-    if not _vintages(recipe):
+    if not vintage_sources(recipe):
         return max(quarters_between(recipe.first_quarter, now), default=recipe.first_quarter)
     delivered = delivered_quarters(recipe, locate, now)
     if not delivered:
         raise InputError(
             f"No drop of recipe {recipe.name!r} was found",
-            where=locate(next(iter(_vintages(recipe)))),
+            where=Folder(locate(next(iter(vintage_sources(recipe))))).shown,
             remedy="check --source; file names are those of the recipe's `files` patterns",
         )
     return delivered[-1]
 
 
-def _vintages(recipe: Recipe) -> dict[str, VintageSource]:
+def vintage_sources(recipe: Recipe) -> dict[str, VintageSource]:
+    """The sources a vendor drops, by name."""
     return {name: source for name, source in recipe.sources.items() if isinstance(source, VintageSource)}
 
 
-def _stems(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise InputError("There is no such folder", where=folder, remedy="check --source")
-    return [stem(path.name) for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES)]
-
-
-def _matches(source: VintageSource, stems: list[str], as_of: date) -> bool:
-    patterns = [pattern.replace("{quarter}", quarter_of(as_of)) for pattern in source.files]
-    return any(fnmatchcase(name, pattern) for name in stems for pattern in patterns)
+def _delivered(source: VintageSource, location: str, as_of: date, cache: Path) -> str:
+    return find_drop(source, local_folder(location, source, as_of, cache), as_of).digest
 
 
 def _ingested(warehouse: Warehouse) -> dict[tuple[str, date], str]:

@@ -1,0 +1,10 @@
+-- type: number
+SELECT d.decision_id,
+  IF(e.PREVIOUS_REGISTRATION_COMPANY_END_DATE < DATE(d.decision_at), DATE_DIFF(DATE(d.decision_at),
+    e.PREVIOUS_REGISTRATION_COMPANY_END_DATE, DAY), 0) AS days_since_last_end
+FROM decisions AS d
+JOIN employment_vintage AS e
+  ON e.RIA_CONTACT_CRD_ID = d.RepCRD AND e.PREVIOUS_REGISTRATION_COMPANY_START_DATE <= DATE(d.decision_at)
+  AND e.as_of = (SELECT MAX(n.as_of) FROM employment_vintage AS n)
+QUALIFY ROW_NUMBER() OVER (PARTITION BY d.decision_id ORDER BY e.PREVIOUS_REGISTRATION_COMPANY_START_DATE DESC,
+  e.PREVIOUS_REGISTRATION_COMPANY_CRD_ID DESC) = 1

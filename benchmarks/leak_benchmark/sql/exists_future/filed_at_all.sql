@@ -1,0 +1,9 @@
+-- type: flag
+SELECT d.decision_id, IF(EXISTS (
+    SELECT 1 FROM employment_vintage AS e
+    WHERE e.RIA_CONTACT_CRD_ID = d.RepCRD
+      AND e.PREVIOUS_REGISTRATION_COMPANY_START_DATE <= DATE(d.decision_at)
+      AND e.PREVIOUS_REGISTRATION_COMPANY_END_DATE <= DATE(d.decision_at)
+      AND e.PREVIOUS_REGISTRATION_COMPANY_END_DATE > DATE_SUB(DATE(d.decision_at), INTERVAL 60 DAY)), 1, 0)
+        AS filed_at_all
+FROM decisions AS d

@@ -1,0 +1,2 @@
+SELECT r.* FROM rep_vintage AS r
+QUALIFY ROW_NUMBER() OVER (PARTITION BY r.RepCRD ORDER BY r.as_of DESC) = 1

@@ -1,0 +1,2 @@
+-- type: number
+SELECT r.decision_id, PERCENT_RANK() OVER (ORDER BY r.TotalAssetsInMillions) AS assets_rank FROM known_rep AS r

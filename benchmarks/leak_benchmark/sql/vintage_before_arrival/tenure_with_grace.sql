@@ -1,0 +1,9 @@
+-- type: number
+SELECT d.decision_id, DATE_DIFF(DATE(d.decision_at), e.PREVIOUS_REGISTRATION_COMPANY_START_DATE, MONTH)
+  AS tenure_with_grace
+FROM decisions AS d
+JOIN employment_vintage AS e
+  ON e.RIA_CONTACT_CRD_ID = d.RepCRD AND e.available_at <= TIMESTAMP_ADD(d.decision_at, INTERVAL 30 DAY)
+  AND e.as_of <= DATE(d.decision_at) AND e.PREVIOUS_REGISTRATION_COMPANY_START_DATE <= DATE(d.decision_at)
+QUALIFY ROW_NUMBER() OVER (PARTITION BY d.decision_id ORDER BY e.as_of DESC,
+  e.PREVIOUS_REGISTRATION_COMPANY_START_DATE DESC, e.PREVIOUS_REGISTRATION_COMPANY_CRD_ID DESC) = 1

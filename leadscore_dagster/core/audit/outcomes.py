@@ -1,0 +1,264 @@
+"""Findings on outcomes: what the labels cannot know, and what changed about them since the build before.
+
+Lives here: rules over the labels, the training rows made from them, and the training rows of the build before. Does
+not: making labels (core/labels, sql/labels), folds (folds).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leadscore_dagster.core.audit.comparison import require_unique
+from leadscore_dagster.core.audit.finding import Finding
+from leadscore_dagster.core.errors import InputError
+
+#: every finding, and its rule in a sentence
+RULES = {
+    "windows_observed": "The label window of every training row had passed when the table was closed.",
+    "no_censored_row": "No training row is one whose outcome was still open.",
+    "no_negative_lag": "No training row has an outcome before its decision.",
+    "outcomes_from_the_start": "Outcomes were recorded from the first decision on, not only from some date.",
+    "outcomes_to_the_end": "The newest rows have outcomes as often as those before them.",
+    "no_repeated_decision": "No decision stands in the table twice.",
+    "no_repeated_instant": "No entity is decided on twice at one instant.",
+    "retained_whatever_the_label": "Rows of the build before are kept as often if positive as if negative.",
+    "labels_did_not_flip": "A label once given stays what it was.",
+}
+#: a run without outcomes less probable than this means they were not yet recorded: one false alarm in 1000 builds
+TRUNCATION = 1e-3
+#: days at the end that are compared with those before, and how many before; a rate at most so many times theirs fades
+_LAST_DAYS, _BEFORE_DAYS, FADED = (7, 14, 30, 60), 120, 0.6
+#: rows behind a run without outcomes that tell the rate outcomes have where they are recorded, at least
+_REFERENCE = 500
+#: level of the interval that tells retention of positives from that of negatives: one false alarm in 100 builds
+_Z99 = 2.5758293035489004
+#: difference in retention that matters: it shifts the odds of every score by about as much
+RETENTION = 0.01
+#: share of labels that flipped from which the build before cannot have been right
+FLIPPED = 0.01
+_UTC = pa.timestamp("us", tz="UTC")
+_DAY = 86_400_000_000  # microseconds
+
+
+def outcome_findings(
+    labels: pa.Table,
+    rows: pa.Table,
+    earlier: pa.Table | None,
+    as_of: date,
+    window_days: float,
+    entity: str | None = None,
+) -> list[Finding]:
+    """One finding per rule of ``RULES``, in that order.
+
+    Parameters
+    ----------
+    labels : the labels of ``as_of``: decision_id, decision_at, outcome_at (all missing where the outcome has no
+        instant), status.
+    rows : the training rows of ``as_of``: decision_id, decision_at, label (0 or 1).
+    earlier : decision_id and label of the build before; None where there was none.
+    window_days : length of the label window.
+    entity : column of ``rows`` that says whom a decision is about.
+
+    Raises InputError for a missing column.
+    """
+    _require(labels, ("decision_id", "decision_at", "outcome_at", "status"), "labels")
+    _require(rows, ("decision_id", "decision_at", "label", *([entity] if entity else [])), "the training table")
+    if earlier is not None:
+        _require(earlier, ("decision_id", "label"), "the build before")
+    decided, outcome, positive = _training_times(labels, rows)
+    return [
+        _windows_observed(decided, as_of, window_days),
+        _no_censored_row(labels, rows),
+        _no_negative_lag(labels, rows, decided, outcome),
+        _outcomes_from_the_start(decided, outcome, positive),
+        _outcomes_to_the_end(decided, positive),
+        _no_repeated_decision(rows),
+        _no_repeated_instant(rows, entity),
+        _retained(rows, earlier),
+        _did_not_flip(rows, earlier),
+    ]
+
+
+def _windows_observed(decided: np.ndarray, as_of: date, window_days: float) -> Finding:
+    closed = round(datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC).timestamp() * 1e6)
+    late = int((decided + round(window_days * _DAY) > closed).sum())
+    why = f"{late:,} training rows were decided less than {window_days:g} days before {as_of}."
+    return Finding("windows_observed", not late, why, late, 0)
+
+
+def _no_censored_row(labels: pa.Table, rows: pa.Table) -> Finding:
+    found = _with_status(labels, rows, "right_censored")
+    why = f"{found:,} training rows are decisions whose outcome was still open."
+    return Finding("no_censored_row", not found, why, found, 0)
+
+
+def _no_negative_lag(labels: pa.Table, rows: pa.Table, decided: np.ndarray, outcome: np.ndarray) -> Finding:
+    before = int((~np.isnan(outcome) & (outcome < decided)).sum())
+    found = max(before, _with_status(labels, rows, "negative_lag"))
+    why = f"{found:,} training rows have an outcome that lies before their decision."
+    return Finding("no_negative_lag", not found, why, found, 0)
+
+
+def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive: np.ndarray) -> Finding:
+    """Is it probable that nothing happened before the first outcome there is?
+
+    Had outcomes been recorded from the start, decision i, taken e_i before the first outcome, would have had one by
+    then with probability r F(e_i): r the rate and F the distribution of lags behind that instant. None of them had:
+    probability exp(-Σ r F(e_i)), with the low end of r's 95% interval in the rows just behind, as many as before.
+    An outcome without an instant counts when it was decided.
+    """
+    name = "outcomes_from_the_start"
+    happened = np.where(np.isnan(outcome), decided, outcome)
+    if not positive.any():
+        return Finding(name, True, "There is no positive row to tell when outcomes begin.", None, TRUNCATION, "warn")
+    first = happened[positive | ~np.isnan(outcome)].min()
+    before = decided < first
+    order = np.argsort(decided[~before], kind="stable")[: max(_REFERENCE, int(before.sum()))]
+    reference = positive[~before][order]
+    lags = np.sort((happened - decided)[~before & positive])
+    if not before.any() or not len(lags):
+        return Finding(name, True, "No decision lies before the first outcome.", 1.0, TRUNCATION, "warn")
+    share_by_then = np.searchsorted(lags, first - decided[before], side="left") / len(lags)
+    low, _ = _wilson(float(reference.sum()), float(len(reference)), 1.959963984540054)
+    expected = low * float(share_by_then.sum())
+    probability = float(np.exp(-expected))
+    day = np.datetime_as_string(np.datetime64(int(first), "us"), unit="D")
+    why = (
+        f"The first outcome there is happened on {day}; the {int(before.sum()):,} decisions before it should have had "
+        f"{expected:,.1f} by then at the rate of those just behind it, and none has a probability of {probability:.2g}."
+    )
+    if probability < TRUNCATION:
+        why += " Outcomes were recorded from that day only: leave the earlier decisions out."
+    return Finding(name, probability >= TRUNCATION, why, probability, TRUNCATION, "warn")
+
+
+def _outcomes_to_the_end(decided: np.ndarray, positive: np.ndarray) -> Finding:
+    """Do outcomes fade towards the end, as they do where the newest were not known yet when the table was closed?
+
+    The last 7, 14, 30 and 60 days, each against the 120 days before: the probability of so few positives (binomial, at
+    the low end of the earlier rate's 95% interval), times the four looks. Seasons fade too, so this only warns.
+    """
+    from scipy.stats import binom
+
+    name = "outcomes_to_the_end"
+    end = decided.max(initial=0)
+    looks = []
+    for days in _LAST_DAYS:
+        last = decided > end - days * _DAY
+        before = ~last & (decided > end - (days + _BEFORE_DAYS) * _DAY)
+        n, m = int(last.sum()), int(before.sum())
+        hits, earlier = int(positive[last].sum()), int(positive[before].sum())
+        if n and earlier and hits / n <= FADED * earlier / m:
+            low, _ = _wilson(float(earlier), float(m), 1.959963984540054)
+            looks.append((min(1.0, len(_LAST_DAYS) * float(binom.cdf(hits, n, low))), days, hits / n, earlier / m))
+    if not looks:
+        return Finding(name, True, "Outcomes do not fade towards the end.", 1.0, TRUNCATION, "warn")
+    probability, days, rate, usual = min(looks)
+    why = (
+        f"{rate:.1%} of the last {days} days' rows are positive, {usual:.1%} of those before; so few have a "
+        f"probability of {probability:.2g}."
+    )
+    if probability < TRUNCATION:
+        why += " If the newest outcomes were not known yet, lengthen the label window, or known_after_days."
+    return Finding(name, probability >= TRUNCATION, why, probability, TRUNCATION, "warn")
+
+
+def _no_repeated_decision(rows: pa.Table) -> Finding:
+    repeated = rows.num_rows - len(rows["decision_id"].unique())
+    return Finding("no_repeated_decision", not repeated, f"{repeated:,} rows repeat a decision_id.", repeated, 0)
+
+
+def _no_repeated_instant(rows: pa.Table, entity: str | None) -> Finding:
+    name = "no_repeated_instant"
+    if entity is None:
+        return Finding(name, True, "No entity column was named.", None, 0, "warn")
+    pairs = pa.table({"entity": rows[entity], "at": rows["decision_at"]}).filter(pc.is_valid(rows[entity]))
+    repeated = pairs.num_rows - pairs.group_by(["entity", "at"]).aggregate([]).num_rows
+    why = f"{repeated:,} rows repeat an entity at one and the same instant."
+    return Finding(name, not repeated, why, repeated, 0, "warn")
+
+
+def _retained(rows: pa.Table, earlier: pa.Table | None) -> Finding:
+    """Difference of two proportions with Newcombe's (1998) interval, method 10, at 99%."""
+    name = "retained_whatever_the_label"
+    if earlier is None or not earlier.num_rows:
+        return Finding(name, True, "There is no earlier build to compare with.", None, RETENTION)
+    require_unique(earlier, "the build before")
+    kept = pc.is_in(earlier["decision_id"].combine_chunks(), value_set=_ids(rows)).to_numpy(zero_copy_only=False)
+    positive = earlier["label"].to_numpy() == 1
+    n = {side: int((positive == side).sum()) for side in (True, False)}
+    k = {side: int(kept[positive == side].sum()) for side in (True, False)}
+    if not all(n.values()):
+        return Finding(name, True, "The earlier build had rows of one label only.", None, RETENTION)
+    share = {side: k[side] / n[side] for side in n}
+    difference = share[True] - share[False]
+    (low_1, high_1), (low_0, high_0) = (_wilson(k[side], n[side], _Z99) for side in (True, False))
+    low = difference - float(np.hypot(share[True] - low_1, high_0 - share[False]))
+    high = difference + float(np.hypot(high_1 - share[True], share[False] - low_0))
+    is_off = abs(difference) >= RETENTION and not low <= 0 <= high
+    why = (
+        f"Of the build before, {k[True]:,} of {n[True]:,} positives ({share[True]:.2%}) and {k[False]:,} of "
+        f"{n[False]:,} negatives ({share[False]:.2%}) are still there; difference {difference:+.2%}, 99% interval "
+        f"{low:+.2%} … {high:+.2%}."
+    )
+    if is_off:
+        why += " Unless the recipe was changed (then build the quarter before again), rows were picked by outcome."
+    return Finding(name, not is_off, why, difference, RETENTION)
+
+
+def _did_not_flip(rows: pa.Table, earlier: pa.Table | None) -> Finding:
+    name = "labels_did_not_flip"
+    if earlier is None or not earlier.num_rows:
+        return Finding(name, True, "There is no earlier build to compare with.", None, 0, "warn")
+    place = pc.index_in(earlier["decision_id"].combine_chunks(), value_set=_ids(rows))
+    there = place.is_valid().to_numpy(zero_copy_only=False)
+    before = earlier["label"].to_numpy()[there]
+    now = rows["label"].to_numpy()[place.drop_null().to_numpy()]
+    up, down = int((before < now).sum()), int((before > now).sum())
+    share = (up + down) / len(now) if len(now) else 0.0
+    why = (
+        f"Of {len(now):,} rows in both builds {up:,} turned from negative to positive and {down:,} from positive to "
+        f"negative ({share:.2%})."
+    )
+    return Finding(name, not up + down, why, share, 0, "error" if share >= FLIPPED else "warn")
+
+
+def _training_times(labels: pa.Table, rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the training rows: decision (int64 microseconds), outcome (float64 microseconds, NaN if none), positive."""
+    place = pc.index_in(rows["decision_id"].combine_chunks(), value_set=_ids(labels))
+    outcome = labels["outcome_at"].take(place).cast(_UTC).cast(pa.int64()).cast(pa.float64(), safe=False)
+    decided = rows["decision_at"].cast(_UTC).cast(pa.int64())
+    if decided.null_count:
+        raise InputError("a decision has no time", where="the training table", rows=decided.null_count)
+    return decided.to_numpy(), pc.fill_null(outcome, np.nan).to_numpy(), rows["label"].to_numpy() == 1
+
+
+def _with_status(labels: pa.Table, rows: pa.Table, status: str) -> int:
+    """Training rows of whose decision the labels hold only rows of that status."""
+    other = labels.filter(pc.equal(labels["status"], status))["decision_id"].combine_chunks()
+    labelled = labels.filter(pc.equal(labels["status"], "labelled"))["decision_id"].combine_chunks()
+    found = rows["decision_id"].combine_chunks()
+    is_other = pc.and_(pc.is_in(found, value_set=other), pc.invert(pc.is_in(found, value_set=labelled)))
+    return int(pc.sum(is_other).as_py() or 0)
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["decision_id"].combine_chunks()
+
+
+def _wilson(successes: float, trials: float, z: float) -> tuple[float, float]:
+    """Wilson's (1927) score interval of a proportion."""
+    rate = successes / trials
+    centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def _require(table: pa.Table, columns: tuple[str, ...], where: str) -> None:
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise InputError(f"no column {', '.join(missing)}", where=where, rows=table.num_rows)

@@ -1,0 +1,9 @@
+"""The audit as one self-contained HTML page: opened from a file, sent by mail, printed.
+
+Lives here: turning plain data into that page (document), its matrix (matrix), sections, drawings, style sheet and the
+few lines of script it can do without. Does not: reaching verdicts (the other modules of audit), computing any number.
+"""
+
+from leadscore_dagster.core.audit.page.document import audit_page
+
+__all__ = ["audit_page"]

@@ -1,0 +1,448 @@
+"""From a failure in Dagster to one message at a webhook: the whole way, with real runs and a real server."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from leadscore_dagster.core.alerts import outbox
+from leadscore_dagster.runs.alerting import redeliver
+from leadscore_dagster_tests.alerts import world
+from leadscore_dagster_tests.alerts.world import SECRET, Daemon, Webhook, quick_instance, tick, turn_on
+
+RETRIES = "retry_seconds: [30, 120]\n"
+
+
+def _states(home: Path) -> dict[str, int]:
+    return {state: len(outbox.entries(home / "alerts", state)) for state in outbox.STATES}
+
+
+# ---- what is told
+
+
+def test_what_went_well_is_not_told(daemon: Daemon, hook: Webhook) -> None:
+    daemon.run("fine")
+    assert daemon.look() == []
+    assert hook.received == []
+
+
+def test_two_failed_checks_of_one_run_are_one_message_with_everything_in_it(daemon: Daemon, hook: Webhook) -> None:
+    run_id = daemon.run("failed")
+    daemon.look()
+    (message,) = hook.messages("error")
+    assert hook.messages("warn") == []
+    assert message["title"].startswith("ERROR toy: 2 failed checks")
+    for part in (
+        "check rows failed on toy/table failed",
+        "check range failed on toy/table failed",
+        "rows of failed is ‹b›off‹/b›; value 0.25; threshold 0.1",
+        "Owner: team:growth",
+        "http://127.0.0.1:3000/assets/toy/table?view=checks&checkDetail=rows",
+        "docs/runbook.md#check-failed",
+        f"http://127.0.0.1:3000/runs/{run_id}",
+    ):
+        assert part in message["message"]
+    assert message["severity"] == "ERROR"
+    assert {(one["recipe"], one["asset"], one["check"], one["partition"]) for one in message["alerts"]} == {
+        ("toy", "toy/table", "rows", "failed"),
+        ("toy", "toy/table", "range", "failed"),
+    }
+    assert "Ann Smith" not in json.dumps(message)
+
+
+def test_a_failed_check_that_warns_goes_to_the_place_of_warnings_although_the_run_succeeded(
+    daemon: Daemon, hook: Webhook
+) -> None:
+    daemon.run("warned")
+    daemon.look()
+    assert hook.messages("error") == []
+    (message,) = hook.messages("warn")
+    assert "check drift failed" in message["title"]
+    assert message["type"] == "warning"
+
+
+def test_an_error_and_a_warning_of_one_run_go_to_different_places(daemon: Daemon, hook: Webhook) -> None:
+    daemon.run("both")
+    daemon.look()
+    assert [one["alerts"][0]["check"] for one in hook.messages("error")] == ["rows"]
+    assert [one["alerts"][0]["check"] for one in hook.messages("warn")] == ["drift"]
+
+
+def test_checks_that_crash_are_told_as_crashed_not_as_failed(daemon: Daemon, hook: Webhook) -> None:
+    daemon.run("crashed")
+    daemon.look()
+    (message,) = hook.messages("error")
+    assert message["title"].startswith("ERROR toy: 3 crashed checks")
+    assert {one["kind"] for one in message["alerts"]} == {"check_broken"}
+    assert "ValueError" in message["message"]
+    assert "#check-broken" in message["message"]
+
+
+def test_a_run_whose_asset_crashes_is_told_without_the_secrets_markup_and_names_in_its_exception(
+    daemon: Daemon, hook: Webhook
+) -> None:
+    daemon.run("unmade")
+    daemon.look()
+    (message,) = hook.messages("error")
+    (alert,) = message["alerts"]
+    assert (alert["kind"], alert["asset"], alert["partition"]) == ("run_failed", "toy/table", "unmade")
+    assert alert["evidence"].startswith("RuntimeError: cannot reach postgresql://…")
+    assert "alerts/world.py:" in alert["evidence"]
+    for banned in (SECRET, "Smith", "<", "[", "?t=1"):
+        assert banned not in message["message"], banned
+    kept = "".join(path.read_text() for path in (daemon.home / "alerts").rglob("*.json"))
+    assert SECRET not in kept
+    assert "Smith" not in kept
+
+
+def test_a_failure_raised_on_purpose_says_its_reason_without_secrets(daemon: Daemon, hook: Webhook) -> None:
+    daemon.run("refused")
+    daemon.look()
+    (message,) = hook.messages("error")
+    assert "The vintage is stale; ask …. cannot reach postgresql://…" in message["alerts"][0]["evidence"]
+    assert SECRET not in json.dumps(message)
+    assert "vendor" not in json.dumps(message)
+
+
+def test_a_run_that_died_without_a_failed_step_is_told(daemon: Daemon, hook: Webhook) -> None:
+    run = daemon.instance.create_run_for_job(
+        daemon.defs.resolve_job_def("toy_refresh"), tags={"dagster/partition": "fine"}
+    )
+    daemon.instance.report_run_failed(run, "The run worker was killed.")
+    daemon.look()
+    (message,) = hook.messages("error")
+    assert message["alerts"][0]["kind"] == "run_failed"
+    assert "The run worker was killed." in message["message"]
+
+
+def test_a_run_that_dagster_tries_again_by_itself_is_not_told(daemon: Daemon, hook: Webhook) -> None:
+    tags = {"dagster/will_retry": "true"}
+    run = daemon.instance.create_run_for_job(daemon.defs.resolve_job_def("toy_refresh"), tags=tags)
+    daemon.instance.report_run_failed(run)
+    daemon.look()
+    assert hook.received == []
+
+
+def test_what_failed_before_the_watching_began_is_not_told(tmp_path: Path, hook: Webhook) -> None:
+    with quick_instance(tmp_path) as instance:
+        daemon = Daemon(tmp_path, instance)
+        daemon.run("failed")
+        daemon.look()
+        daemon.look()
+    assert hook.received == []
+
+
+# ---- once
+
+
+def test_each_failure_comes_once_across_restarts_and_a_kill_before_the_cursor_was_kept(
+    tmp_path: Path, hook: Webhook
+) -> None:
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    with dg.DagsterInstance.local_temp(str(storage)) as instance:
+        daemon = Daemon(tmp_path, instance)
+        daemon.look()
+        daemon.run("failed")
+        daemon.look()
+        daemon.look()
+        daemon.run("unmade")
+        daemon.look(keep_cursor=False, launch=False)  # killed with the message in the outbox
+        cursor = daemon.cursor
+    with dg.DagsterInstance.local_temp(str(storage)) as instance:
+        restarted = Daemon(tmp_path, instance, cursor)
+        restarted.look(keep_cursor=False)
+        restarted.look()
+        restarted.look()
+        restarted.run("fine")
+        restarted.look()
+    told = [one["alerts"][0]["partition"] for one in hook.messages("error")]
+    assert told == ["failed", "unmade"]
+    assert _states(tmp_path) == {"pending": 0, "sent": 2, "dead": 0}
+
+
+def test_a_failure_that_comes_again_in_another_run_is_told_again(daemon: Daemon, hook: Webhook) -> None:
+    for _ in range(2):
+        daemon.run("failed")
+        daemon.look()
+    assert len(hook.messages("error")) == 2
+    assert len({one["id"] for one in hook.messages("error")}) == 2
+
+
+def test_failures_of_many_runs_found_in_one_look_are_one_message(daemon: Daemon, hook: Webhook) -> None:
+    for scenario in ("failed", "unmade", "crashed"):
+        daemon.run(scenario)
+    daemon.look()
+    (message,) = hook.messages("error")
+    assert message["title"] == "ERROR toy: 3 messages, 2 failed checks, 1 failed run, 3 crashed checks"
+    assert len(message["alerts"]) == 6
+
+
+def test_a_notify_run_that_never_started_is_asked_for_again(daemon: Daemon, hook: Webhook) -> None:
+    """A run_key is used up by a run that dies in the queue; the outbox is what remembers."""
+    daemon.run("failed")
+    daemon.look(launch=False)
+    (first,) = daemon.requests().run_requests
+    (again,) = daemon.requests().run_requests
+    assert again.run_key == first.run_key
+    daemon.later(minutes=16)
+    (later,) = daemon.requests().run_requests
+    assert later.run_key != first.run_key
+    daemon.look()
+    daemon.look()
+    assert len(hook.messages("error")) == 1
+
+
+# ---- addresses that do not answer
+
+
+def test_nothing_is_lost_while_the_webhook_answers_500_and_nothing_comes_twice_after(
+    daemon: Daemon, hook: Webhook
+) -> None:
+    (daemon.home / "alerts.yaml").write_text(RETRIES)
+    hook.answers["/error"] = 500
+    daemon.run("failed")
+    (run,) = daemon.look()
+    assert run.success  # it will be tried again: nothing to mend yet
+    assert daemon.look() == []  # not before its time
+    hook.answers.clear()
+    daemon.later(seconds=31)
+    daemon.look()
+    daemon.later(hours=1)
+    daemon.look()
+    assert len(hook.messages("error")) == 1
+    assert _states(daemon.home) == {"pending": 0, "sent": 1, "dead": 0}
+
+
+def test_what_nobody_takes_is_given_up_told_at_most_once_and_can_be_sent_again(daemon: Daemon, hook: Webhook) -> None:
+    (daemon.home / "alerts.yaml").write_text(RETRIES)
+    hook.answers["/error"] = 500
+    daemon.run("failed")
+    outcomes = [run.success for _ in range(3) for run in daemon.look() if daemon.later(minutes=3) is None]
+    assert outcomes == [True, True, False]
+    assert _states(daemon.home) == {"pending": 0, "sent": 0, "dead": 1}
+    for _ in range(8):  # the failed delivery is an alert itself, and that it fails, too, is not
+        daemon.look()
+        daemon.later(minutes=3)
+    assert _states(daemon.home) == {"pending": 0, "sent": 0, "dead": 2}
+    kinds = {entry.message.alerts[0].kind for entry in outbox.entries(daemon.home / "alerts", "dead")}
+    assert kinds == {"check_failed", "delivery_failed"}
+    runs = daemon.instance.get_runs_count(dg.RunsFilter(job_name="notify"))
+    assert runs == 6
+
+    failed = redeliver(daemon.home)
+    assert failed.exit_code == 1
+    assert "error-1-json" in failed.text
+    assert "500" in failed.text
+    hook.answers.clear()
+    daemon.set_clock(datetime.now(UTC) + timedelta(days=1))
+    daemon.look()
+    assert sum(len(one["alerts"]) for one in hook.messages("error")) == 3
+    assert _states(daemon.home)["dead"] == 0
+    assert redeliver(daemon.home).text == "There are no dead letters."
+
+
+def test_an_address_that_took_a_message_does_not_get_it_again_because_another_did_not(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_ALERTS_ERROR", f"{hook.url('error')} {hook.url('pager')}")
+    hook.answers["/pager"] = 503
+    daemon.run("failed")
+    daemon.look()
+    hook.answers.clear()
+    daemon.later(minutes=1)
+    daemon.look()
+    assert len(hook.messages("error")) == len(hook.messages("pager")) == 1
+
+
+def test_no_address_ever_appears_in_logs_tags_or_files(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_ALERTS_ERROR", f"json://bot:{SECRET}@127.0.0.1:1/{SECRET}?-token={SECRET}")
+    daemon.run("unmade")
+    (run,) = daemon.look()
+    logs = [str(one.event_log_entry) for one in daemon.instance.get_records_for_run(run.run_id).records]
+    assert any("error-1-json" in line for line in logs)
+    files = [path.read_text() for path in (daemon.home / "alerts").rglob("*.json")]
+    stored = daemon.instance.get_run_by_id(run.run_id)
+    assert SECRET not in "".join([*logs, *files, str(stored)])
+
+
+def test_with_no_address_alerts_are_recorded_and_nothing_fails(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEADSCORE_ALERTS_ERROR")
+    monkeypatch.delenv("LEADSCORE_ALERTS_WARN")
+    daemon.run("failed")
+    (run,) = daemon.look()
+    assert run.success
+    assert _states(daemon.home) == {"pending": 0, "sent": 1, "dead": 0}
+
+
+def test_a_mistake_in_the_settings_stops_the_sensor_loudly_and_loses_nothing(daemon: Daemon, hook: Webhook) -> None:
+    path = daemon.home / "alerts.yaml"
+    path.write_text("errors: []")
+    daemon.run("failed")
+    with pytest.raises(Exception, match="errors"):
+        daemon.look()
+    path.unlink()
+    daemon.look()
+    assert len(hook.messages("error")) == 1
+
+
+# ---- the receiver
+
+
+def test_a_repetition_can_be_told_by_its_idempotency_key(daemon: Daemon, hook: Webhook) -> None:
+    daemon.run("failed")
+    daemon.look()
+    ((_, body, headers),) = hook.received
+    (entry,) = outbox.entries(daemon.home / "alerts", "sent")
+    assert headers["Idempotency-Key"] == body["id"] == entry.id
+
+
+# ---- quiet hours
+
+
+def test_a_warning_waits_for_the_end_of_quiet_hours_and_an_error_does_not(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_ALERTS_QUIET", "22:00-07:00 Europe/Vienna")
+    daemon.set_clock(datetime(2026, 7, 1, 22, 30, tzinfo=UTC))  # half past midnight in Vienna
+    daemon.run("both")
+    daemon.look()
+    assert (len(hook.messages("error")), len(hook.messages("warn"))) == (1, 0)
+    daemon.set_clock(datetime(2026, 7, 2, 4, 59, tzinfo=UTC))
+    daemon.look()
+    assert hook.messages("warn") == []
+    daemon.set_clock(datetime(2026, 7, 2, 5, 0, tzinfo=UTC))
+    daemon.look()
+    daemon.look()
+    assert len(hook.messages("warn")) == 1
+
+
+# ---- sensors and schedules
+
+
+def test_a_sensor_that_keeps_failing_is_told_once(daemon: Daemon, hook: Webhook) -> None:
+    state = turn_on(daemon.instance, "vendor_drops", daemon.now)
+    for _ in range(3):
+        daemon.later(seconds=30)
+        tick(daemon.instance, state, daemon.now, "FAILURE", f"token={SECRET}")
+        daemon.look()
+    (message,) = hook.messages("error")
+    assert "sensor vendor_drops raised an error" in message["title"]
+    assert "/locations/leadscore/sensors/vendor_drops" in message["message"]
+    assert SECRET not in json.dumps(message)
+    daemon.later(hours=3)
+    tick(daemon.instance, state, daemon.now, "SKIPPED")
+    daemon.look()
+    daemon.later(hours=3)
+    tick(daemon.instance, state, daemon.now, "FAILURE", "again")
+    daemon.look()
+    assert len(hook.messages("error")) == 2
+
+
+@pytest.fixture
+def scheduled(daemon: Daemon) -> Daemon:
+    """A daemon at 05:00 with the daily schedule on since the day before."""
+    daemon.set_clock(datetime(2026, 3, 4, 5, tzinfo=UTC))
+    daemon.cursor = None
+    daemon.look()
+    turn_on(daemon.instance, "toy_daily_schedule", daemon.now - timedelta(days=1))
+    return daemon
+
+
+def _watch(daemon: Daemon, hours: float) -> None:
+    for _ in range(round(hours * 6)):
+        daemon.later(minutes=10)
+        daemon.look()
+
+
+def test_a_day_that_nobody_scored_is_told_once_after_its_grace(scheduled: Daemon, hook: Webhook) -> None:
+    _watch(scheduled, 2.8)
+    assert hook.received == []
+    _watch(scheduled, 2)
+    (message,) = hook.messages("error")
+    (alert,) = message["alerts"]
+    assert (alert["kind"], alert["asset"], alert["partition"]) == ("schedule_missed", "toy/scores", "2026-03-04")
+    assert alert["owner"] == "team:sales"
+    assert "due at 2026-03-04 06:00 UTC and never began" in alert["evidence"]
+
+
+def test_a_day_that_was_scored_is_not_told(scheduled: Daemon, hook: Webhook) -> None:
+    scheduled.execute("toy_daily_scores", partition_key="2026-03-04")
+    _watch(scheduled, 4)
+    assert hook.received == []
+
+
+def test_a_day_whose_run_failed_is_told_as_a_failed_run_only(scheduled: Daemon, hook: Webhook) -> None:
+    job = scheduled.defs.resolve_job_def("toy_daily_scores")
+    run = scheduled.instance.create_run_for_job(job, tags={"dagster/partition": "2026-03-04"})
+    scheduled.instance.report_run_failed(run, "killed")
+    _watch(scheduled, 4)
+    assert [one["alerts"][0]["kind"] for one in hook.messages("error")] == ["run_failed"]
+
+
+def test_a_skipped_day_is_missed_only_where_there_have_been_days_before(scheduled: Daemon, hook: Webhook) -> None:
+    """A recipe that nobody has set up is skipped every morning; one that was scored yesterday should not be."""
+    (state,) = scheduled.instance.all_instigator_state()
+    tick(scheduled.instance, state, datetime(2026, 3, 4, 6, tzinfo=UTC), "SKIPPED")
+    _watch(scheduled, 4)
+    assert hook.received == []
+    scheduled.execute("toy_daily_scores", partition_key="2026-03-03")
+    tick(scheduled.instance, state, datetime(2026, 3, 5, 6, tzinfo=UTC), "SKIPPED")
+    scheduled.later(hours=20)
+    _watch(scheduled, 5)
+    (message,) = hook.messages("error")
+    assert "skipped at 2026-03-05 06:00 UTC" in message["alerts"][0]["evidence"]
+
+
+def test_after_a_pause_the_daemon_may_catch_up_before_anything_counts_as_missed(
+    scheduled: Daemon, hook: Webhook
+) -> None:
+    scheduled.later(hours=6)  # everything was down from five to eleven
+    scheduled.look()
+    scheduled.later(minutes=9)
+    scheduled.look()
+    assert hook.received == []
+    scheduled.later(minutes=9)
+    scheduled.look()
+    assert len(hook.messages("error")) == 1
+
+
+# ---- the digest
+
+
+def test_the_digest_says_what_failed_what_is_open_and_what_was_delivered_once_a_day(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_ALERTS_DIGEST", hook.url("digest"))
+    daemon.set_clock(datetime(2026, 3, 4, 5, tzinfo=UTC))
+    for scenario in ("failed", "warned", "both"):
+        daemon.run(scenario)
+    daemon.look()
+    daemon.later(hours=2)
+    for _ in range(2):
+        assert daemon.execute("alerts_digest").success
+    (message,) = hook.messages("digest")
+    assert message["title"] == "leadscore digest 2026-03-04: 3 errors, 2 warnings, 5 open"
+    assert "check rows failed on toy/table failed" in message["message"]
+    assert "- 4 messages delivered" in message["message"]
+    assert "The alert sensor is OFF" in message["message"]
+
+
+def test_what_went_well_again_is_no_longer_open(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    def still_open() -> list[str]:
+        return list(json.loads((daemon.home / "alerts/open.json").read_text()))
+
+    for scenario in ("failed", "unmade"):
+        daemon.run(scenario)
+    daemon.look()
+    assert still_open() == ["check toy/table rows failed", "check toy/table range failed", "asset toy/table unmade"]
+    monkeypatch.setattr(world, "MENDED", True)
+    daemon.run("failed")
+    daemon.look()
+    assert still_open() == ["asset toy/table unmade"]
