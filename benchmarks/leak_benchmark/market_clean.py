@@ -22,18 +22,25 @@ _RECIPES: list[tuple[str, Sequence[str], Sequence[str], dict[str, Any]]] = [
     ("shipped", _SHIPPED, (), {}),
     ("representatives", ("rep_firm_base", "home_metro", "contact_time"), (), {}),
     ("employment", ("employment", "contact_time"), (), {}),
-    ("employment_60_days", ("employment",), (), {"label": {"kind": "window", "days": 60}}),
     ("employment_14_days", ("employment", "home_metro"), (), {"label": {"kind": "window", "days": 14}}),
     ("gap_as_known", ("days_in_gap_as_known", "contact_time"), (), {}),
-    ("exists_and_counts", ("contact_time", "home_metro"), ("moved_lately_as_known", "jobs_as_known"), {}),
-    ("windows_back", ("contact_time", "home_metro"), ("assets_change_as_known", "assets_rank_in_vintage"), {}),
-    ("log_as_known", ("contact_time", "home_metro"), ("days_since_new_as_known",), {}),
+    (
+        "honest_twins",
+        ("contact_time", "home_metro"),
+        (
+            "moved_lately_as_known",
+            "jobs_as_known",
+            "assets_change_as_known",
+            "assets_rank_in_vintage",
+            "days_since_new_as_known",
+        ),
+        {},
+    ),
     ("clocks", ("contact_time", "home_metro"), ("quarter_of_year", "months_since_start"), {}),
     ("own_columns", ("contact_time", "home_metro"), (), {"features": {"columns": ["LeadSource", "State"]}}),
-    ("own_columns_and_base", ("rep_firm_base",), (), {"features": {"columns": ["LeadSource"]}}),
     ("one_state", ("employment", "rep_firm_base"), (), {"exclude": "MOD(RepCRD, 3) != 0"}),
 ]
-QUICK = {"employment", "exists_and_counts", "own_columns"}
+QUICK = {"employment", "honest_twins"}
 
 
 def _build(

@@ -42,7 +42,7 @@ WORLDS: dict[str, tuple[str, ...]] = {
     ),
     "outcome": ("outcome_in_log",),  # columns the log fills in with the outcome
 }
-QUICK = {"later_values", "control_flow", "other_decisions"}
+QUICK = {"control_flow", "other_decisions"}
 
 
 def _build(folder: Path, market: Path, seed: int, *, kinds: tuple[str, ...]) -> World:

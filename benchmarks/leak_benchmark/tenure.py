@@ -88,7 +88,7 @@ def _through_vintages(folder: Path, market: Path, seed: int) -> World:
 def entries() -> Iterator[Entry]:
     """Both worlds; they are clean but for the tenure."""
     yield Entry("tenure/flat", _flat, is_clean=True, quick=True)
-    yield Entry("tenure/through_vintages", _through_vintages, is_clean=True, needs_market=True, quick=True)
+    yield Entry("tenure/through_vintages", _through_vintages, is_clean=True, needs_market=True)
 
 
 def _drawn(rng: np.random.Generator, values: list[float]) -> np.ndarray:

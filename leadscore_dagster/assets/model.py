@@ -59,7 +59,9 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 as_of,
                 candidate,
                 vintages=vintage_digests(warehouse, recipe, as_of),
-                code_version=fingerprint(feature_query(recipe).sql, recipe.model_dump_json())[:16],
+                code_version=fingerprint(feature_query(recipe).sql, recipe.model_dump_json(exclude={"automation"}))[
+                    :16
+                ],
                 recorded_at=workspace.now(),
             )
         numbers = {name: interval.value for name, interval in candidate.metrics.items()}

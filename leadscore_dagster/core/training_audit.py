@@ -153,7 +153,7 @@ def _content(warehouse: Warehouse, recipe: Recipe, as_of: date) -> str:
     return evidence.fingerprint(
         evidence.partition_fingerprint(warehouse, tables),
         feature_query(recipe).sql,
-        recipe.model_dump_json(),
+        recipe.model_dump_json(exclude={"automation"}),  # the hour it runs at changes no verdict
         *(statement(name) for name in recipe.audits or GENERIC_AUDITS),
     )
 

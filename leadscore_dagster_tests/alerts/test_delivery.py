@@ -191,7 +191,8 @@ def _deliver_slowly(folder: Path, log: Path) -> None:
         time.sleep(0.2)
         return None
 
-    deliver(folder, TWO, None, NOON, slow)
+    at_once = AlertSettings(TWO.addresses, retry_after=(timedelta(0),))  # so that only the lock holds the second back
+    deliver(folder, at_once, None, NOON, slow)
 
 
 def test_two_processes_at_once_send_nothing_twice(tmp_path: Path) -> None:

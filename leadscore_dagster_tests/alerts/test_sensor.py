@@ -386,6 +386,37 @@ def test_a_day_whose_run_failed_is_told_as_a_failed_run_only(scheduled: Daemon, 
     assert [one["alerts"][0]["kind"] for one in hook.messages("error")] == ["run_failed"]
 
 
+def test_a_schedule_whose_tick_raised_is_told_as_that_only(scheduled: Daemon, hook: Webhook) -> None:
+    (state,) = scheduled.instance.all_instigator_state()
+    tick(scheduled.instance, state, datetime(2026, 3, 4, 6, tzinfo=UTC), "FAILURE", "no such folder")
+    _watch(scheduled, 4)
+    assert [one["alerts"][0]["kind"] for one in hook.messages("error")] == ["tick_failed"]
+    assert "schedule toy_daily_schedule raised an error" in hook.messages("error")[0]["title"]
+
+
+def test_a_day_that_is_being_scored_is_not_missed_yet(scheduled: Daemon, hook: Webhook) -> None:
+    job = scheduled.defs.resolve_job_def("toy_daily_scores")
+    tags, started = {"dagster/partition": "2026-03-04"}, dg.DagsterRunStatus.STARTED
+    run = scheduled.instance.create_run_for_job(job, tags=tags, status=started)
+    _watch(scheduled, 4)
+    assert hook.received == []
+    scheduled.instance.report_run_canceled(run)
+    _watch(scheduled, 1)
+    (message,) = hook.messages("error")
+    assert "its run was canceled" in message["alerts"][0]["evidence"]
+
+
+def test_a_sensor_is_judged_by_its_last_finished_tick(daemon: Daemon) -> None:
+    """The alert sensor looks at itself, too, in the middle of a tick."""
+    state = turn_on(daemon.instance, "alerts", daemon.now)
+    for status in ("FAILURE", "STARTED"):
+        daemon.later(seconds=30)
+        tick(daemon.instance, state, daemon.now, status, "disk full" if status == "FAILURE" else None)
+    daemon.look()
+    daemon.look()
+    assert list(json.loads((daemon.home / "alerts/open.json").read_text())) == ["tick alerts"]
+
+
 def test_a_skipped_day_is_missed_only_where_there_have_been_days_before(scheduled: Daemon, hook: Webhook) -> None:
     """A recipe that nobody has set up is skipped every morning; one that was scored yesterday should not be."""
     (state,) = scheduled.instance.all_instigator_state()

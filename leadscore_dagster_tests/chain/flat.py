@@ -60,6 +60,10 @@ def document() -> dict[str, Any]:
     shipped["model"] |= {"folds": 2, "minimum_positives": 50, "bootstrap_replicates": 200}
     shipped["model"]["parameters"] = {"xgboost": {"n_estimators": 20}}
     shipped["gates"] = dict(LENIENT)
+    # one column carries the whole world, so the audit rightly calls it too good to be true: somebody has looked
+    shipped["acknowledged"] = [
+        {"feature": "euribor3m", "part": "strength", "reason": "drawn before the answer was", "on": date(2010, 6, 1)}
+    ]
     return dict(shipped)
 
 

@@ -29,7 +29,7 @@ from leadscore_dagster.runs.instance import execute, instance_of
 from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.chain import flat
 
-QUARTER, AS_OF = "2024_q1", date(2024, 4, 1)
+QUARTER, AS_OF, FIRST_QUARTER = "2024_q1", date(2024, 4, 1), date(2024, 1, 1)
 T1, T2 = f"reps_{QUARTER}_T1.csv", f"reps_{QUARTER}_T2.csv"
 HEALTHY = ("firm_vintage", "employment_vintage", "firm_history_vintage")
 Break = Callable[[Path], object]
@@ -177,7 +177,7 @@ def almost(small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     base = tmp_path_factory.mktemp("almost")
     home, drops = base / "home", _copied_drops(small_market, base / "drops")
     home.mkdir()
-    recipe = load_recipe(scenario.write_recipe(home, scenario.recipe_document()))
+    recipe = load_recipe(scenario.write_recipe(home, scenario.recipe_document() | {"first_quarter": FIRST_QUARTER}))
     write_locations(home, recipe, {name: str(drops) for name in recipe.sources})
     workspace = Workspace(home=str(home), clock=scenario.CLOCK)
     with instance_of(home) as instance:
@@ -278,7 +278,7 @@ def test_a_mistake_in_a_recipe_ends_in_one_line(
     name: str, verb: str, home: Path, tmp_path: Path, command: Callable[..., Ended]
 ) -> None:
     before = _digests(home)
-    document = scenario.recipe_document()
+    document = scenario.recipe_document() | {"first_quarter": FIRST_QUARTER}
     change, message = RECIPES[name]
     change(document)
     ended = command(verb, scenario.write_recipe(tmp_path, document), "--home", home, "--json")

@@ -70,7 +70,7 @@ def test_run_prints_exactly_one_json_object_of_the_documented_shape(promoted: tu
         assert set(gate) == {"name", "passed", "value", "threshold", "why"}
         assert gate["passed"] is True
         assert gate["why"]
-    assert all(Path(place).is_dir() for place in outcome["outputs"].values())
+    assert all(Path(place).exists() for place in outcome["outputs"].values())
     assert (home / "models" / "bank_marketing" / outcome["version"] / "manifest.json").is_file()
 
 

@@ -1,0 +1,59 @@
+"""What is an alert: judgements that the whole way (test_sensor) does not tell apart."""
+
+from datetime import timedelta
+
+from leadscore_dagster.core.alerts.rules import CheckResult, FailedStep, RunFacts, alerts_of_run, closed_by_run
+from leadscore_dagster.core.alerts.text import Crash
+from leadscore_dagster_tests.alerts.samples import NOON
+
+DAY = timedelta(days=1)
+CRASH = Crash("ValueError", "boom")
+
+
+def _delivery(delivers: str, at: int = 0, succeeded: bool = False) -> RunFacts:
+    return RunFacts(f"r{at}", "notify", succeeded, NOON + at * DAY, delivers=delivers)
+
+
+def test_failed_deliveries_are_told_once_a_day() -> None:
+    first, again, later = (alerts_of_run(_delivery("check_failed", at)) for at in (0, 0, 1))
+    assert first[0].key == again[0].key != later[0].key
+
+
+def test_that_telling_of_a_failed_delivery_failed_is_never_told() -> None:
+    assert alerts_of_run(_delivery("delivery_failed", 1)) == []
+    assert alerts_of_run(_delivery("check_failed", succeeded=True)) == []
+    assert "delivery" in closed_by_run(_delivery("check_failed", succeeded=True))
+
+
+def test_a_check_that_failed_before_its_neighbours_crashed_is_told_as_failed() -> None:
+    run = RunFacts(
+        "r",
+        "toy_refresh",
+        False,
+        NOON,
+        partition="p",
+        results=(CheckResult("toy/table", "rows", "p", False, "ERROR", "3 rows"),),
+        failed_steps=(FailedStep("checks", CRASH, checks=(("toy/table", "range"),)),),
+    )
+    assert [(one.kind, one.check) for one in alerts_of_run(run)] == [
+        ("check_failed", "rows"),
+        ("check_broken", "range"),
+    ]
+
+
+def test_a_failed_step_that_belongs_to_no_asset_names_its_job() -> None:
+    run = RunFacts("r", "tidy", False, NOON, failed_steps=(FailedStep("sweep", CRASH),))
+    (alert,) = alerts_of_run(run)
+    assert (alert.what, alert.asset, alert.recipe, alert.path) == ("step sweep of tidy failed", None, None, "/runs/r")
+
+
+def test_a_warning_does_not_hide_that_the_run_died() -> None:
+    warned = CheckResult("toy/table", "drift", None, False, "WARN")
+    alerts = alerts_of_run(RunFacts("r", "toy_refresh", False, NOON, assets=("toy/table",), results=(warned,)))
+    assert [(one.kind, one.severity) for one in alerts] == [("check_failed", "WARN"), ("run_failed", "ERROR")]
+
+
+def test_a_passing_check_and_a_made_asset_are_well_again() -> None:
+    passed = CheckResult("toy/table", "rows", "p", True, "ERROR")
+    run = RunFacts("r", "toy_refresh", True, NOON, partition="p", assets=("toy/table",), results=(passed,))
+    assert set(closed_by_run(run)) == {"check toy/table rows p", "asset toy/table p", "job toy_refresh p"}
