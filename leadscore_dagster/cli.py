@@ -131,6 +131,22 @@ def rollback(
 
 
 @app.command()
+def alert_test(home: Home = None, as_json: Json = False) -> None:
+    """Send a test alert to every configured address; exit code 1 when one did not take it."""
+    from leadscore_dagster.runs.alerting import send_test_alert
+
+    _finish(send_test_alert(_home(home)), as_json)
+
+
+@app.command()
+def alert_redeliver(home: Home = None, as_json: Json = False) -> None:
+    """Try the alerts again that were given up."""
+    from leadscore_dagster.runs.alerting import redeliver
+
+    _finish(redeliver(_home(home)), as_json)
+
+
+@app.command()
 def ui(home: Home = None, port: int = 3000) -> None:
     """Open Dagit on this home."""
     from leadscore_dagster.runs.instance import instance_environment

@@ -1,5 +1,6 @@
 """What is an alert: judgements that the whole way (test_sensor) does not tell apart."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from leadscore_dagster.core.alerts.rules import CheckResult, FailedStep, RunFacts, alerts_of_run, closed_by_run
@@ -17,6 +18,14 @@ def _delivery(delivers: str, at: int = 0, succeeded: bool = False) -> RunFacts:
 def test_failed_deliveries_are_told_once_a_day() -> None:
     first, again, later = (alerts_of_run(_delivery("check_failed", at)) for at in (0, 0, 1))
     assert first[0].key == again[0].key != later[0].key
+
+
+def test_a_failed_delivery_says_why_the_addresses_or_the_death_of_its_run() -> None:
+    gave_up = FailedStep("send_messages", Crash("Failure", "1 messages lie in alerts/dead: error-1-slack", told=True))
+    refused = replace(_delivery("check_failed"), failed_steps=(gave_up,))
+    died = replace(_delivery("check_failed"), message="The run worker died.")
+    assert alerts_of_run(refused)[0].evidence == "1 messages lie in alerts/dead: error-1-slack"
+    assert alerts_of_run(died)[0].evidence == "The run worker died."
 
 
 def test_that_telling_of_a_failed_delivery_failed_is_never_told() -> None:

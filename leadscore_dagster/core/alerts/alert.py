@@ -22,7 +22,8 @@ WHAT_TO_DO: Mapping[Kind, str] = {
     "run_failed": "Open the run and read its first failed step; when the cause is mended, re-execute from failure.",
     "schedule_missed": "See that the daemon runs and the schedule is on, then launch the missing partition.",
     "tick_failed": "Open its ticks in Dagit and mend the error; it tries again by itself.",
-    "delivery_failed": "Run `leadscore alert-test`, mend the address, then run `leadscore alert-redeliver`.",
+    "delivery_failed": "Run `leadscore alert-test`, mend the address, then run `leadscore alert-redeliver`. "
+    "What was not given up is tried again by itself.",
 }
 
 

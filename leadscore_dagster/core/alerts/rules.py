@@ -62,7 +62,7 @@ class RunFacts:
 def alerts_of_run(run: RunFacts, hidden: Collection[str] = ()) -> list[Alert]:
     """Every failure of a run, each once: failed checks, crashed checks, failed steps, or the run as a whole."""
     if run.delivers is not None:
-        return _delivery(run)
+        return _delivery(run, hidden)
     alerts = [_failed_check(run, result, hidden) for result in run.results if not result.passed]
     for step in run.failed_steps:
         if step.checks:
@@ -188,11 +188,13 @@ def _failed_run(run: RunFacts, hidden: Collection[str]) -> Alert:
     )
 
 
-def _delivery(run: RunFacts) -> list[Alert]:
+def _delivery(run: RunFacts, hidden: Collection[str]) -> list[Alert]:
     """Failed deliveries are told once a day, and never that this very telling failed: no alert begets itself."""
     if run.succeeded or run.delivers == "delivery_failed":
         return []
     day = run.ended_at.date().isoformat()
+    steps = run.failed_steps
+    why = crash_evidence(steps[0].crash, hidden) if steps else evidence_of(run.message, hidden)
     alert = Alert(
         key=f"delivery/{day}",
         occasion=f"delivery/{day}",
@@ -202,7 +204,7 @@ def _delivery(run: RunFacts) -> list[Alert]:
         what=f"alerts could not be delivered on {day}",
         at=run.ended_at,
         path=f"/runs/{run.run_id}",
-        evidence="An address did not take a message; what could not be delivered is kept in alerts/dead.",
+        evidence=why,
         job=run.job,
     )
     return [alert]
