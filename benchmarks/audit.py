@@ -1,37 +1,53 @@
 """How long the whole leakage audit of a training table takes, and how much memory.
 
-    python benchmarks/audit.py HOME [RECIPE] [QUARTER]
+    python benchmarks/audit.py HOME                      # one in which `leadscore demo` has run
+    python benchmarks/audit.py FOLDER --seeds            # what benchmarks/training_table.py wrote: the seeds' scale
 
-HOME is one in which ``leadscore demo`` (or ``leadscore run``) has run. What the audit remembers is passed over, so that
-every part is computed; nothing is written. Prints Markdown.
+What the audit remembers is passed over, so that every part is computed; nothing is written. Prints Markdown.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import time
 from datetime import date
 from pathlib import Path
 
+from benchmarks.training_table import AS_OF
 from leadscore_dagster.core import training_audit
 from leadscore_dagster.core.audit.report import summary
+from leadscore_dagster.core.audit.verdict import Verdict
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.recipes.loading import load_recipe
+from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.runs.demo import QUARTER
+from leadscore_dagster_tests.features import world
 
 
-def main(home: Path, name: str = "advisor_mql", quarter: str = "2026-01-01") -> None:
-    recipe = load_recipe(name)
-    lake = Lake(home / "warehouse", recipe.name)
-    started, cpu = time.perf_counter(), time.process_time()
-    records = list(training_audit._audit(lake, recipe, date.fromisoformat(quarter)))
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    verdicts = [training_audit.Verdict(**record["verdict"]) for record in records if "verdict" in record]
+def measure(lake: Lake, recipe: Recipe, as_of: date) -> None:
+    """Audit, and print what it took."""
+    started, processor = time.perf_counter(), time.process_time()
+    records = list(training_audit._audit(lake, recipe, as_of))
+    seconds, processor = time.perf_counter() - started, time.process_time() - processor
+    verdicts = [Verdict(**record["verdict"]) for record in records if "verdict" in record]
     size = next(record["size"] for record in records if "size" in record)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{summary(verdicts)}\n\n| rows | positives | seconds | of processor | GiB |\n|--:|--:|--:|--:|--:|")
-    print(f"| {size['rows']:,} | {size['positives']:,} | {seconds:.1f} | {cpu:.1f} | {memory:.2f} |")
+    print(f"| {size['rows']:,} | {size['positives']:,} | {seconds:.1f} | {processor:.1f} | {memory:.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", action="store_true", help="the tables of benchmarks/training_table.py")
+    given = parser.parse_args()
+    if given.seeds:
+        measure(Lake(given.folder, "benchmark"), world.recipe(), AS_OF)
+    else:
+        recipe = load_recipe("advisor_mql")
+        measure(Lake(given.folder / "warehouse", recipe.name), recipe, QUARTER)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main()

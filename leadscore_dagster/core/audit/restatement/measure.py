@@ -234,7 +234,8 @@ def _around(reading: _Reading, steps: str) -> AroundOutcome | None:
         place = 0 if row["label"] == 1 else 2
         stratum[place] += row["hits"]
         stratum[place + 1] += row["n"]
-    return around_outcome((a, b, c, d) for a, b, c, d in strata.values())
+    # in one order, whatever the engine's: sums of floats must come out the same to the last bit
+    return around_outcome((a, b, c, d) for a, b, c, d in sorted(strata.values()))
 
 
 def _measured(shape: Shape, groups: pa.Table, dated: bool = True) -> Measured:
