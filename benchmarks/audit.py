@@ -1,20 +1,18 @@
 """How long the whole leakage audit of a training table takes, and how much memory.
 
-    python benchmarks/audit.py HOME                      # one in which `leadscore demo` has run
-    python benchmarks/audit.py FOLDER --seeds            # what benchmarks/training_table.py wrote: the seeds' scale
+    python benchmarks/audit.py HOME
 
-What the audit remembers is passed over, so that every part is computed; nothing is written. Prints Markdown.
+HOME is one in which ``leadscore demo`` has run. What the audit remembers is passed over, so that every part is computed; nothing is written. Prints Markdown.
 """
 
 from __future__ import annotations
 
-import argparse
 import resource
+import sys
 import time
 from datetime import date
 from pathlib import Path
 
-from benchmarks.training_table import AS_OF
 from leadscore_dagster.core import training_audit
 from leadscore_dagster.core.audit.report import summary
 from leadscore_dagster.core.audit.verdict import Verdict
@@ -22,7 +20,6 @@ from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.recipes.loading import load_recipe
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.runs.demo import QUARTER
-from leadscore_dagster_tests.features import world
 
 
 def measure(lake: Lake, recipe: Recipe, as_of: date) -> None:
@@ -37,17 +34,10 @@ def measure(lake: Lake, recipe: Recipe, as_of: date) -> None:
     print(f"| {size['rows']:,} | {size['positives']:,} | {seconds:.1f} | {processor:.1f} | {memory:.2f} |")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", action="store_true", help="the tables of benchmarks/training_table.py")
-    given = parser.parse_args()
-    if given.seeds:
-        measure(Lake(given.folder, "benchmark"), world.recipe(), AS_OF)
-    else:
-        recipe = load_recipe("advisor_mql")
-        measure(Lake(given.folder / "warehouse", recipe.name), recipe, QUARTER)
+def main(home: Path) -> None:
+    recipe = load_recipe("advisor_mql")
+    measure(Lake(home / "warehouse", recipe.name), recipe, QUARTER)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
