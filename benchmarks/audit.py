@@ -2,7 +2,8 @@
 
     python benchmarks/audit.py HOME
 
-HOME is one in which ``leadscore demo`` has run. What the audit remembers is passed over, so that every part is computed; nothing is written. Prints Markdown.
+HOME is one in which ``leadscore demo`` has run. What the audit remembers is passed over, so that every part is
+computed; nothing is written. Prints Markdown.
 """
 
 from __future__ import annotations
