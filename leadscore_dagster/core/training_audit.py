@@ -20,14 +20,14 @@ from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.fold import fold_verdicts
 from leadscore_dagster.core.audit.folds import fold_findings
 from leadscore_dagster.core.audit.known_time import evidence_of, known_time_verdicts
-from leadscore_dagster.core.audit.lineage import read_lineage
+from leadscore_dagster.core.audit.lineage import Lineage, read_lineage
 from leadscore_dagster.core.audit.outcomes import outcome_findings
 from leadscore_dagster.core.audit.parity import serve_parity
 from leadscore_dagster.core.audit.replay import DatedTable, replay
 from leadscore_dagster.core.audit.restatement import ColumnRestatement, restatement_verdicts, restatements
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
 from leadscore_dagster.core.audit.statistics import lag_decay_verdicts, statistics_verdicts, twin_findings
-from leadscore_dagster.core.audit.verdict import Verdict, blocking
+from leadscore_dagster.core.audit.verdict import Answer, Verdict, blocking
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.older import features_one_vintage_older
 from leadscore_dagster.core.features.query import feature_query
@@ -162,22 +162,28 @@ def _audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Iterator[dict[s
     rows = training_rows(warehouse, as_of)
     yield {"size": {"rows": rows.num_rows, "positives": int(rows["label"].to_numpy().sum())}}
     outcomes = rows.select([recipe.decisions.entity, "decision_at", "label"])
-    scanned = read_lineage(feature_query(recipe).sql, contract_schemas(recipe)).scanned()
-    restated = restatements(warehouse, recipe, as_of, scanned, outcomes)
+    lineage = read_lineage(feature_query(recipe).sql, contract_schemas(recipe))
+    restated = restatements(warehouse, recipe, as_of, lineage.scanned(), outcomes)
     yield from ({"restated": asdict(column)} for column in restated)
-    yield from ({"verdict": asdict(verdict)} for verdict in _verdicts(warehouse, recipe, as_of, rows, restated))
+    yield from (
+        {"verdict": asdict(verdict)} for verdict in _verdicts(warehouse, recipe, as_of, rows, lineage, restated)
+    )
     yield from ({"finding": [part, asdict(found)]} for part, found in _findings(warehouse, recipe, as_of, rows))
     for name, violating, sample in decision_audits(warehouse, recipe, as_of):
         yield {"violation": [audit_name(name), violating, _sample(sample)]}
 
 
 def _verdicts(
-    warehouse: Warehouse, recipe: Recipe, as_of: date, rows: pa.Table, restated: Sequence[ColumnRestatement]
+    warehouse: Warehouse,
+    recipe: Recipe,
+    as_of: date,
+    rows: pa.Table,
+    lineage: Lineage,
+    restated: Sequence[ColumnRestatement],
 ) -> list[Verdict]:
     """Every part's verdict on every feature; those computed inside the fold are what their inputs are."""
     query, schemas = feature_query(recipe), contract_schemas(recipe)
     names = [feature.name for feature in query.features]
-    lineage = read_lineage(query.sql, schemas)
     by_lineage = lineage_verdicts(query.sql, schemas, declarations_of(recipe), names)
     of_quarter = {TABLE: f"SELECT * FROM {TABLE} WHERE as_of = @as_of"}
     stated = evidence_of(warehouse, rows.column_names, {"as_of": as_of}, of_quarter)
@@ -207,9 +213,10 @@ def _lag_decay(
     if has_vintages and strong:
         older = features_one_vintage_older(warehouse, recipe, rows)
         return lag_decay_verdicts(rows, older, features, proven=proven, seed=recipe.model.seed)
-    text = "no feature is too strong" if not strong else "no source is kept as vintages"
+    answer: Answer = "unproven" if strong else "clear"  # what is too strong and has no older vintage stays open
+    text = "no source is kept as vintages" if strong else "no feature is too strong"
     return [
-        Verdict(feature.name, "lag_decay", "clear", f"not rebuilt one vintage older: {text}") for feature in features
+        Verdict(feature.name, "lag_decay", answer, f"not rebuilt one vintage older: {text}") for feature in features
     ]
 
 
