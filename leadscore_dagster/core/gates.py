@@ -38,6 +38,12 @@ PHRASES = {
     "cross_validation_auc_pr": "cross-validated AUC-PR",
     "decile_order": "share of deciles in the right order",
     "shuffled_label_auc": "AUC with shuffled labels",
+    "cross_validation_variation": "variation of AUC-PR between folds",
+    "fold_score_ks": "largest distance between the folds' scores (Kolmogorov-Smirnov)",
+    "segment_ece": "calibration error of the worst segment",
+    "business_signals": "expected features among the five strongest",
+    "reference_rank_correlation": "rank correlation of the importances with the reference",
+    "importance_stability": "rank correlation of the importances with the champion's",
 }
 PROMOTION = "better_than_champion"
 

@@ -15,6 +15,17 @@ from pydantic import Field, model_validator
 from leadscore_dagster.recipes.contract import Strict
 
 
+class Retention(Strict):
+    """What is kept. Vintages, ledgers and whatever a ledger entry or a report refers to are never pruned."""
+
+    #: days of daily score tables and lists
+    scores_days: int = Field(default=400, ge=31)
+    #: days of the runs Dagster remembers; the newest run of every partition is kept
+    runs_days: int = Field(default=180, ge=7)
+    #: quarters of model versions that never were champion
+    versions_quarters: int = Field(default=8, ge=1)
+
+
 class Automation(Strict):
     """What runs by itself once a deployment turns automation on (``LEADSCORE_AUTOMATION=on``)."""
 
@@ -34,6 +45,7 @@ class Automation(Strict):
     retrain_after_days: int = Field(default=100, ge=1, le=3660)
     #: a run that the automation started and that takes longer has died: it is ended, and started once more
     run_hours: int = Field(default=6, ge=1, le=168)
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _the_day_has_begun(self) -> Automation:

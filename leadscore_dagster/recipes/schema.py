@@ -11,40 +11,55 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from leadscore_dagster.recipes.automation import Automation
+from leadscore_dagster.recipes.automation import Automation, Retention
 from leadscore_dagster.recipes.contract import Contract, Identifier, Strict
+from leadscore_dagster.recipes.gates import METRIC_RANGE, Gate, Metric, Promotion
+from leadscore_dagster.recipes.model import (
+    BaseRate,
+    Categories,
+    Estimator,
+    Filters,
+    Imbalance,
+    Model,
+    Periods,
+    Search,
+    Segment,
+)
+from leadscore_dagster.recipes.monitoring import Monitoring, Shadow
 
-Estimator = Literal["logistic_regression", "xgboost"]
-#: Metrics a gate may name. Each is computed once per candidate, with n and a 95% interval (core/modelling).
-Metric = Literal[
-    "test_positives",
-    "auc_roc",
-    "auc_pr",
-    "auc_pr_over_base",
-    "top_decile_lift",
-    "precision_at_10pct",
-    "ece",
-    "brier_skill",
-    "train_test_gap",
-    "cross_validation_auc_pr",
-    "decile_order",
-    "shuffled_label_auc",
+__all__ = [
+    "METRIC_RANGE",
+    "Acknowledgement",
+    "Automation",
+    "BaseRate",
+    "Bucket",
+    "Categories",
+    "ColumnLabel",
+    "Contract",
+    "Decisions",
+    "Estimator",
+    "Features",
+    "Filters",
+    "Gate",
+    "Identifier",
+    "Imbalance",
+    "Label",
+    "LogSource",
+    "Metric",
+    "Model",
+    "Monitoring",
+    "Periods",
+    "Promotion",
+    "Recipe",
+    "Retention",
+    "Scoring",
+    "Search",
+    "Segment",
+    "Shadow",
+    "Source",
+    "VintageSource",
+    "WindowLabel",
 ]
-#: range a metric's threshold can lie in; a threshold outside it is a mistake in the recipe
-METRIC_RANGE: dict[str, tuple[float, float]] = {
-    "test_positives": (1, 1e9),
-    "auc_roc": (0, 1),
-    "auc_pr": (0, 1),
-    "auc_pr_over_base": (0, 1000),
-    "top_decile_lift": (0, 10),
-    "precision_at_10pct": (0, 1),
-    "ece": (0, 1),
-    "brier_skill": (-1, 1),
-    "train_test_gap": (-1, 1),
-    "cross_validation_auc_pr": (0, 1),
-    "decile_order": (0, 1),
-    "shuffled_label_auc": (0, 1),
-}
 
 
 class VintageSource(Strict):
@@ -125,64 +140,6 @@ class Features(Strict):
         return self
 
 
-class Periods(Strict):
-    """Shares of the training rows, in time order: models are chosen on the first, calibrated on the second (and then
-    fitted again with it), judged on the third. Between two periods the label window is purged."""
-
-    development: float = Field(default=0.6, gt=0, lt=1)
-    calibration: float = Field(default=0.15, gt=0, lt=1)
-    test: float = Field(default=0.25, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> Periods:
-        if abs(self.development + self.calibration + self.test - 1) > 1e-9:
-            raise ValueError("development + calibration + test must be 1")
-        return self
-
-
-class Model(Strict):
-    """What is trained, and how it is chosen."""
-
-    estimators: tuple[Estimator, ...] = Field(default=("logistic_regression", "xgboost"), strict=False, min_length=1)
-    parameters: dict[Estimator, dict[str, float | int | str | bool]] = Field(default_factory=dict)
-    folds: int = Field(default=5, ge=2, le=20)
-    gap_days: int = Field(default=30, ge=0)
-    periods: Periods = Periods()
-    calibration: Literal["isotonic", "platt"] = "isotonic"
-    minimum_positives: int = Field(default=100, ge=10)  # fewer in the development period: refuse to train
-    bootstrap_replicates: int = Field(default=1000, ge=100, le=100_000)
-    seed: int = 42
-
-
-class Gate(Strict):
-    """A threshold on a metric. It must hold at the unfavourable end of the metric's 95% interval unless
-    ``use: point``."""
-
-    at_least: float | None = Field(default=None, strict=False)
-    at_most: float | None = Field(default=None, strict=False)
-    use: Literal["interval", "point"] = "interval"
-
-    @model_validator(mode="after")
-    def _one_threshold(self) -> Gate:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give exactly one of at_least and at_most")
-        return self
-
-    @property
-    def threshold(self) -> float:
-        return self.at_least if self.at_least is not None else self.at_most  # type: ignore[return-value]
-
-
-class Promotion(Strict):
-    """When a candidate that passed every gate replaces the champion."""
-
-    metric: Literal["auc_pr", "auc_roc", "top_decile_lift"] = "auc_pr"
-    #: a champion older than this is stale: a candidate replaces it unless it is clearly worse
-    stale_after_quarters: int = Field(default=2, ge=1)
-    #: for a stale champion: how much of the metric, relative, the paired interval's low end may lose
-    tolerance: float = Field(default=0.1, ge=0, le=1)
-
-
 class Bucket(Strict):
     """A rank band: leads whose percentile is at least ``from_percentile``."""
 
@@ -245,6 +202,8 @@ class Recipe(Strict):
     promotion: Promotion = Promotion()
     scoring: Scoring
     automation: Automation = Automation()
+    shadow: Shadow = Shadow()
+    monitoring: Monitoring = Monitoring()
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Recipe:
