@@ -101,6 +101,23 @@ def score(
 
 
 @app.command()
+def backtest(
+    recipe: RecipeName,
+    quarters: Annotated[int, typer.Option(min=1, max=40, help="How many earlier quarters.")] = 4,
+    as_of: Annotated[
+        str | None, typer.Option(help="Quarter whose knowledge judges, YYYY-MM-DD; the newest with data by default.")
+    ] = None,
+    source: Sources = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Train what earlier quarters could have trained, and hold each model against the decisions after it."""
+    from leadscore_dagster.runs.backtest import backtest as run_backtest
+
+    _finish(run_backtest(_home(home), recipe, quarters, as_of, _locations(source), progress=_progress), as_json)
+
+
+@app.command()
 def champion(
     recipe: RecipeName,
     at: Annotated[str | None, typer.Option(help="Instant, YYYY-MM-DD; now by default.")] = None,
@@ -119,7 +136,7 @@ def rollback(
     to: Annotated[str, typer.Option(help="Version to restore.")],
     why: Annotated[str, typer.Option(help="Reason, kept in the ledger.")],
     since: Annotated[
-        str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD; now by default.")
+        str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD; today by default.")
     ] = None,
     home: Home = None,
     as_json: Json = False,
@@ -128,6 +145,23 @@ def rollback(
     from leadscore_dagster.runs.ledger import roll_back
 
     _finish(roll_back(_home(home), recipe, to, why, since), as_json)
+
+
+@app.command()
+def waive(
+    recipe: RecipeName,
+    version: Annotated[str, typer.Option(help="Version that failed the gate.")],
+    gate: Annotated[str, typer.Option(help="Gate to let it past.")],
+    until: Annotated[str, typer.Option(help="Last day the waiver counts, YYYY-MM-DD.")],
+    why: Annotated[str, typer.Option(help="Reason, kept in the ledger.")],
+    by: Annotated[str, typer.Option(help="Who takes responsibility, kept in the ledger.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Let a version past a gate it failed, for a reason and until a day. It stays visible as waived."""
+    from leadscore_dagster.runs.ledger import waive as grant_waiver
+
+    _finish(grant_waiver(_home(home), recipe, version, gate, until, why, by), as_json)
 
 
 @app.command()

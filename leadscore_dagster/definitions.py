@@ -14,7 +14,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor  # noqa: E402
-from leadscore_dagster.assets import model, scores, training, vintages  # noqa: E402
+from leadscore_dagster.assets import model, scores, track_record, training, vintages  # noqa: E402
 from leadscore_dagster.checks import gates as gate_checks  # noqa: E402
 from leadscore_dagster.checks import leakage as leakage_checks  # noqa: E402
 from leadscore_dagster.checks import scores as score_checks  # noqa: E402
@@ -40,7 +40,7 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
     checks: list[dg.AssetChecksDefinition] = []
     defined, schedules, sensors = [], [], []
     for recipe in chosen:
-        for room in (vintages, training, model, scores):
+        for room in (vintages, training, track_record, model, scores):
             assets += room.build_assets(recipe)
         for room_checks in (vintage_checks, leakage_checks, gate_checks, score_checks):
             checks += room_checks.build_checks(recipe)

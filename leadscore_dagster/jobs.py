@@ -11,6 +11,8 @@ import dagster as dg
 from leadscore_dagster.assets.shell import key
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
 
+QUARTERLY = ("labels", "training_table", "track_record", "candidate_model", "champion_model")
+
 
 def vintage_keys(recipe: Recipe) -> list[dg.AssetKey]:
     """The assets made of vendor drops."""
@@ -20,7 +22,7 @@ def vintage_keys(recipe: Recipe) -> list[dg.AssetKey]:
 def quarterly_keys(recipe: Recipe) -> list[dg.AssetKey]:
     """Every asset of a quarter, from drop to champion."""
     sources = [key(recipe, source.table) for source in recipe.sources.values()]
-    return sources + [key(recipe, name) for name in ("labels", "training_table", "candidate_model", "champion_model")]
+    return sources + [key(recipe, name) for name in QUARTERLY]
 
 
 def daily_keys(recipe: Recipe) -> list[dg.AssetKey]:

@@ -7,6 +7,7 @@ from leadscore_dagster.core.champion import (
     LEDGER,
     LedgerEntry,
     ModelVersion,
+    aliases,
     append_entry,
     champion_at,
     champion_before,
@@ -190,3 +191,35 @@ def test_a_version_is_a_row_of_any_text(lake):
     odd = ModelVersion("advisor_mql", "v2-boosted/2024 ü", date(2024, 4, 1), RECORDED, "d", '{"auc": 0.61}')
     record_version(lake, odd)
     assert odd in versions(lake)
+
+
+def test_the_ledger_can_be_read_as_it_stood(lake):
+    append_entry(lake, entry("v1", 4))
+    append_entry(lake, entry("v2", 7, recorded_at=RECORDED + timedelta(hours=2)))
+    rollback(
+        lake, "advisor_mql", "v1", effective_from=instant(7), recorded_at=RECORDED + timedelta(hours=4), why="wrong"
+    )
+    versions_by_hour = [champion_at(lake, instant(9), RECORDED + timedelta(hours=hour)).version for hour in (1, 3, 5)]
+    assert versions_by_hour == ["v1", "v2", "v1"]
+
+
+def test_there_and_back_and_there_again_on_one_day(lake):
+    append_entry(lake, entry("v1", 4))
+    append_entry(lake, entry("v2", 7))
+    for hour, version in enumerate(("v1", "v2", "v1")):
+        moment = RECORDED + timedelta(hours=hour)
+        rollback(lake, "advisor_mql", version, effective_from=instant(8), recorded_at=moment, why="trying")
+        assert champion_at(lake, instant(9)).version == version
+
+
+def test_aliases_name_champion_challenger_and_shadow(lake):
+    assert aliases(lake, instant(9)) == {}
+    append_entry(lake, entry("v1", 4))
+    assert aliases(lake, instant(9)) == {"champion": "v1"}
+    append_entry(lake, entry("v2", 7, "shadow"))
+    assert aliases(lake, instant(9)) == {"champion": "v1", "challenger": "v2", "shadow": "v2"}
+    append_entry(lake, entry("v2", 8, "keep"))
+    assert aliases(lake, instant(9)) == {"champion": "v1", "challenger": "v2"}
+    append_entry(lake, entry("v2", 9))
+    assert aliases(lake, instant(9)) == {"champion": "v2"}
+    assert aliases(lake, instant(8)) == {"champion": "v1", "challenger": "v2"}

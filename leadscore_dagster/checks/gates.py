@@ -21,9 +21,11 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
             {name: _described(name, gate) for name, gate in recipe.gates.items()},
             recipe,
             lambda warehouse, as_of, workspace: promotion.judge(
+                warehouse,
                 workspace.models(recipe),
                 recipe,
                 promotion.candidate_of(warehouse, as_of),  # type: ignore[arg-type]
+                workspace.now().date(),
             ),
         )
     ]

@@ -21,8 +21,9 @@ from leadscore_dagster.core.warehouse.protocol import table as read_table
 
 LEDGER = "champion_ledger"
 VERSIONS = "model_versions"
-#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate.
-Action = Literal["promote", "rollback", "refuse", "keep"]
+#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it passed them
+#: and scores beside the champion before anything is decided.
+Action = Literal["promote", "rollback", "refuse", "keep", "shadow"]
 _CROWNING = ("promote", "rollback")
 _INSTANT = pa.timestamp("us", tz="UTC")
 _TYPES = {str: pa.string(), datetime: _INSTANT, date: pa.date32(), int: pa.int64()}
@@ -94,16 +95,42 @@ def history(warehouse: Warehouse) -> list[LedgerEntry]:
     return sorted(found, key=lambda entry: (entry.sequence, entry_name(entry)))
 
 
-def champion_at(warehouse: Warehouse, instant: datetime) -> LedgerEntry | None:
+def champion_at(warehouse: Warehouse, instant: datetime, recorded_until: datetime | None = None) -> LedgerEntry | None:
     """The entry that made the champion of ``instant``: the newest promotion or rollback with
     ``effective_from`` at or before it, of equals the one written later. None where there was no champion yet.
 
+    ``recorded_until`` reads the ledger as it stood then: a run that began before a rollback was written down does not
+    change its mind on the way.
+
     Raises
     ------
-    InputError : ``instant`` has no time zone.
+    InputError : an instant has no time zone.
     """
     moment = _utc(instant, "instant")
-    return _newest(entry for entry in history(warehouse) if entry.effective_from <= moment)
+    entries = history(warehouse)
+    if recorded_until is not None:
+        known = _utc(recorded_until, "recorded_until")
+        entries = [entry for entry in entries if entry.recorded_at <= known]
+    return _newest(entry for entry in entries if entry.effective_from <= moment)
+
+
+def aliases(warehouse: Warehouse, instant: datetime) -> dict[str, str]:
+    """``champion``, ``challenger`` and ``shadow`` to versions, as of ``instant``; a role nobody has is absent.
+
+    The challenger is the newest version that passed its gates after the champion was made and did not replace it; in
+    the shadow is the newest that was sent there and about which nothing has been decided since.
+    """
+    moment = _utc(instant, "instant")
+    past = [entry for entry in history(warehouse) if entry.effective_from <= moment]
+    champion = champion_at(warehouse, instant)
+    found = {"champion": champion.version} if champion else {}
+    later = [entry for entry in past if champion is None or entry.sequence > champion.sequence]
+    for role, action in (("challenger", ("keep", "shadow")), ("shadow", ("shadow",))):
+        decided = {entry.version: entry for entry in later}  # the last word on each version
+        running = [entry for entry in decided.values() if entry.action in action]
+        if running:
+            found[role] = max(running, key=lambda entry: entry.sequence).version
+    return found
 
 
 def champion_before(warehouse: Warehouse, instant: datetime) -> LedgerEntry | None:
@@ -115,7 +142,7 @@ def champion_before(warehouse: Warehouse, instant: datetime) -> LedgerEntry | No
 
 def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
     """Append an entry and return it with its sequence. Recipe, version, action and effective_from name an
-    entry; appending one that is there returns it as it was first recorded.
+    entry, and a rollback's recorded_at; appending one that is there returns it as it was first recorded.
 
     Raises
     ------
@@ -156,9 +183,13 @@ def rollback(
 
 
 def entry_name(entry: LedgerEntry) -> str:
-    """The partition an entry is stored in: deterministic, sortable by ``effective_from``."""
+    """The partition an entry is stored in: deterministic, sortable by ``effective_from``.
+
+    A run that is repeated after a kill writes the same entry. A rollback is a person's: there and back and there again
+    on one day are three entries."""
     moment = entry.effective_from.astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%S.%fZ}-{_key(entry.recipe, entry.version, entry.action, moment.isoformat())}"
+    said = [entry.recorded_at.astimezone(UTC).isoformat()] if entry.action == "rollback" else []
+    return f"{moment:%Y%m%dT%H%M%S.%fZ}-{_key(entry.recipe, entry.version, entry.action, moment.isoformat(), *said)}"
 
 
 def _newest(entries: Any) -> LedgerEntry | None:

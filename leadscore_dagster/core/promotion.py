@@ -35,6 +35,7 @@ from leadscore_dagster.core.gates import (
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.modelling.training_rows import rows_of
+from leadscore_dagster.core.waivers import waived, waivers_of
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe
 
@@ -96,9 +97,10 @@ def candidate_of(warehouse: Warehouse, as_of: date) -> str:
     return str(found["version"][0].as_py())
 
 
-def judge(models: Path, recipe: Recipe, version: str) -> list[GateResult]:
-    """The recipe's gates over a version's stored metrics, computed afresh."""
-    return evaluate_gates(registry.load_metrics(models, version), recipe.gates)
+def judge(warehouse: Warehouse, models: Path, recipe: Recipe, version: str, on: date) -> list[GateResult]:
+    """The recipe's gates over a version's stored metrics, computed afresh; what was waived on a day passes."""
+    results = evaluate_gates(registry.load_metrics(models, version), recipe.gates)
+    return waived(results, waivers_of(warehouse, version, on))
 
 
 def rule(
@@ -117,7 +119,7 @@ def rule(
     GateRefused : a gate failed; nothing is written, and whoever was champion stays champion.
     """
     version = candidate_of(warehouse, as_of)
-    results = judge(models, recipe, version)
+    results = judge(warehouse, models, recipe, version, recorded_at.date())
     require_passed(results, f"Candidate {version}")
     instant = datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
     champion = champion_before(warehouse, instant)
@@ -133,10 +135,15 @@ def rule(
             recorded_at=recorded_at,
             why=comparison.why,
             gates_json=to_json([*results, comparison]),
+            waiver=_waiver_text(warehouse, version, recorded_at.date()),
         ),
     )
     holder = version if comparison.passed or champion is None else champion.version
     return Ruling(action, version, holder, (*results, comparison), comparison.why)
+
+
+def _waiver_text(warehouse: Warehouse, version: str, on: date) -> str | None:
+    return "; ".join(waiver.text() for waiver in waivers_of(warehouse, version, on)) or None
 
 
 def _compare(

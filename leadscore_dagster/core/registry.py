@@ -1,8 +1,9 @@
 """The registry: a model version is a directory of plain files whose digests must match. Nothing is unpickled.
 
     <folder>/<version>/manifest.json      what, from what, how good; the sha256 of every other file
-                       booster.ubj | logistic_regression.json
-                       test_scores.parquet
+                       booster.ubj | logistic_regression.json | …  what its estimator writes; an ensemble: folders
+                       test_scores.parquet                         the test rows as judged
+                       splits.parquet                              every row's period and side of each fold
 
 A version's id is ``<as_of>-<first 12 hex digits of the manifest's sha256>``: the id proves the manifest, the
 manifest proves the files. No wall clock: the same content has the same id. What does not belong here: who is
@@ -24,6 +25,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,11 +39,12 @@ from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 TEST_SCORES = "test_scores.parquet"
+SPLITS = "splits.parquet"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
-LIBRARIES = ("numpy", "scikit-learn", "xgboost", "pyarrow")
+LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "pyarrow")
 
 
 def save_version(
@@ -70,8 +73,9 @@ def save_version(
     try:
         candidate.model.model.save(temporary)
         pq.write_table(candidate.predictions.combine_chunks(), temporary / TEST_SCORES)
+        pq.write_table(candidate.splits.combine_chunks(), temporary / SPLITS)
         manifest = _manifest(candidate, recipe, as_of, dict(vintages), code_version)
-        manifest["files"] = {path.name: _digest(path.read_bytes()) for path in sorted(temporary.iterdir())}
+        manifest["files"] = {name: _digest((temporary / name).read_bytes()) for name in _files(temporary)}
         content = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
         (temporary / MANIFEST).write_bytes(content)
         version = f"{as_of.isoformat()}-{_digest(content)[:12]}"
@@ -110,8 +114,7 @@ def read_manifest(folder: Path, version: str) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(content)
     if manifest["format"] != FORMAT:
         raise InputError(f"model format {manifest['format']} cannot be read, only {FORMAT}", where=directory)
-    found = {path.name for path in directory.iterdir()} - {MANIFEST}
-    if found != set(manifest["files"]):
+    if set(_files(directory)) - {MANIFEST} != set(manifest["files"]):
         raise _tampered(directory)
     for name, digest in manifest["files"].items():
         if _digest((directory / name).read_bytes()) != digest:
@@ -165,18 +168,22 @@ def _manifest(
         "entity": candidate.entity,
         "label_window_days": candidate.window_days,
         "estimator": candidate.estimator,
-        "parameters": dict(candidate.parameters),
+        "contender": candidate.contender.to_dict(),
         "why_chosen": candidate.why_chosen,
         "compared": {
-            r.estimator: {
-                "cross_validation_auc_pr": r.auc_pr.to_dict(),
+            r.name: {
+                **r.contender.to_dict(),
+                "metrics": metrics_to_dict(r.metrics),
                 "folds": r.fold_auc_pr.tolist(),
-                "parameters": dict(r.parameters),
+                "variation": r.variation if np.isfinite(r.variation) else None,
             }
             for r in candidate.compared
         },
+        "failed": dict(candidate.failed),
+        "searched": dict(candidate.searched),
         "periods": [asdict(period) for period in candidate.periods],
         "purged": candidate.purged,
+        "same_entity": candidate.same_entity,
         "features": [asdict(feature) for feature in model.features],
         "levels": {name: list(values) for name, values in model.columns.levels.items()},
         "fold_statistics": dict(sorted(model.statistics.items())),
@@ -193,10 +200,15 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _files(directory: Path) -> list[str]:
+    """Files below a version's folder, as relative names."""
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+
+
 def _flush(directory: Path) -> None:
     """Bytes reach the disk before the name does: after a power cut a version is whole or absent."""
-    for path in directory.iterdir():
-        with path.open("rb") as file:
+    for name in _files(directory):
+        with (directory / name).open("rb") as file:
             os.fsync(file.fileno())
 
 

@@ -45,6 +45,11 @@ def quarters_between(first: date, last: date) -> Iterator[date]:
         year, month = (year, month + 3) if month < 10 else (year + 1, 1)
 
 
+def next_quarter(quarter: date) -> date:
+    """First day of the quarter after the one that begins on ``quarter``."""
+    return list(quarters_between(quarter, quarter + timedelta(days=93)))[1]
+
+
 def newest_quarter_begun(first: date, today: date, closed: date | None = None) -> date | None:
     """The newest quarter that has begun by ``today``, not after ``closed``; None before the first."""
     return max(quarters_between(first, min(today, closed) if closed else today), default=None)

@@ -32,7 +32,8 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.older import features_one_vintage_older
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import feature_sets
-from leadscore_dagster.core.modelling.periods import Fold, split_periods, time_folds
+from leadscore_dagster.core.modelling.periods import Fold
+from leadscore_dagster.core.modelling.training_rows import fold_rows, split_rows
 from leadscore_dagster.core.training import GENERIC_AUDITS, TABLE, decision_audits, training_rows
 from leadscore_dagster.core.warehouse import Warehouse, statement, table
 from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
@@ -249,17 +250,16 @@ def _splits(rows: pa.Table, recipe: Recipe) -> list[Fold]:
 
     Empty where the history is too short to be split; training says so itself.
     """
-    times, window = rows["decision_at"].to_numpy(), recipe.label_window_days
     try:
-        return _splits_of(times, recipe, window)
+        return _splits_of(rows, recipe)
     except InputError:
         return []
 
 
-def _splits_of(times: np.ndarray, recipe: Recipe, window: int) -> list[Fold]:
-    periods = split_periods(times, recipe.model.periods, window)
+def _splits_of(rows: pa.Table, recipe: Recipe) -> list[Fold]:
+    periods = split_rows(rows, recipe.model, recipe.label_window_days, recipe.decisions.entity)
     fitted = np.concatenate([periods.development, periods.calibration])
-    folds = time_folds(times[periods.development], recipe.model.folds, window, recipe.model.gap_days)
+    folds = fold_rows(rows.take(periods.development), recipe.model, recipe.label_window_days, recipe.decisions.entity)
     inside = [Fold(periods.development[fold.training], periods.development[fold.validation]) for fold in folds]
     return [*inside, Fold(periods.development, periods.calibration), Fold(fitted, periods.test)]
 

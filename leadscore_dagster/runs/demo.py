@@ -92,7 +92,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
     quarter = QUARTER
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
     version = promotion.candidate_of(warehouse, quarter)
-    results = promotion.judge(models, recipe, version)
+    results = promotion.judge(warehouse, models, recipe, version, workspace.now().date())
     labels = label_report(warehouse, recipe, quarter)
     audit = audit_training_table(warehouse, recipe, quarter)
     champion = champion_at(warehouse, datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))

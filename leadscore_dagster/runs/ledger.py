@@ -1,4 +1,4 @@
-"""`leadscore champion` and `leadscore rollback`: reading the ledger, and appending to it."""
+"""`leadscore champion`, `leadscore rollback` and `leadscore waive`: reading the ledger, and appending to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leadscore_dagster.core import registry
-from leadscore_dagster.core.champion import LedgerEntry, champion_at, history, rollback
+from leadscore_dagster.core.champion import LedgerEntry, aliases, champion_at, history, rollback
+from leadscore_dagster.core.gates import evaluate_gates, refused
+from leadscore_dagster.core.waivers import Waiver, grant
 from leadscore_dagster.recipes.loading import load_recipe, parse_day
 from leadscore_dagster.resources import Workspace
 from leadscore_dagster.runs.outcome import ERROR, TextOutcome, columns
@@ -22,19 +24,26 @@ def show_champion(home: Path, name: str, at: str | None) -> TextOutcome:
         return TextOutcome(f"No champion of {recipe.name} at {instant:%Y-%m-%d}.", {"champion": None}, ERROR)
     past = [known for known in history(warehouse) if known.effective_from <= instant]
     rows = [(e.sequence, f"{e.effective_from:%Y-%m-%d}", e.action, e.version) for e in past]
+    roles = aliases(warehouse, instant)
     text = "\n".join(
         [
             f"{entry.version} is champion of {recipe.name} since {entry.effective_from:%Y-%m-%d} ({entry.action}).",
             entry.why,
+            *(f"{version} is its {role}." for role, version in roles.items() if role != "champion"),
+            *([f"Waived: {entry.waiver}."] if entry.waiver else []),
             "",
             columns(rows, ("entry", "from", "action", "version")),
         ]
     )
-    return TextOutcome(text, {"champion": _record(entry), "history": [_record(e) for e in past]})
+    return TextOutcome(text, {"champion": _record(entry), "aliases": roles, "history": [_record(e) for e in past]})
 
 
 def roll_back(home: Path, name: str, version: str, why: str, since: str | None) -> TextOutcome:
-    """Append a rollback to an earlier version, whose files are verified first."""
+    """Append a rollback to an earlier version, whose files are verified first.
+
+    It counts from the beginning of today on: a day is scored by the champion of its first instant, and whoever rolls
+    back wants today's list made again by the restored version.
+    """
     recipe, workspace = load_recipe(name), Workspace(home=str(home))
     registry.read_manifest(workspace.models(recipe), version)
     now = workspace.now()
@@ -42,12 +51,27 @@ def roll_back(home: Path, name: str, version: str, why: str, since: str | None) 
         workspace.warehouse(recipe),
         recipe.name,
         version,
-        effective_from=_instant(since) if since else now,
+        effective_from=_instant(since) if since else datetime.combine(now.date(), datetime.min.time(), tzinfo=UTC),
         recorded_at=now,
         why=why,
     )
-    text = f"{version} is champion of {recipe.name} again, from {entry.effective_from:%Y-%m-%d %H:%M} UTC on."
+    text = (
+        f"{version} is champion of {recipe.name} again, from {entry.effective_from:%Y-%m-%d %H:%M} UTC on. "
+        "Runs that have begun keep the champion they began with; "
+        f"`leadscore score {recipe.name} --day {now:%Y-%m-%d}` makes today's list again."
+    )
     return TextOutcome(text, {"champion": _record(entry)})
+
+
+def waive(home: Path, name: str, version: str, gate: str, until: str, why: str, granted_by: str) -> TextOutcome:
+    """Let a version past a gate it failed, until a day."""
+    recipe, workspace = load_recipe(name), Workspace(home=str(home))
+    warehouse, models, now = workspace.warehouse(recipe), workspace.models(recipe), workspace.now()
+    failed = refused(evaluate_gates(registry.load_metrics(models, version), recipe.gates))
+    waiver = grant(warehouse, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
+    text = f"{waiver.text()}. Run the version's quarter again to promote it: `leadscore run {recipe.name} --as-of …`."
+    record = {"version": version, "gate": gate, "until": until, "why": why, "granted_by": granted_by}
+    return TextOutcome(text, {"waiver": record})
 
 
 def _instant(day: str) -> datetime:
@@ -61,4 +85,5 @@ def _record(entry: LedgerEntry) -> dict[str, object]:
         "effective_from": entry.effective_from.isoformat(),
         "recorded_at": entry.recorded_at.isoformat(),
         "why": entry.why,
+        "waiver": entry.waiver,
     }

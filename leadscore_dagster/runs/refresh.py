@@ -20,7 +20,7 @@ from leadscore_dagster.core.gates import GateResult
 from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.training import TABLE
 from leadscore_dagster.core.training_audit import audit_training_table
-from leadscore_dagster.jobs import quarterly_keys, vintage_keys
+from leadscore_dagster.jobs import QUARTERLY, quarterly_keys, vintage_keys
 from leadscore_dagster.recipes.loading import load_recipe, parse_day
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace, write_locations
@@ -80,8 +80,7 @@ def ingest_until(
 
 
 def log_keys(recipe: Recipe) -> list[dg.AssetKey]:
-    names = ("labels", "training_table", "candidate_model", "champion_model")
-    later = [key(recipe, name) for name in names]
+    later = [key(recipe, name) for name in QUARTERLY]
     return [asset for asset in quarterly_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
 
 
@@ -110,7 +109,7 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
         page = write_audit_page(recipe, workspace, audit_training_table(warehouse, recipe, quarter))
         outputs["audit"] = str(page)
     version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
-    results = promotion.judge(models, recipe, version) if version else []
+    results = promotion.judge(warehouse, models, recipe, version, workspace.now().date()) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
     status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
     lines = [f"{recipe.title}, as of {quarter}: {status}"]

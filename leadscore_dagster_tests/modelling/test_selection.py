@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from leadscore_dagster.core.modelling.contenders import Contender
 from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.modelling.selection import CrossValidated, FoldScore, choose
 
 
-def result(estimator: str, *fold_auc_pr: float) -> CrossValidated:
+def result(estimator: str, *fold_auc_pr: float, imbalance: str = "none") -> CrossValidated:
     nothing = np.empty(0)
     folds = tuple(FoldScore(nothing, nothing, value, 0.5) for value in fold_auc_pr)
-    return CrossValidated(estimator, {}, folds, Interval(float(np.mean(fold_auc_pr)), 0, 1, 1, 1, ""))
+    mean = Interval(float(np.mean(fold_auc_pr)), 0, 1, 1, 1, "")
+    return CrossValidated(Contender(estimator, {}, imbalance), folds, {"auc_pr": mean})
 
 
 def test_a_clearly_better_complex_estimator_is_chosen() -> None:
@@ -40,6 +42,16 @@ def test_equal_estimators_leave_the_simpler_and_a_single_one_stands() -> None:
     simple, complex_ = result("logistic_regression", 0.1, 0.2), result("xgboost", 0.1, 0.2)
     assert choose([complex_, simple])[0] is simple
     assert choose([complex_])[0] is complex_
+
+
+def test_no_treatment_of_rare_positives_is_simpler_than_one() -> None:
+    plain, treated = result("xgboost", 0.1, 0.2), result("xgboost", 0.1, 0.2, imbalance="smote")
+    chosen, why = choose([treated, plain])
+    assert chosen is plain
+    better = result("xgboost", 0.15, 0.25, imbalance="smote")
+    chosen, why = choose([better, plain])
+    assert chosen is better
+    assert "xgboost + smote has the best" in why
 
 
 def test_the_variation_of_the_folds_is_their_coefficient_of_variation() -> None:

@@ -35,9 +35,8 @@ from leadscore_dagster.core.modelling.intervals import (
     describe_method,
     entity_codes,
 )
-from leadscore_dagster.core.modelling.periods import split_periods
 from leadscore_dagster.core.modelling.scoring import ScoringModel
-from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few, rows_of
+from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few, rows_of, split_rows
 from leadscore_dagster.recipes.schema import Recipe
 
 METRICS = {"top_decile_lift": "top-decile lift", "auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
@@ -202,8 +201,8 @@ def three_numbers(
 def judged_rows(recipe: Recipe, rows: pa.Table) -> pa.Table:
     """The rows of a training table that judge: its test period, in order of decision_at, decision_id."""
     ordered = ordered_rows(rows, features_of(recipe), recipe.decisions.entity)
-    times = ordered["decision_at"].to_numpy()
-    return ordered.take(split_periods(times, recipe.model.periods, recipe.label_window_days).test)
+    split = split_rows(ordered, recipe.model, recipe.label_window_days, recipe.decisions.entity)
+    return ordered.take(split.test)
 
 
 def _tainted(recipe: Recipe, flagged: Collection[str]) -> set[str]:
@@ -219,14 +218,12 @@ def _trained(recipe: Recipe, rows: pa.Table, features: Sequence[Feature], say: P
     model = recipe.model.model_copy(update={"bootstrap_replicates": _CHOICE_REPLICATES})
     entity, window = recipe.decisions.entity, recipe.label_window_days
     ordered, fold_features = ordered_rows(rows, features, entity), fold_features_of(recipe)
-    split = split_periods(ordered["decision_at"].to_numpy(), model.periods, window)
+    split = split_rows(ordered, model, window, entity)
     development, calibration = ordered.take(split.development), ordered.take(split.calibration)
     refuse_too_few(development, calibration, model)
     chosen = select(development, features, model, window, entity, fold_features, say).chosen
-    fitted = fit_scoring_model(
-        development, calibration, features, chosen.estimator, chosen.parameters, model, fold_features
-    )
-    return fitted, chosen.estimator
+    fitted = fit_scoring_model(development, calibration, features, chosen.contender, model, fold_features)
+    return fitted, chosen.name
 
 
 def _replaced(rows: pa.Table, served: pa.Table, flagged: Sequence[str]) -> pa.Table:

@@ -6,8 +6,9 @@ gates (core/gates), files (core/registry).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,30 +16,26 @@ import pyarrow as pa
 
 from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED, fit_calibrator
-from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
+from leadscore_dagster.core.modelling.choice import Progress, Selection, select
+from leadscore_dagster.core.modelling.contenders import Contender, fit_contender
+from leadscore_dagster.core.modelling.estimators import complete_parameters
 from leadscore_dagster.core.modelling.evaluation import Decile, gains_table, importances, train_test_gap
 from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.periods import TimeSplit, split_periods, time_folds
+from leadscore_dagster.core.modelling.periods import TimeSplit
 from leadscore_dagster.core.modelling.scoring import (
     FoldFeatures,
     ScoringModel,
     learn_fold_statistics,
     with_fold_features,
 )
-from leadscore_dagster.core.modelling.selection import (
-    CrossValidated,
-    EncodedFold,
-    choose,
-    cross_validate,
-    encode_folds,
-    shuffled_label_auc,
-)
-from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few
+from leadscore_dagster.core.modelling.selection import CrossValidated
+from leadscore_dagster.core.modelling.shuffled import shuffled_label_auc
+from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few, split_rows
 from leadscore_dagster.recipes.schema import Estimator, Model
 
 BASELINE: Estimator = "logistic_regression"
-Progress = Callable[[str], None]
+TRAINED, VALIDATED = "training", "validation"
 
 
 @dataclass(frozen=True)
@@ -57,16 +54,6 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What was decided before the calibration and test periods were looked at."""
-
-    chosen: CrossValidated
-    why: str
-    compared: tuple[CrossValidated, ...]
-    folds: tuple[EncodedFold, ...]
-
-
-@dataclass(frozen=True)
 class Candidate:
     """A trained and judged model, with everything the report, the gates and the registry need.
 
@@ -77,16 +64,20 @@ class Candidate:
     extra_metrics : for the report only (Brier, AUC-PR on the training rows).
     importances : feature to mean |contribution| on the test period, in log-odds, largest first.
     predictions : test rows: decision_id, the entity, label, margin, probability; in time order.
+    splits : every row: decision_id, its ``period`` (null: purged), and for each fold ``fold_1`` … whether it was
+        trained on or validated there (null: neither).
     """
 
     model: ScoringModel
     entity: str
-    estimator: str
-    parameters: Mapping[str, Any]
+    contender: Contender
     why_chosen: str
     compared: tuple[CrossValidated, ...]
+    failed: Mapping[str, str]
+    searched: Mapping[str, Mapping[str, Any]]
     periods: tuple[Period, ...]
     purged: int
+    same_entity: int
     window_days: int
     metrics: Mapping[str, Interval]
     baseline_metrics: Mapping[str, Interval]
@@ -94,6 +85,11 @@ class Candidate:
     gains: tuple[Decile, ...]
     importances: Mapping[str, float]
     predictions: pa.Table
+    splits: pa.Table
+
+    @property
+    def estimator(self) -> str:
+        return self.contender.estimator
 
 
 def train_candidate(
@@ -104,6 +100,7 @@ def train_candidate(
     entity: str,
     fold_features: FoldFeatures | None = None,
     progress: Progress | None = None,
+    searches: Path | None = None,
 ) -> Candidate:
     """Train, calibrate and judge a candidate on a training table (rows in any order).
 
@@ -113,6 +110,7 @@ def train_candidate(
     features : columns the model may use, in the order of its matrix.
     window_days : length of the label window, for purging.
     entity : column whose values are drawn together in the bootstrap.
+    searches : folder in which searches for parameters are remembered; None: this one is forgotten.
 
     Raises
     ------
@@ -120,50 +118,24 @@ def train_candidate(
     """
     say = progress or (lambda message: None)
     rows = ordered_rows(table, features, entity)
-    split = split_periods(rows["decision_at"].to_numpy(), model.periods, window_days)
+    split = split_rows(rows, model, window_days, entity)
     development, calibration, test = (rows.take(p) for p in (split.development, split.calibration, split.test))
     refuse_too_few(development, calibration, model)
-    selection = select(development, features, model, window_days, entity, fold_features, say)
+    selection = select(development, features, model, window_days, entity, fold_features, say, searches)
     chosen = selection.chosen
-    say(f"fitting {chosen.estimator}, calibrating, and fitting again with the calibration period")
-    final = fit_scoring_model(
-        development, calibration, features, chosen.estimator, chosen.parameters, model, fold_features
-    )
+    say(f"fitting {chosen.name}, calibrating, and fitting again with the calibration period")
+    final = fit_scoring_model(development, calibration, features, chosen.contender, model, fold_features)
     say(f"judging on {test.num_rows:,} rows of the test period")
-    return _judge(final, selection, split, (development, calibration, test), model, window_days, entity, say)
-
-
-def select(
-    development: pa.Table,
-    features: Sequence[Feature],
-    model: Model,
-    window_days: int,
-    entity: str,
-    fold_features: FoldFeatures | None,
-    say: Progress,
-) -> Selection:
-    """Cross-validate the recipe's estimators on the development rows and choose one."""
-    label = development["label"].to_numpy()
-    codes = entity_codes(development[entity])
-    folds = time_folds(development["decision_at"].to_numpy(), model.folds, window_days, model.gap_days)
-    encoded = encode_folds(development, label, folds, features, fold_features)
-    compared = []
-    for estimator in model.estimators:
-        say(f"cross-validating {estimator} on {len(encoded)} folds")
-        parameters = complete_parameters(estimator, model.parameters.get(estimator, {}))
-        compared.append(
-            cross_validate(estimator, parameters, encoded, label, codes, model.bootstrap_replicates, model.seed)
-        )
-    chosen, why = choose(compared)
-    return Selection(chosen, why, tuple(compared), tuple(encoded))
+    tables = (development, calibration, test)
+    splits = _splits(rows, split, selection)
+    return _judge(final, selection, split, splits, tables, model, window_days, entity, say)
 
 
 def fit_scoring_model(
     development: pa.Table,
     calibration: pa.Table,
     features: Sequence[Feature],
-    estimator: str,
-    parameters: Mapping[str, Any],
+    contender: Contender,
     model: Model,
     fold_features: FoldFeatures | None,
 ) -> ScoringModel:
@@ -173,18 +145,17 @@ def fit_scoring_model(
     on those margins. Then the model is fitted again with the calibration rows added, so that what serves is not older
     than it must be. The test period judges exactly this pair.
     """
-    rehearsal = _fit(development, features, estimator, parameters, model, fold_features)
+    rehearsal = _fit(development, features, contender, model, fold_features)
     margin = rehearsal.score(calibration).margin
     calibrator = fit_calibrator(model.calibration, margin, calibration["label"].to_numpy())
     both = pa.concat_tables([development, calibration])
-    return replace(_fit(both, features, estimator, parameters, model, fold_features), calibrator=calibrator)
+    return replace(_fit(both, features, contender, model, fold_features), calibrator=calibrator)
 
 
 def _fit(
     rows: pa.Table,
     features: Sequence[Feature],
-    estimator: str,
-    parameters: Mapping[str, Any],
+    contender: Contender,
     model: Model,
     fold_features: FoldFeatures | None,
 ) -> ScoringModel:
@@ -192,7 +163,7 @@ def _fit(
     statistics = learn_fold_statistics(rows, features, fold_features)
     training = with_fold_features(rows, features, fold_features, statistics)
     columns = learn_columns(training, features)
-    fitted = fit(estimator, to_matrix(training, columns), rows["label"].to_numpy(), columns, parameters, model.seed)
+    fitted = fit_contender(contender, to_matrix(training, columns), rows["label"].to_numpy(), columns, model)
     return ScoringModel(tuple(features), columns, statistics, fitted, UNCALIBRATED, fold_features)
 
 
@@ -200,6 +171,7 @@ def _judge(
     final: ScoringModel,
     selection: Selection,
     split: TimeSplit,
+    splits: pa.Table,
     tables: tuple[pa.Table, pa.Table, pa.Table],
     model: Model,
     window_days: int,
@@ -226,23 +198,25 @@ def _judge(
     )
     measured["train_test_gap"] = gap
     measured["cross_validation_auc_pr"] = chosen.auc_pr
-    measured["shuffled_label_auc"] = shuffled_label_auc(chosen, selection.folds, training_label, seed, say)
+    measured["shuffled_label_auc"] = shuffled_label_auc(chosen.contender, selection.folds, training_label, model, say)
     baseline = measured
-    if chosen.estimator != BASELINE:
-        parameters = complete_parameters(BASELINE, model.parameters.get(BASELINE, {}))
-        simple = fit_scoring_model(
-            development, calibration, final.features, BASELINE, parameters, model, final.fold_features
-        ).score(test)
+    if chosen.name != BASELINE:
+        plain = Contender(BASELINE, complete_parameters(BASELINE, model.parameters.get(BASELINE, {})))
+        simple = fit_scoring_model(development, calibration, final.features, plain, model, final.fold_features).score(
+            test
+        )
         baseline = period_metrics(label, simple.margin, simple.probability, constant, codes, replicates, seed)
     return Candidate(
         model=final,
         entity=entity,
-        estimator=chosen.estimator,
-        parameters=chosen.parameters,
+        contender=chosen.contender,
         why_chosen=selection.why,
         compared=selection.compared,
+        failed=selection.failed,
+        searched={estimator: asdict(result) for estimator, result in selection.searched.items()},
         periods=tuple(map(_period, ("development", "calibration", "test"), tables)),
         purged=split.purged,
+        same_entity=split.same_entity,
         window_days=window_days,
         metrics=measured,
         baseline_metrics=baseline,
@@ -252,7 +226,27 @@ def _judge(
         predictions=test.select(list(dict.fromkeys(["decision_id", entity, "label"])))
         .append_column("margin", pa.array(scores.margin))
         .append_column("probability", pa.array(scores.probability)),
+        splits=splits,
     )
+
+
+def _splits(rows: pa.Table, split: TimeSplit, selection: Selection) -> pa.Table:
+    """Which period and which side of each fold every row was on."""
+    table = rows.select(["decision_id"]).append_column(
+        "period", _sides(rows.num_rows, {name: getattr(split, name) for name in ("development", "calibration", "test")})
+    )
+    for number, encoded in enumerate(selection.folds, start=1):
+        sides = {TRAINED: encoded.fold.training, VALIDATED: encoded.fold.validation}
+        positions = {name: split.development[found] for name, found in sides.items()}
+        table = table.append_column(f"fold_{number}", _sides(rows.num_rows, positions))
+    return table
+
+
+def _sides(rows: int, positions: Mapping[str, np.ndarray]) -> pa.DictionaryArray:
+    code = np.full(rows, -1, dtype=np.int8)
+    for number, found in enumerate(positions.values()):
+        code[found] = number
+    return pa.DictionaryArray.from_arrays(pa.array(code, mask=code < 0), list(positions))
 
 
 def _period(name: str, rows: pa.Table) -> Period:

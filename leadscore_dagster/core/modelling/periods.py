@@ -7,7 +7,7 @@ rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,12 +20,14 @@ DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """Positions of the rows of each period (each in time order), and how many rows the purge dropped."""
+    """Positions of the rows of each period (each in time order), how many rows the purge dropped, and how many were
+    dropped because their entity is decided on again in a later period."""
 
     development: np.ndarray
     calibration: np.ndarray
     test: np.ndarray
     purged: int
+    same_entity: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Fold:
     validation: np.ndarray
 
 
-def split_periods(decision_at: np.ndarray, periods: Periods, window_days: int) -> TimeSplit:
+def split_periods(
+    decision_at: np.ndarray, periods: Periods, window_days: int, groups: np.ndarray | None = None
+) -> TimeSplit:
     """Split rows by time into three periods, holding ``periods``' shares of the rows before purging.
 
     Parameters
@@ -46,6 +50,7 @@ def split_periods(decision_at: np.ndarray, periods: Periods, window_days: int) -
     window_days : length of the label window. A row stays in an earlier period only if its window ends at or
         before the first decision of the next period; the others are dropped, because their label was not
         known then.
+    groups : entity of each row, int [n]; rows of an entity then stay in the last period it has rows in.
 
     Raises
     ------
@@ -75,6 +80,8 @@ def split_periods(decision_at: np.ndarray, periods: Periods, window_days: int) -
         test=order[sorted_times >= test_from],
         purged=int((before & (ends > calibration_from)).sum() + (between & (ends > test_from)).sum()),
     )
+    if groups is not None:
+        split = _apart(split, groups)
     for name in ("development", "calibration"):
         if len(getattr(split, name)) == 0:
             raise InputError(
@@ -85,12 +92,24 @@ def split_periods(decision_at: np.ndarray, periods: Periods, window_days: int) -
     return split
 
 
-def time_folds(decision_at: np.ndarray, folds: int, window_days: int, gap_days: int) -> list[Fold]:
+def _apart(split: TimeSplit, groups: np.ndarray) -> TimeSplit:
+    """The split without the rows whose entity has rows in a later period."""
+    calibration = split.calibration[~np.isin(groups[split.calibration], groups[split.test])]
+    later = np.concatenate([groups[split.calibration], groups[split.test]])
+    development = split.development[~np.isin(groups[split.development], later)]
+    dropped = len(split.calibration) - len(calibration) + len(split.development) - len(development)
+    return replace(split, development=development, calibration=calibration, same_entity=dropped)
+
+
+def time_folds(
+    decision_at: np.ndarray, folds: int, window_days: int, gap_days: int, groups: np.ndarray | None = None
+) -> list[Fold]:
     """Expanding, blocked, time-ordered folds.
 
     The rows are cut into ``folds + 1`` blocks of equal size in time order; fold *i* validates on block *i +
     1* and trains on every earlier row whose decision lies at least ``gap_days`` before the first validated
-    decision and whose label window has ended by then. Rows of one instant stay in one block.
+    decision and whose label window has ended by then. Rows of one instant stay in one block. With ``groups`` (entity of
+    each row, int [n]) the rows of a validated entity are taken out of the training rows.
 
     Returns
     -------
@@ -111,6 +130,8 @@ def time_folds(decision_at: np.ndarray, folds: int, window_days: int, gap_days: 
         validation = order[(sorted_times >= start) & (sorted_times < following)]
         # `<` as well: with no window and no gap, rows of the very same instant must not be on both sides
         training = order[(sorted_times + distance <= start) & (sorted_times < start)]
+        if groups is not None:
+            training = training[~np.isin(groups[training], groups[validation])]
         if len(training) and len(validation):
             made.append(Fold(training, validation))
     return made

@@ -1,12 +1,12 @@
-"""Choosing an estimator by cross-validation inside the development period. Nothing later is ever seen here.
+"""Choosing a contender by cross-validation inside the development period. Nothing later is ever seen here.
 
-Lives here: fold scores, the one-standard-error rule, the shuffled-label test. Does not: calibration, the test
-period.
+Lives here: the folds as matrices, how a contender does on them, the one-standard-error rule. Does not: what a contender
+is (contenders), where its parameters come from (search), the shuffled-label test (shuffled), the test period.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,20 @@ import pyarrow as pa
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.estimators import SIMPLEST_FIRST, fit
+from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
+from leadscore_dagster.core.modelling.contenders import ENSEMBLE, Contender, fit_contender
+from leadscore_dagster.core.modelling.ensemble import learn_weights, out_of_fold_margins
 from leadscore_dagster.core.modelling.intervals import Interval, bootstrap, describe_method
 from leadscore_dagster.core.modelling.matrix import Columns, learn_columns, to_matrix
 from leadscore_dagster.core.modelling.periods import Fold
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, learn_fold_statistics, with_fold_features
+from leadscore_dagster.recipes.schema import Model
 
-#: a fold with fewer positives on either side says nothing about an estimator
+#: a fold with fewer positives on either side says nothing about a contender
 MINIMUM_FOLD_POSITIVES = 5
-SHUFFLES = 2
+#: a member that adds less than this to the ensemble's log-odds is left out of it
+LEAST_WEIGHT = 1e-3
+COMPARED = ("auc_pr", "precision_at_10pct", "ece")
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,31 @@ class FoldScore:
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """How one estimator did on the development folds."""
+    """How one contender did on the development folds.
 
-    estimator: str
-    parameters: Mapping[str, Any]
+    ``metrics``: AUC-PR and precision in the top tenth, means over the folds, and the calibration error of its own
+    probabilities, before any calibrator, over all of them.
+    """
+
+    contender: Contender
     folds: tuple[FoldScore, ...]
-    auc_pr: Interval
+    metrics: Mapping[str, Interval]
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+    @property
+    def estimator(self) -> str:
+        return self.contender.estimator
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self.contender.parameters
+
+    @property
+    def auc_pr(self) -> Interval:
+        return self.metrics["auc_pr"]
 
     @property
     def fold_auc_pr(self) -> np.ndarray:
@@ -100,101 +124,128 @@ def encode_folds(
 
 
 def cross_validate(
-    estimator: str,
-    parameters: Mapping[str, Any],
+    contender: Contender, folds: Sequence[EncodedFold], label: np.ndarray, codes: np.ndarray | None, model: Model
+) -> CrossValidated:
+    """Fit on each fold's training rows and score its validation rows."""
+    margins = [out_of_fold_margin(contender, encoded, label, model) for encoded in folds]
+    return measure(contender, folds, margins, label, codes, model)
+
+
+def out_of_fold_margin(contender: Contender, encoded: EncodedFold, label: np.ndarray, model: Model) -> np.ndarray:
+    """Log-odds float64 [validation rows] of a fold, by the contender fitted on its training rows."""
+    fitted = fit_contender(contender, encoded.training, label[encoded.fold.training], encoded.columns, model)
+    return fitted.margin(encoded.validation)
+
+
+def measure(
+    contender: Contender,
     folds: Sequence[EncodedFold],
+    margins: Sequence[np.ndarray],
     label: np.ndarray,
     codes: np.ndarray | None,
-    replicates: int,
-    seed: int,
+    model: Model,
 ) -> CrossValidated:
-    """Fit on each fold's training rows and score its validation rows.
-
-    ``auc_pr`` is the mean of the folds' AUC-PR; its interval resamples the out-of-fold rows of all folds
-    together.
-    """
-    scored = tuple(_fold_score(estimator, parameters, encoded, label, seed) for encoded in folds)
+    """Metrics of out-of-fold margins. The intervals resample the validation rows of all folds together."""
+    scored = tuple(
+        _fold_score(encoded.fold.validation, margin, label) for encoded, margin in zip(folds, margins, strict=True)
+    )
     rows = np.concatenate([fold.rows for fold in scored])
     ends = np.cumsum([len(fold.rows) for fold in scored])[:-1]
     rankings = [metrics.rank(label[fold.rows], fold.margin) for fold in scored]
+    probability = UNCALIBRATED.apply(np.concatenate(margins))
+    error, bins = probability - label[rows], metrics.equal_mass_bins(probability)
 
     def statistic(weight: np.ndarray) -> np.ndarray:
-        parts = np.split(weight, ends)
-        values = [metrics.auc_pr_of(metrics.curve(r, w)) for r, w in zip(rankings, parts, strict=True)]
-        return np.array([np.mean(values)])
+        curves = [metrics.curve(r, w) for r, w in zip(rankings, np.split(weight, ends), strict=True)]
+        return np.array(
+            [
+                np.mean([metrics.auc_pr_of(points) for points in curves]),
+                np.mean([metrics.precision_at(points, 0.1) for points in curves]),
+                metrics.expected_calibration_error(error, bins, weight),
+            ]
+        )
 
     part = None if codes is None else np.unique(codes[rows], return_inverse=True)[1]
-    low, high = bootstrap(statistic, len(rows), part, replicates, seed, shifted=np.array([True]))
-    value = float(np.mean([fold.auc_pr for fold in scored]))
-    method = f"mean of {len(scored)} time-ordered folds; " + describe_method(part, replicates)
-    interval = Interval(value, float(low[0]), float(high[0]), len(rows), int(label[rows].sum()), method)
-    return CrossValidated(estimator, dict(parameters), scored, interval)
+    value = statistic(np.ones(len(rows)))
+    low, high = bootstrap(
+        statistic, len(rows), part, model.bootstrap_replicates, model.seed, np.array([True, False, True])
+    )
+    method = f"{len(scored)} time-ordered folds; " + describe_method(part, model.bootstrap_replicates)
+    n, positives = len(rows), int(label[rows].sum())
+    measured = {
+        name: Interval(float(value[at]), float(low[at]), float(high[at]), n, positives, method)
+        for at, name in enumerate(COMPARED)
+    }
+    return CrossValidated(contender, scored, measured)
 
 
-def _fold_score(
-    estimator: str, parameters: Mapping[str, Any], encoded: EncodedFold, label: np.ndarray, seed: int
-) -> FoldScore:
-    rows = encoded.fold.validation
-    model = fit(estimator, encoded.training, label[encoded.fold.training], encoded.columns, parameters, seed)
-    margin = model.margin(encoded.validation)
+def _fold_score(rows: np.ndarray, margin: np.ndarray, label: np.ndarray) -> FoldScore:
     points = metrics.curve(metrics.rank(label[rows], margin))
     return FoldScore(rows, margin, metrics.auc_pr_of(points), metrics.auc_roc_of(points))
 
 
+def combine(
+    compared: Sequence[CrossValidated],
+    folds: Sequence[EncodedFold],
+    label: np.ndarray,
+    codes: np.ndarray | None,
+    model: Model,
+) -> CrossValidated | None:
+    """The ensemble of each estimator's best contender. It is judged on each fold with weights learned on the folds
+    before it; the weights it keeps are learned on all. None where a single member has all the weight."""
+    members = best_of_each_estimator(compared)
+    labels = [label[encoded.fold.validation] for encoded in folds]
+    # per fold, float64 [validation rows, members]
+    margins = [np.column_stack([member.folds[at].margin for member in members]) for at in range(len(folds))]
+    weights, bias = learn_weights(np.concatenate(margins), np.concatenate(labels))
+    kept = [at for at, weight in enumerate(weights) if weight > LEAST_WEIGHT]
+    if len(kept) < 2:
+        return None
+    contender = Contender(
+        ENSEMBLE,
+        members=tuple(members[at].contender for at in kept),
+        weights=tuple(float(weights[at]) for at in kept),
+        bias=float(bias),
+    )
+    combined = out_of_fold_margins([margin[:, kept] for margin in margins], labels)
+    return measure(contender, folds, combined, label, codes, model)
+
+
+def best_of_each_estimator(compared: Sequence[CrossValidated]) -> list[CrossValidated]:
+    """By mean AUC-PR over the folds, in the order they were compared."""
+    best: dict[str, CrossValidated] = {}
+    for result in compared:
+        known = best.get(result.estimator)
+        if known is None or result.auc_pr.value > known.auc_pr.value:
+            best[result.estimator] = result
+    return list(best.values())
+
+
 def choose(results: Sequence[CrossValidated]) -> tuple[CrossValidated, str]:
-    """The simplest estimator within one standard error of the best, and why in a sentence.
+    """The simplest contender within one standard error of the best, and why in a sentence.
 
     The standard error is that of the mean of the per-fold differences to the best (Breiman et al. 1984,
-    paired): folds differ more from each other than estimators do.
+    paired): folds differ more from each other than contenders do.
     """
-    best = max(results, key=lambda result: (result.auc_pr.value, -SIMPLEST_FIRST.index(result.estimator)))
-    for result in sorted(results, key=lambda result: SIMPLEST_FIRST.index(result.estimator)):
-        difference = best.fold_auc_pr - result.fold_auc_pr
-        error = difference.std(ddof=1) / np.sqrt(len(difference))
-        if result is best or difference.mean() <= error:
+    simplest_first = sorted(results, key=lambda result: result.contender.simplicity)
+    best = max(simplest_first, key=lambda result: result.auc_pr.value)  # of equals the first, the simplest
+    for result in simplest_first:
+        mean, error = difference(best, result)
+        if result is best or mean <= error:
             break
     if result is best:
         return (
             result,
-            f"{result.estimator} has the best mean AUC-PR over the folds, {result.auc_pr.value:.4f}",
+            f"{result.name} has the best mean AUC-PR over the folds, {result.auc_pr.value:.4f}",
         )
     return result, (
-        f"{result.estimator} is simpler than {best.estimator} and its mean AUC-PR over the folds, "
+        f"{result.name} is simpler than {best.name} and its mean AUC-PR over the folds, "
         f"{result.auc_pr.value:.4f}, is within one standard error ({error:.4f}) of the best, "
         f"{best.auc_pr.value:.4f}"
     )
 
 
-def shuffled_label_auc(
-    chosen: CrossValidated,
-    folds: Sequence[EncodedFold],
-    label: np.ndarray,
-    seed: int,
-    progress: Callable[[str], None],
-) -> Interval:
-    """Out-of-fold AUC-ROC after the labels of the development period were shuffled: must be about .5.
-
-    Anything else means the pipeline tells the model the answer. Written as .5 + |AUC - .5|, since too low is
-    as wrong as too high: .5 is perfect, and a gate says ``at_most``. AUC is the mean over folds and
-    `SHUFFLES` shuffles; the interval uses the exact variance of AUC without signal, (P + N + 1) / (12 P N)
-    (Mann & Whitney 1947).
-    """
-    generator = np.random.default_rng([seed, 1])
-    areas, variances = [], []
-    for number in range(SHUFFLES):
-        progress(f"shuffled-label test {number + 1} of {SHUFFLES}")
-        shuffled = generator.permutation(label)
-        for encoded in folds:
-            rows = encoded.fold.validation
-            inside = int(shuffled[encoded.fold.training].sum())
-            positives, negatives = int(shuffled[rows].sum()), int(len(rows) - shuffled[rows].sum())
-            if not positives or not negatives or not 0 < inside < len(encoded.fold.training):
-                continue
-            areas.append(_fold_score(chosen.estimator, chosen.parameters, encoded, shuffled, seed).auc_roc)
-            variances.append((positives + negatives + 1) / (12 * positives * negatives))
-    distance = abs(float(np.mean(areas)) - 0.5)
-    half = 1.96 * float(np.sqrt(np.sum(variances))) / len(variances)
-    rows_used = sum(len(encoded.fold.validation) for encoded in folds)
-    hits = int(sum(label[encoded.fold.validation].sum() for encoded in folds))
-    method = f".5 + |AUC - .5| over {SHUFFLES} shuffles; variance without signal"
-    return Interval(0.5 + distance, 0.5 + max(0.0, distance - half), 0.5 + distance + half, rows_used, hits, method)
+def difference(first: CrossValidated, second: CrossValidated) -> tuple[float, float]:
+    """Mean difference of AUC-PR over the folds, first less second, and its standard error, paired by fold."""
+    apart = first.fold_auc_pr - second.fold_auc_pr
+    return float(apart.mean()), float(apart.std(ddof=1) / np.sqrt(len(apart)))

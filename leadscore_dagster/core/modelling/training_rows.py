@@ -1,6 +1,6 @@
-"""Rows fit to train on: checked, in one order, enough of them.
+"""Rows fit to train on: checked, in one order, enough of them, split as the recipe says.
 
-What does not belong here: splitting them (periods), audits of what they hold (sql/audits).
+What does not belong here: how to split by time (periods), audits of what they hold (sql/audits).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.modelling.intervals import entity_codes
+from leadscore_dagster.core.modelling.periods import Fold, TimeSplit, split_periods, time_folds
 from leadscore_dagster.recipes.schema import Model
 
 #: a calibrator fitted on fewer positives or negatives is noise
@@ -38,6 +40,22 @@ def ordered_rows(table: pa.Table, features: Sequence[Feature], entity: str) -> p
     if wrong:
         raise InputError("a label is neither 0 nor 1", column="label", rows=wrong)
     return table.sort_by([("decision_at", "ascending"), ("decision_id", "ascending")]).combine_chunks()
+
+
+def split_rows(rows: pa.Table, model: Model, window_days: int, entity: str) -> TimeSplit:
+    """The recipe's periods of a training table: positions of its rows."""
+    return split_periods(rows["decision_at"].to_numpy(), model.periods, window_days, _groups(rows, model, entity))
+
+
+def fold_rows(development: pa.Table, model: Model, window_days: int, entity: str) -> list[Fold]:
+    """The recipe's folds of the development rows: positions of these rows."""
+    times = development["decision_at"].to_numpy()
+    return time_folds(times, model.folds, window_days, model.gap_days, _groups(development, model, entity))
+
+
+def _groups(rows: pa.Table, model: Model, entity: str) -> np.ndarray | None:
+    """Each row's entity, where the recipe keeps entities on one side of every split."""
+    return entity_codes(rows[entity]) if model.group_folds else None
 
 
 def rows_of(table: pa.Table, decision_ids: pa.Array | pa.ChunkedArray) -> pa.Table:
