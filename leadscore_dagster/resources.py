@@ -27,7 +27,7 @@ def default_home() -> Path:
 class Workspace(dg.ConfigurableResource):
     """The folder everything lies in, and the clock.
 
-    ``home`` holds ``warehouse/``, ``models/``, ``outputs/``, ``dagster/`` and ``sources.yaml`` (which source of
+    ``home`` holds ``warehouse/``, ``models/``, ``searches/``, ``outputs/``, ``dagster/`` and ``sources.yaml`` (which source of
     which recipe lies where). ``clock`` fixes the time as an ISO date; empty means the machine's clock.
     """
 
@@ -40,6 +40,9 @@ class Workspace(dg.ConfigurableResource):
 
     def models(self, recipe: Recipe) -> Path:
         return Path(self.home) / "models" / recipe.name
+
+    def searches(self, recipe: Recipe) -> Path:
+        return Path(self.home) / "searches" / recipe.name
 
     def outputs(self, recipe: Recipe) -> Path:
         return Path(self.home) / "outputs" / recipe.name

@@ -31,14 +31,15 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
     ("consequence", "training_audit"),
-    ("battery", "registry", "report"),
+    ("battery", "registry", "report", "waivers"),
     ("alerts", "promotion", "scoring"),
+    ("track_record",),
 )
 ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
 #: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.
 OUTER: tuple[tuple[str, ...], ...] = (
     ("recipes", "core"),  # a recipe is a schema over errors; core reads schemas, never YAML
-    ("automation", "partitions", "resources"),
+    ("automation", "partitions", "resources", "tracking"),
     ("assets",),
     ("alerts", "checks", "jobs", "standing"),
     ("schedules", "sensors"),

@@ -9,6 +9,7 @@ import dagster as dg
 from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.core import promotion, report
 from leadscore_dagster.core.battery import require_audit, vintage_digests
+from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.evidence import fingerprint
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.features.query import feature_query
@@ -18,6 +19,7 @@ from leadscore_dagster.core.training import training_rows
 from leadscore_dagster.partitions import quarters
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
+from leadscore_dagster.tracking import log_version
 
 
 def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
@@ -51,6 +53,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 recipe.decisions.entity,
                 fold_features_of(recipe),
                 progress=context.log.info,
+                searches=workspace.searches(recipe),
             )
             version = promotion.register_candidate(
                 warehouse,
@@ -64,6 +67,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 ],
                 recorded_at=workspace.now(),
             )
+            _track(context, workspace, recipe, version)
         numbers = {name: interval.value for name, interval in candidate.metrics.items()}
         return dg.MaterializeResult(
             metadata=metadata(
@@ -80,6 +84,16 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
         )
 
     return candidate_model
+
+
+def _track(context: dg.AssetExecutionContext, workspace: Workspace, recipe: Recipe, version: str) -> None:
+    """Copy the version to MLflow where that is wanted; a tracker that is down is no reason to lose a candidate."""
+    try:
+        log_version(workspace.models(recipe), recipe.name, version)
+    except InputError:
+        raise
+    except Exception as error:
+        context.log.warning(f"version {version} was not logged to MLflow: {type(error).__name__}")
 
 
 def _champion(recipe: Recipe) -> dg.AssetsDefinition:
