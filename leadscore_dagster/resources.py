@@ -27,8 +27,8 @@ def default_home() -> Path:
 class Workspace(dg.ConfigurableResource):
     """The folder everything lies in, and the clock.
 
-    ``home`` holds ``warehouse/``, ``models/``, ``searches/``, ``outputs/``, ``dagster/`` and ``sources.yaml`` (which source of
-    which recipe lies where). ``clock`` fixes the time as an ISO date; empty means the machine's clock.
+    ``home`` holds ``warehouse/``, ``models/``, ``searches/``, ``outputs/``, ``dagster/`` and ``sources.yaml`` (which
+    source of which recipe lies where). ``clock`` fixes the time as an ISO date; empty means the machine's clock.
     """
 
     home: str
