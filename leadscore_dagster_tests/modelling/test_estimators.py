@@ -104,6 +104,21 @@ def test_a_column_that_is_always_missing_or_constant_does_no_harm(estimator: str
     assert np.isfinite(model.margin(matrix)).all()
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_row_of_weight_two_counts_as_much_as_the_row_twice(estimator: str) -> None:
+    few = slice(0, 1500)
+    matrix, label = np.nan_to_num(MATRIX[few]), LABEL[few]
+    parameters = complete_parameters(estimator, {} if estimator == "logistic_regression" else {"subsample": 1.0})
+    if "colsample_bytree" in parameters:
+        parameters["colsample_bytree"] = 1.0
+    twice = np.repeat(np.arange(len(label)), 1 + label)
+    repeated = fit(estimator, matrix[twice], label[twice], COLUMNS, parameters, seed=1).margin(matrix)
+    weighted = fit(estimator, matrix, label, COLUMNS, parameters, seed=1, weight=1.0 + label).margin(matrix)
+    unweighted = fit(estimator, matrix, label, COLUMNS, parameters, seed=1).margin(matrix)
+    assert np.corrcoef(repeated, weighted)[0, 1] > 0.99
+    assert abs(weighted.mean() - repeated.mean()) < 0.1 < weighted.mean() - unweighted.mean()
+
+
 def test_logistic_contributions_are_effects_minus_their_training_mean() -> None:
     model = fitted("logistic_regression")
     assert isinstance(model, LogisticModel)

@@ -21,7 +21,7 @@ from leadscore_dagster.core.modelling.matrix import Columns
 SIMPLEST_FIRST = ("logistic_regression", "xgboost")
 
 #: Defaults for some 20,000 rows with 4% positives: depth, trees, lambda and child weight of the strongest
-#: honest model #: of the source systems (domain-facts 2.6, V8). The type of a default is the type a recipe
+#: honest model of the source systems (domain-facts 2.6, V8). The type of a default is the type a recipe
 #: must give.
 DEFAULTS: dict[str, dict[str, float | int]] = {
     "logistic_regression": {"C": 0.01, "max_iter": 1000},
@@ -105,11 +105,16 @@ def fit(
     columns: Columns,
     parameters: Mapping[str, Any],
     seed: int,
+    weight: np.ndarray | None = None,
 ) -> FittedModel:
-    """Fit ``estimator`` with complete parameters on matrix float32 [n, k] and labels 0/1 [n]."""
+    """Fit ``estimator`` with complete parameters on matrix float32 [n, k] and labels 0/1 [n].
+
+    ``weight`` [n], 0 or more, says how much a row counts in the loss; None: all alike. Medians, scales and bins
+    are those of the rows as they are.
+    """
     if estimator == "logistic_regression":
-        return fit_logistic(matrix, label, columns, parameters, seed)
-    return fit_boosted(matrix, label, columns, parameters, seed)
+        return fit_logistic(matrix, label, columns, parameters, seed, weight)
+    return fit_boosted(matrix, label, columns, parameters, seed, weight)
 
 
 def load_model(estimator: str, folder: Path, columns: Columns) -> FittedModel:
