@@ -107,12 +107,7 @@ def build_labels(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelRepo
     source, key = recipe.decision_source, as_of.isoformat()
     if key not in warehouse.partitions(source.table):
         raise InputError(f"quarter {key} is missing", where=source.table, remedy="materialize it first")
-    rule = "window_label" if isinstance(recipe.label, WindowLabel) else "column_label"
-    sql = compose(
-        f"SELECT w.decision_id, w.entity AS `{recipe.decisions.entity}`, w.decision_at, w.outcome_at, w.label, "
-        f"w.status, @as_of AS as_of FROM {rule} AS w"
-    )
-    text = with_relations(sql, {"decision_log": decision_log(recipe)}) + "\nORDER BY decision_at, decision_id"
+    text = label_query(recipe) + "\nORDER BY decision_at, decision_id"
     parameters = {
         "as_of": as_of,
         "log_as_of": as_of,
@@ -121,6 +116,17 @@ def build_labels(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelRepo
     }
     warehouse.create_partition(TABLE, key, text, parameters)
     return label_report(warehouse, recipe, as_of)
+
+
+def label_query(recipe: Recipe) -> str:
+    """SELECT giving every decision of the log as stored for ``@log_as_of``, with its label and status as known at
+    ``@as_of``: decision_id, the entity, decision_at, outcome_at, label, status, as_of."""
+    rule = "window_label" if isinstance(recipe.label, WindowLabel) else "column_label"
+    sql = compose(
+        f"SELECT w.decision_id, w.entity AS `{recipe.decisions.entity}`, w.decision_at, w.outcome_at, w.label, "
+        f"w.status, @as_of AS as_of FROM {rule} AS w"
+    )
+    return with_relations(sql, {"decision_log": decision_log(recipe)})
 
 
 def label_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelReport:
