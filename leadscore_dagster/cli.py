@@ -131,6 +131,19 @@ def rollback(
 
 
 @app.command()
+def prune(
+    recipe: RecipeName,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Delete scores, lists, runs and unused model versions that are older than the recipe's retention."""
+    from leadscore_dagster.runs.retention import prune_recipe
+
+    _finish(prune_recipe(_home(home), recipe, dry_run), as_json)
+
+
+@app.command()
 def alert_test(home: Home = None, as_json: Json = False) -> None:
     """Send a test alert to every configured address; exit code 1 when one did not take it."""
     from leadscore_dagster.runs.alerting import send_test_alert
