@@ -24,7 +24,8 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 
 #: The rooms of core/, from the bottom up; rooms of one row do not know each other. A room imports from rows below it.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "information", "market", "rates"),  # the simulator knows nothing of the product, so it cannot help it
+    # the simulator knows nothing of the product, so it cannot help it
+    ("errors", "information", "market", "page", "rates"),
     ("stability", "warehouse"),
     ("evidence", "sources", "timetable"),
     ("arrivals", "champion", "decisions", "features", "retention", "staleness"),
