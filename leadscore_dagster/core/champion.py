@@ -21,8 +21,9 @@ from leadscore_dagster.core.warehouse.protocol import table as read_table
 
 LEDGER = "champion_ledger"
 VERSIONS = "model_versions"
-#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate.
-Action = Literal["promote", "rollback", "refuse", "keep"]
+#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it scores
+#: beside the champion for some days first.
+Action = Literal["promote", "rollback", "refuse", "keep", "shadow"]
 _CROWNING = ("promote", "rollback")
 _INSTANT = pa.timestamp("us", tz="UTC")
 _TYPES = {str: pa.string(), datetime: _INSTANT, date: pa.date32(), int: pa.int64()}
@@ -120,7 +121,7 @@ def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
     Raises
     ------
     InputError : the entry is there with another reason, other gates or another waiver; a field is malformed;
-        a promoted version is not in model_versions, or was refused with the same gate results and has no
+        a promoted or shadowing version is not in model_versions, or was refused with the same gate results and has no
         waiver; a rollback names a version that never was champion before, or the one that is champion
         already.
     """
@@ -130,7 +131,7 @@ def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
         if entry_name(known) == entry_name(entry):
             _check_same(known, entry, ("recorded_at", "sequence"), f"{entry.action} of version {entry.version}")
             return known
-    if entry.action in _CROWNING:
+    if entry.action in (*_CROWNING, "shadow"):
         _check_recorded(warehouse, entry.version)
     if entry.action == "promote":
         _check_not_refused(entry, past)
