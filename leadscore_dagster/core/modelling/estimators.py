@@ -180,6 +180,11 @@ def load_model(estimator: str, folder: Path, columns: Columns) -> FittedModel:
         from leadscore_dagster.core.modelling.preparation import load_prepared  # which needs this module
 
         return load_prepared(folder, columns)
+    return load_fitted(estimator, folder, columns)
+
+
+def load_fitted(estimator: str, folder: Path, columns: Columns) -> FittedModel:
+    """Read a fitted model from its folder as it was fitted, whatever preparation lies beside it."""
     if estimator == "logistic_regression":
         return load_logistic(folder)
     if estimator in ("hist_gradient_boosting", "lightgbm"):
