@@ -148,6 +148,7 @@ def rollback(
 
 
 @app.command()
+<<<<<<< HEAD
 def waive(
     recipe: RecipeName,
     version: Annotated[str, typer.Option(help="Version that failed the gate.")],
@@ -162,6 +163,18 @@ def waive(
     from leadscore_dagster.runs.ledger import waive as grant_waiver
 
     _finish(grant_waiver(_home(home), recipe, version, gate, until, why, by), as_json)
+=======
+def prune(
+    recipe: RecipeName,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Delete scores, lists, runs and unused model versions that are older than the recipe's retention."""
+    from leadscore_dagster.runs.retention import prune_recipe
+
+    _finish(prune_recipe(_home(home), recipe, dry_run), as_json)
+>>>>>>> main
 
 
 @app.command()

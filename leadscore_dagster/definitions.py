@@ -20,6 +20,7 @@ from leadscore_dagster.checks import leakage as leakage_checks  # noqa: E402
 from leadscore_dagster.checks import scores as score_checks  # noqa: E402
 from leadscore_dagster.checks import vintages as vintage_checks  # noqa: E402
 from leadscore_dagster.jobs import jobs  # noqa: E402
+from leadscore_dagster.pruning import prune_job, prune_schedule  # noqa: E402
 from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes  # noqa: E402
 from leadscore_dagster.recipes.schema import Recipe  # noqa: E402
 from leadscore_dagster.resources import Workspace, default_home  # noqa: E402
@@ -47,6 +48,9 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
         own = jobs(recipe)
         defined += own
         schedules += schedules_of(recipe, own)
+        pruning = prune_job(recipe)
+        defined.append(pruning)
+        schedules.append(prune_schedule(recipe, pruning))
         sensors += sensors_of(recipe, own)
     workspace = workspace or Workspace(home=str(default_home()))
     return dg.Definitions(

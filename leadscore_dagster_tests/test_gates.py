@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,7 @@ def test_verdicts_survive_json_and_evidence_can_be_judged_again() -> None:
     metrics = {"auc_pr": Interval(NAN, NAN, NAN, 5, 0, "x"), "top_decile_lift": LIFT}
     rules = {"auc_pr": Gate(at_least=0.1), "top_decile_lift": Gate(at_least=1.5), "ece": Gate(at_most=0.05)}
     results = evaluate_gates(metrics, rules)
-    assert gates.from_json(gates.to_json(results)) == results
+    assert [gates.GateResult(**stored) for stored in json.loads(gates.to_json(results))] == results
     again = gates.metrics_from_dict(gates.metrics_to_dict(metrics))
     assert evaluate_gates(again, rules) == results
     assert [result.passed for result in results] == [False, True, False]
@@ -151,7 +153,7 @@ def test_rows_without_positives_promote_nobody(age: int) -> None:
     result = compare_with_champion(np.zeros_like(label), good, worse, None, PROMOTION, age, 100)
     assert not result.passed
     assert "do not allow a comparison" in result.why
-    assert gates.from_json(gates.to_json([result])) == [result]
+    assert [gates.GateResult(**stored) for stored in json.loads(gates.to_json([result]))] == [result]
 
 
 def test_repeated_entities_widen_the_comparison() -> None:

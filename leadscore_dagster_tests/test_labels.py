@@ -11,7 +11,7 @@ import pytest
 
 from leadscore_dagster.core.decisions import decision_log, decisions_of_day, scalar
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.labels import build_labels, class_distribution, wilson_intervals
+from leadscore_dagster.core.labels import build_labels, class_distribution
 from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster_tests.features import world
@@ -279,15 +279,6 @@ def test_weekdays_are_those_of_the_calendar() -> None:
     assert [(row["value"], row["n"], row["positives"]) for row in found] == [
         ("2024-05", 3, 2), ("Monday", 1, 1), ("Sunday", 2, 1),
     ]  # fmt: skip
-
-
-def test_the_interval_is_wilsons() -> None:
-    from scipy.stats import binomtest
-
-    low, high = wilson_intervals(np.array([22.0, 0.0]), np.array([173.0, 50.0]))
-    expected = [binomtest(k, n).proportion_ci(method="wilson") for k, n in ((22, 173), (0, 50))]
-    assert low == pytest.approx([interval.low for interval in expected], abs=1e-12)
-    assert high == pytest.approx([interval.high for interval in expected], abs=1e-12)
 
 
 def test_open_leads_are_those_known_and_untouched_before_the_day_began(tmp_path: Path) -> None:

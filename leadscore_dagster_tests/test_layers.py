@@ -24,10 +24,11 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 
 #: The rooms of core/, from the bottom up; rooms of one row do not know each other. A room imports from rows below it.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "market"),  # the simulator knows nothing of the product, so it cannot help it
-    ("warehouse",),
+    # the simulator knows nothing of the product, so it cannot help it
+    ("errors", "information", "market", "page", "rates"),
+    ("stability", "warehouse"),
     ("evidence", "sources", "timetable"),
-    ("arrivals", "champion", "decisions", "features", "staleness"),
+    ("arrivals", "champion", "decisions", "features", "retention", "staleness"),
     ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
     ("consequence", "training_audit"),
@@ -42,7 +43,7 @@ OUTER: tuple[tuple[str, ...], ...] = (
     ("automation", "partitions", "resources", "tracking"),
     ("assets",),
     ("alerts", "checks", "jobs", "standing"),
-    ("schedules", "sensors"),
+    ("pruning", "schedules", "sensors"),
     ("definitions",),
     ("runs",),
     ("cli",),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from leadscore_dagster.core.labels import wilson_intervals
+from leadscore_dagster.core.rates import wilson
 
 AUC_THRESHOLD, POWER_THRESHOLD = 0.7, 0.5
 
@@ -98,10 +98,7 @@ def _threshold(scores: Sequence[float], alarms: int) -> float:
 
 def share(count: int, n: int) -> tuple[int, int, float, float]:
     """Count, n and the 95% Wilson interval of the share; 0 … 1 where n is 0."""
-    if not n:
-        return count, n, 0.0, 1.0
-    low, high = wilson_intervals(np.array([count]), np.array([n]))
-    return count, n, float(low[0]), float(high[0])
+    return count, n, *wilson(count, n)
 
 
 def as_json(found: Tally) -> dict[str, Any]:

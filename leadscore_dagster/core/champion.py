@@ -21,8 +21,13 @@ from leadscore_dagster.core.warehouse.protocol import table as read_table
 
 LEDGER = "champion_ledger"
 VERSIONS = "model_versions"
+<<<<<<< HEAD
 #: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it passed them
 #: and scores beside the champion before anything is decided.
+=======
+#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it scores
+#: beside the champion for some days first.
+>>>>>>> main
 Action = Literal["promote", "rollback", "refuse", "keep", "shadow"]
 _CROWNING = ("promote", "rollback")
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -147,7 +152,7 @@ def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
     Raises
     ------
     InputError : the entry is there with another reason, other gates or another waiver; a field is malformed;
-        a promoted version is not in model_versions, or was refused with the same gate results and has no
+        a promoted or shadowing version is not in model_versions, or was refused with the same gate results and has no
         waiver; a rollback names a version that never was champion before, or the one that is champion
         already.
     """
@@ -157,7 +162,7 @@ def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
         if entry_name(known) == entry_name(entry):
             _check_same(known, entry, ("recorded_at", "sequence"), f"{entry.action} of version {entry.version}")
             return known
-    if entry.action in _CROWNING:
+    if entry.action in (*_CROWNING, "shadow"):
         _check_recorded(warehouse, entry.version)
     if entry.action == "promote":
         _check_not_refused(entry, past)

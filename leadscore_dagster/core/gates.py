@@ -143,11 +143,6 @@ def to_json(results: Sequence[GateResult]) -> str:
     return json.dumps([asdict(result) for result in results], allow_nan=False)
 
 
-def from_json(text: str) -> list[GateResult]:
-    """Inverse of ``to_json``."""
-    return [GateResult(**stored) for stored in json.loads(text)]
-
-
 def metrics_to_dict(metrics: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
     """Metrics ready for JSON, so that stored evidence can be judged again."""
     return {name: interval.to_dict() for name, interval in metrics.items()}

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from leadscore_dagster.core.decisions import decision_log
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.rates import wilson_intervals
 from leadscore_dagster.core.warehouse import Warehouse, compose, table
 from leadscore_dagster.core.warehouse.statements import with_relations
 from leadscore_dagster.recipes.schema import Recipe, WindowLabel
@@ -27,7 +28,6 @@ STATUSES = (
     "excluded", "no_decision",
 )  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_Z = 1.959963984540054  # 97.5% quantile of the normal distribution
 _TRUNCATION = 1e-3  # a run without a positive less probable than this means outcomes were not yet recorded
 
 
@@ -107,12 +107,7 @@ def build_labels(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelRepo
     source, key = recipe.decision_source, as_of.isoformat()
     if key not in warehouse.partitions(source.table):
         raise InputError(f"quarter {key} is missing", where=source.table, remedy="materialize it first")
-    rule = "window_label" if isinstance(recipe.label, WindowLabel) else "column_label"
-    sql = compose(
-        f"SELECT w.decision_id, w.entity AS `{recipe.decisions.entity}`, w.decision_at, w.outcome_at, w.label, "
-        f"w.status, @as_of AS as_of FROM {rule} AS w"
-    )
-    text = with_relations(sql, {"decision_log": decision_log(recipe)}) + "\nORDER BY decision_at, decision_id"
+    text = label_query(recipe) + "\nORDER BY decision_at, decision_id"
     parameters = {
         "as_of": as_of,
         "log_as_of": as_of,
@@ -121,6 +116,17 @@ def build_labels(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelRepo
     }
     warehouse.create_partition(TABLE, key, text, parameters)
     return label_report(warehouse, recipe, as_of)
+
+
+def label_query(recipe: Recipe) -> str:
+    """SELECT giving every decision of the log as stored for ``@log_as_of``, with its label and status as known at
+    ``@as_of``: decision_id, the entity, decision_at, outcome_at, label, status, as_of."""
+    rule = "window_label" if isinstance(recipe.label, WindowLabel) else "column_label"
+    sql = compose(
+        f"SELECT w.decision_id, w.entity AS `{recipe.decisions.entity}`, w.decision_at, w.outcome_at, w.label, "
+        f"w.status, @as_of AS as_of FROM {rule} AS w"
+    )
+    return with_relations(sql, {"decision_log": decision_log(recipe)})
 
 
 def label_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelReport:
@@ -164,14 +170,6 @@ def class_distribution(decided: np.ndarray, label: np.ndarray) -> pa.Table:
     parts = [_by("month", months, np.unique(months), label)]
     parts.append(_by("weekday", np.asarray(WEEKDAYS)[weekday], np.asarray(WEEKDAYS), label))
     return pa.concat_tables(parts)
-
-
-def wilson_intervals(positives: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's (1927) 95% score interval of rates ``positives / n``; n > 0."""
-    rate = positives / n
-    centre = (rate + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * np.sqrt(rate * (1 - rate) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    return np.maximum(0.0, centre - half), np.minimum(1.0, centre + half)
 
 
 def _by(dimension: str, values: np.ndarray, order: np.ndarray, label: np.ndarray) -> pa.Table:

@@ -35,7 +35,11 @@ from leadscore_dagster.core.gates import (
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.modelling.training_rows import rows_of
+<<<<<<< HEAD
 from leadscore_dagster.core.waivers import waived, waivers_of
+=======
+from leadscore_dagster.core.shadow import instead_of_promotion
+>>>>>>> main
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe
 
@@ -46,7 +50,7 @@ MINIMUM_COMPARED_POSITIVES = 30
 
 @dataclass(frozen=True)
 class Ruling:
-    """What became of a candidate: ``action`` promote or keep, the champion's version from now on, and every verdict."""
+    """What became of a candidate: ``action`` promote, keep or shadow, the champion from now on, and every verdict."""
 
     action: str
     candidate: str
@@ -124,22 +128,29 @@ def rule(
     instant = datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
     champion = champion_before(warehouse, instant)
     comparison = _compare(models, recipe, as_of, version, champion, training, fold_features)
-    action = "promote" if comparison.passed else "keep"
+    action, waiting = instead_of_promotion(comparison, champion, recipe.shadow)
+    verdicts = (*results, comparison, *waiting)
+    why = " ".join(verdict.why for verdict in (comparison, *waiting))
     append_entry(
         warehouse,
         LedgerEntry(
             recipe=recipe.name,
             version=version,
-            action=action,  # type: ignore[arg-type]
+            action=action,
             effective_from=instant,
             recorded_at=recorded_at,
+<<<<<<< HEAD
             why=comparison.why,
             gates_json=to_json([*results, comparison]),
             waiver=_waiver_text(warehouse, version, recorded_at.date()),
+=======
+            why=why,
+            gates_json=to_json(verdicts),
+>>>>>>> main
         ),
     )
-    holder = version if comparison.passed or champion is None else champion.version
-    return Ruling(action, version, holder, (*results, comparison), comparison.why)
+    holder = version if action == "promote" or champion is None else champion.version
+    return Ruling(action, version, holder, verdicts, why)
 
 
 def _waiver_text(warehouse: Warehouse, version: str, on: date) -> str | None:

@@ -44,7 +44,9 @@ def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a home: the one ``leadscore ui`` shows."""
     os.environ.update(instance_environment(home))
     (home / "dagster").mkdir(parents=True, exist_ok=True)
-    with dg.DagsterInstance.from_config(str(PROJECT)) as instance:
+    # a deployment with a storage of its own (deploy/dagster.yaml) says here where its dagster.yaml lies
+    config = os.environ.get("LEADSCORE_DAGSTER_CONFIG") or str(PROJECT)
+    with dg.DagsterInstance.from_config(config) as instance:
         yield instance
 
 

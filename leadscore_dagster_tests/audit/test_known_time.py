@@ -13,7 +13,6 @@ from leadscore_dagster.core.audit.known_time import (
     evidence_of,
     known_time_verdicts,
     relations_with_evidence,
-    violations_sql,
 )
 from leadscore_dagster.core.audit.lineage import Lineage, read_lineage
 from leadscore_dagster.core.errors import InputError
@@ -101,12 +100,6 @@ def test_a_training_table_without_evidence_is_refused(tmp_path: Path) -> None:
     lake, columns = training(tmp_path)
     with pytest.raises(InputError, match="no evidence columns"):
         evidence_of(lake, columns)
-
-
-def test_the_violations_are_a_select_of_the_bad_rows(tmp_path: Path) -> None:
-    lake, columns = training(tmp_path, evidence_rep_vintage_known_at=[EARLIER, LATER, None])
-    rows = lake.query(violations_sql("rep_vintage", columns)).read_all()
-    assert rows["decision_id"].to_pylist() == ["d1"]
 
 
 def test_relations_are_read_off_the_columns() -> None:

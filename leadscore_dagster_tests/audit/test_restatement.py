@@ -21,7 +21,7 @@ from leadscore_dagster.core.audit.restatement import (
     version_restatement,
 )
 from leadscore_dagster.core.audit.restatement.association import around_outcome
-from leadscore_dagster.core.audit.restatement.result import wilson
+from leadscore_dagster.core.rates import wilson
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster_tests.features import world

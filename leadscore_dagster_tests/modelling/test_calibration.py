@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.calibration import calibrator_from_dict, fit_calibrator
+from leadscore_dagster.core.modelling.calibration import (
+    UNCALIBRATED,
+    Isotonic,
+    calibrator_from_dict,
+    fit_calibrator,
+    fit_segmented,
+)
+from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
+from leadscore_dagster.core.modelling.log_odds import shifted
+from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.metrics import ece
+from leadscore_dagster.core.modelling.scoring import ScoringModel, learn_calibrator
+from leadscore_dagster.recipes.schema import Segment
+from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 
 KINDS = ("isotonic", "platt")
 
@@ -63,3 +76,103 @@ def test_an_unknown_kind_is_an_error() -> None:
         fit_calibrator("beta", *too_sure(100))
     with pytest.raises(ValueError, match="unknown calibration"):
         calibrator_from_dict({"kind": "beta"})
+
+
+# ---- a calibrator for each part of a segment
+
+SEGMENT = Segment(feature="assets", edges=(100.0, 500.0))
+NAMES = ("below 100", "100 to 500", "from 500", "(missing)")
+
+
+def parts(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Margins, labels and parts: the first part converts e^.8 times as often in odds, the third has 12 rows, none
+    converts; nobody is in the last."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat([0, 1, 2], [4000, 8000, 12])
+    margin = rng.normal(-2.5, 1, len(codes))
+    truth = margin + np.where(codes == 0, 0.8, 0.0)
+    label = (rng.random(len(codes)) < 1 / (1 + np.exp(-truth))).astype(int)
+    label[codes == 2] = 0
+    return margin, label, codes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_that_differ_are_each_calibrated(kind: str) -> None:
+    margin, label, codes = parts()
+    overall = fit_calibrator(kind, margin, label)
+    calibrator = fit_segmented(overall, SEGMENT, margin, label, codes, NAMES)
+    margin, label, codes = parts(seed=1)
+    probability = calibrator.apply(margin, codes, NAMES)
+    first = codes == 0
+    assert ece(label[first], overall.apply(margin)[first]) > 0.04
+    assert ece(label[first], probability[first]) < 0.02
+    assert calibrator.parts["below 100"].shift - calibrator.parts["100 to 500"].shift == pytest.approx(0.8, abs=0.15)
+    assert calibrator.parts["below 100"].weight > 0.9
+
+
+def test_a_small_part_is_drawn_towards_all_and_an_empty_one_is_all() -> None:
+    margin, label, codes = parts()
+    overall = fit_calibrator("platt", margin, label)
+    calibrator = fit_segmented(overall, SEGMENT, margin, label, codes, NAMES)
+    small = calibrator.parts["from 500"]
+    assert (small.n, small.positives) == (12, 0)
+    assert small.weight < 0.1
+    assert -0.15 < small.shift < 0  # alone, its rate would be 0
+    assert "(missing)" not in calibrator.parts
+    few = np.linspace(-3, 3, 5)
+    np.testing.assert_allclose(calibrator.apply(few, np.full(5, 3), NAMES), overall.apply(few), rtol=1e-9)
+
+
+def test_parts_that_do_not_differ_get_about_the_same_curve() -> None:
+    rng = np.random.default_rng(3)
+    margin, label = too_sure(6000)
+    overall = fit_calibrator("platt", margin, label)
+    found = fit_segmented(overall, SEGMENT, margin, label, rng.integers(0, 3, 6000), NAMES)
+    assert max(abs(part.shift) for part in found.parts.values()) < 0.15
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inside_a_part_a_higher_margin_never_has_a_lower_probability(kind: str) -> None:
+    margin, label, codes = parts()
+    calibrator = fit_segmented(fit_calibrator(kind, margin, label), SEGMENT, margin, label, codes, NAMES)
+    rising = np.linspace(-40, 40, 10_001)
+    for part in range(4):
+        probability = calibrator.apply(rising, np.full(len(rising), part), NAMES)
+        assert (np.diff(probability) >= 0).all()
+        assert ((probability > 0) & (probability < 1)).all()
+
+
+def test_a_stored_calibrator_of_parts_is_the_same_and_finds_its_parts_by_name() -> None:
+    margin, label, codes = parts()
+    calibrator = fit_segmented(fit_calibrator("isotonic", margin, label), SEGMENT, margin, label, codes, NAMES)
+    again = calibrator_from_dict(json.loads(json.dumps(calibrator.to_dict())))
+    assert again == calibrator
+    # another table may number its levels otherwise
+    order = [2, 0, 3, 1]
+    renamed = [NAMES[at] for at in order]
+    np.testing.assert_array_equal(
+        again.apply(margin, np.argsort(order)[codes], renamed), calibrator.apply(margin, codes, NAMES)
+    )
+
+
+def test_the_recipe_decides_whether_parts_are_calibrated_and_serving_finds_them_in_the_matrix() -> None:
+    rows = training_table(6000)
+    label = rows["label"].to_numpy()
+    columns = learn_columns(rows, FEATURES)
+    fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns,
+                 complete_parameters("logistic_regression", {}), 0)  # fmt: skip
+    rehearsal = ScoringModel(FEATURES, columns, {}, fitted, UNCALIBRATED)
+    plain = learn_calibrator(rehearsal, rows, FAST)
+    assert isinstance(plain, Isotonic)
+    by_kind = FAST.model_copy(update={"segments": {"kind": Segment(feature="kind")}, "calibrate_by": "kind"})
+    served = replace(rehearsal, calibrator=learn_calibrator(rehearsal, rows, by_kind))
+    scores = served.score(rows)
+    kinds = np.array(rows["kind"].to_pylist())
+    shifts = {name: part.shift for name, part in served.calibrator.parts.items()}
+    assert set(shifts) == {"bank", "broker", "independent", "insurer"}
+    for kind, shift in shifts.items():
+        inside = kinds == kind
+        moved = shifted(plain.apply(scores.margin[inside]), shift)
+        np.testing.assert_allclose(scores.probability[inside], moved, rtol=1e-9)
+    # one row alone is served like in the whole table
+    np.testing.assert_allclose(served.score(rows.slice(7, 1)).probability, scores.probability[7:8], rtol=1e-6)

@@ -15,7 +15,6 @@ from leadscore_dagster.core.modelling.intervals import (
     interval_ends,
     paired_difference,
     period_metrics,
-    wilson,
 )
 
 
@@ -111,13 +110,6 @@ def test_the_paired_interval_sees_a_real_difference() -> None:
     noise = np.random.default_rng(3).normal(size=5000)
     for metric in ("auc_pr", "auc_roc", "top_decile_lift"):
         assert paired_difference(label, first, first + 2 * noise, metric, replicates=200).low > 0
-
-
-def test_wilson_intervals_are_the_published_ones() -> None:
-    # Newcombe 1998, table I: 81/263 and 0/20
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert np.isnan(wilson(0, 0)).all()
 
 
 def test_an_interval_survives_json_and_nan_is_none() -> None:

@@ -43,15 +43,6 @@ def relations_with_evidence(columns: Iterable[str]) -> list[str]:
     return sorted(name.removeprefix(_PREFIX).removesuffix(_KNOWN) for name in names)
 
 
-def violations_sql(relation: str, columns: Iterable[str]) -> str:
-    """SELECT of the violating rows: decision_id, decision_at, and the later instants. Zero rows pass."""
-    condition, known, event = _condition(relation, columns)
-    return (
-        f"SELECT decision_id, decision_at, {known} AS known_at, {event} AS event_at FROM training_table "
-        f"WHERE {condition}"
-    )
-
-
 def evidence_of(
     warehouse: Warehouse,
     columns: Sequence[str],

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.audit.comparison import require_unique
 from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.rates import wilson
 
 #: every finding, and its rule in a sentence
 RULES = {
@@ -123,7 +124,7 @@ def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive:
     if not before.any() or not len(lags):
         return Finding(name, True, "No decision lies before the first outcome.", 1.0, TRUNCATION, "warn")
     share_by_then = np.searchsorted(lags, first - decided[before], side="left") / len(lags)
-    low, _ = _wilson(float(reference.sum()), float(len(reference)), 1.959963984540054)
+    low, _ = wilson(float(reference.sum()), float(len(reference)))
     expected = low * float(share_by_then.sum())
     probability = float(np.exp(-expected))
     day = np.datetime_as_string(np.datetime64(int(first), "us"), unit="D")
@@ -153,7 +154,7 @@ def _outcomes_to_the_end(decided: np.ndarray, positive: np.ndarray) -> Finding:
         n, m = int(last.sum()), int(before.sum())
         hits, earlier = int(positive[last].sum()), int(positive[before].sum())
         if n and earlier and hits / n <= FADED * earlier / m:
-            low, _ = _wilson(float(earlier), float(m), 1.959963984540054)
+            low, _ = wilson(float(earlier), float(m))
             looks.append((min(1.0, len(_LAST_DAYS) * float(binom.cdf(hits, n, low))), days, hits / n, earlier / m))
     if not looks:
         return Finding(name, True, "Outcomes do not fade towards the end.", 1.0, TRUNCATION, "warn")
@@ -196,7 +197,7 @@ def _retained(rows: pa.Table, earlier: pa.Table | None) -> Finding:
         return Finding(name, True, "The earlier build had rows of one label only.", None, RETENTION)
     share = {side: k[side] / n[side] for side in n}
     difference = share[True] - share[False]
-    (low_1, high_1), (low_0, high_0) = (_wilson(k[side], n[side], _Z99) for side in (True, False))
+    (low_1, high_1), (low_0, high_0) = (wilson(k[side], n[side], _Z99) for side in (True, False))
     low = difference - float(np.hypot(share[True] - low_1, high_0 - share[False]))
     high = difference + float(np.hypot(high_1 - share[True], share[False] - low_0))
     is_off = abs(difference) >= RETENTION and not low <= 0 <= high
@@ -248,14 +249,6 @@ def _with_status(labels: pa.Table, rows: pa.Table, status: str) -> int:
 
 def _ids(table: pa.Table) -> pa.Array:
     return table["decision_id"].combine_chunks()
-
-
-def _wilson(successes: float, trials: float, z: float) -> tuple[float, float]:
-    """Wilson's (1927) score interval of a proportion."""
-    rate = successes / trials
-    centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    half = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def _require(table: pa.Table, columns: tuple[str, ...], where: str) -> None:

@@ -18,7 +18,7 @@ from leadscore_dagster.core.modelling.matrix import Columns
 
 FILE = "booster.ubj"
 #: one thread to fit: sums run in one order on every machine, and threads of a busy machine do not wait for
-#: each #: other at every tree (10,000 rows, two busy cores: 0.5 s with one thread, 4 to 11 s with two)
+#: each other at every tree (10,000 rows, two busy cores: 0.5 s with one thread, 4 to 11 s with two)
 FITTING_THREADS = 1
 #: rows are scored independently, so their number of threads changes nothing but time
 SCORING_THREADS = 2
@@ -73,9 +73,14 @@ def load_boosted(folder: Path, columns: Columns) -> BoostedModel:
 
 
 def fit_boosted(
-    matrix: np.ndarray, label: np.ndarray, columns: Columns, parameters: Mapping[str, Any], seed: int
+    matrix: np.ndarray,
+    label: np.ndarray,
+    columns: Columns,
+    parameters: Mapping[str, Any],
+    seed: int,
+    weight: np.ndarray | None = None,
 ) -> BoostedModel:
-    """Fit on matrix float32 [n, k] and labels 0/1 [n]. The number of trees is a parameter: stopping early
+    """Fit on matrix float32 [n, k], labels 0/1 [n] and weights [n]. The number of trees is a parameter: stopping early
     would need rows that are then no longer fit to judge the model."""
     import xgboost
 
@@ -89,19 +94,24 @@ def fit_boosted(
         "verbosity": 1,
     }
     try:
-        booster = xgboost.train({**settings, **fixed}, _data(matrix, columns, label), parameters["n_estimators"])
+        booster = xgboost.train(
+            {**settings, **fixed}, _data(matrix, columns, label, weight), parameters["n_estimators"]
+        )
     except xgboost.core.XGBoostError as error:
         reason = str(error).splitlines()[-1]
         raise InputError(f"XGBoost refused its parameters: {reason}", where="model.parameters.xgboost") from error
     return BoostedModel(columns, bytes(booster.save_raw("ubj")))
 
 
-def _data(matrix: np.ndarray, columns: Columns, label: np.ndarray | None = None) -> Any:
+def _data(
+    matrix: np.ndarray, columns: Columns, label: np.ndarray | None = None, weight: np.ndarray | None = None
+) -> Any:
     import xgboost
 
     return xgboost.DMatrix(
         matrix,
         label=label,
+        weight=weight,
         feature_names=list(columns.names),
         feature_types=["c" if category else "q" for category in columns.categories],
         enable_categorical=True,

@@ -19,8 +19,8 @@ from leadscore_dagster.core.modelling.intervals import (
     describe_method,
     interval_ends,
     resamples,
-    wilson,
 )
+from leadscore_dagster.core.rates import wilson
 
 #: labels 0/1 [n], margins [n], entity codes [n] or None
 ScoredRows = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]

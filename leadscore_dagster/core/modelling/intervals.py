@@ -186,13 +186,3 @@ def paired_difference(
     value = statistic(np.ones(len(label)))[0]
     method = "paired " + describe_method(codes, replicates)
     return Interval(float(value), float(low[0]), float(high[0]), len(label), int(np.sum(label)), method)
-
-
-def wilson(positives: float, n: float) -> tuple[float, float]:
-    """Wilson (1927) score interval of a rate; (NaN, NaN) for n = 0."""
-    if n <= 0:
-        return NAN, NAN
-    z, rate = 1.959963984540054, positives / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return float(np.clip(centre - half, 0, rate)), float(np.clip(centre + half, rate, 1))

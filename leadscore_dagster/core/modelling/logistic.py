@@ -105,9 +105,14 @@ def _effect(stored: dict[str, Any]) -> Effect:
 
 
 def fit_logistic(
-    matrix: np.ndarray, label: np.ndarray, columns: Columns, parameters: Mapping[str, Any], seed: int
+    matrix: np.ndarray,
+    label: np.ndarray,
+    columns: Columns,
+    parameters: Mapping[str, Any],
+    seed: int,
+    weight: np.ndarray | None = None,
 ) -> LogisticModel:
-    """Fit on matrix float32 [n, k] and labels 0/1 [n]; ridge penalty 1/(2 C) per unit of squared weight.
+    """Fit on matrix float32 [n, k], labels 0/1 [n] and weights [n]; ridge penalty 1/(2 C) per unit of squared weight.
 
     Every statistic (medians, cuts, means, deviations, levels) comes from these rows alone.
     """
@@ -125,7 +130,7 @@ def fit_logistic(
     design = np.concatenate(blocks, axis=1)
     model = LogisticRegression(C=parameters["C"], max_iter=parameters["max_iter"], tol=1e-6, random_state=seed)
     with threadpool_limits(limits=1):  # the last digits of a multi-threaded sum depend on the machine
-        model.fit(design, label)
+        model.fit(design, label, sample_weight=weight)
     weights = np.split(model.coef_[0], np.cumsum(widths)[:-1])
     effects = []
     for effect, found, position in zip(prepared, weights, range(matrix.shape[1]), strict=True):

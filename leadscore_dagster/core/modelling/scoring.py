@@ -16,9 +16,16 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.modelling.calibration import Calibrator
+from leadscore_dagster.core.modelling.calibration import (
+    Calibrator,
+    SegmentedCalibrator,
+    fit_calibrator,
+    fit_segmented,
+)
 from leadscore_dagster.core.modelling.estimators import FittedModel, checked_contributions
 from leadscore_dagster.core.modelling.matrix import Columns, to_matrix
+from leadscore_dagster.core.modelling.segments import segment_codes
+from leadscore_dagster.recipes.schema import Model
 
 
 class FoldFeatures(Protocol):
@@ -64,7 +71,26 @@ class ScoringModel:
         """Score the rows of a matrix made by ``matrix``."""
         margin = self.model.margin(matrix)
         values, bias = checked_contributions(self.model, matrix, margin) if contributions else (None, None)
-        return Scores(margin, self.calibrator.apply(margin), values, bias)
+        return Scores(margin, self._probability(matrix, margin), values, bias)
+
+    def _probability(self, matrix: np.ndarray, margin: np.ndarray) -> np.ndarray:
+        if isinstance(self.calibrator, SegmentedCalibrator):
+            return self.calibrator.apply(margin, *segment_codes(matrix, self.columns, self.calibrator.segment))
+        return self.calibrator.apply(margin)
+
+
+def learn_calibrator(rehearsal: ScoringModel, rows: pa.Table, model: Model) -> Calibrator:
+    """The recipe's calibrator, fitted on rows (with ``label``) that are later than those ``rehearsal`` was fitted on.
+
+    With ``calibrate_by`` each part of that segment is calibrated on its own, small ones drawn towards all.
+    """
+    matrix, label = rehearsal.matrix(rows), rows["label"].to_numpy()
+    margin = rehearsal.model.margin(matrix)
+    overall = fit_calibrator(model.calibration, margin, label)
+    if model.calibrate_by is None:
+        return overall
+    segment = model.segments[model.calibrate_by]
+    return fit_segmented(overall, segment, margin, label, *segment_codes(matrix, rehearsal.columns, segment))
 
 
 def learn_fold_statistics(

@@ -77,7 +77,7 @@ def score_day(
 ) -> pa.Table:
     """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``."""
     who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
-    rows = served_features(warehouse, recipe, who, _log_of_day(recipe), {"day": day})
+    rows = served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day})
     ids = table(warehouse, f"SELECT decision_id FROM {decisions} WHERE score_day = @day", {"day": day})
     scores = score_decisions(
         rows,
@@ -118,7 +118,7 @@ def score_histogram(probability: npt.NDArray[np.float64]) -> str:
 
 
 def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str, target: str) -> int:
-    rows = decisions_of_day(warehouse, recipe, name, day, day + timedelta(days=1), _log_of_day(recipe))
+    rows = decisions_of_day(warehouse, recipe, name, day, day + timedelta(days=1), log_of_day(recipe))
     rows = rows.append_column("score_day", pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
     return warehouse.write_partition(target, day.isoformat(), rows)
 
@@ -127,7 +127,7 @@ def _of_day(recipe: Recipe) -> str:
     return f"{recipe.decision_source.table}_of_day"
 
 
-def _log_of_day(recipe: Recipe) -> dict[str, Relation]:
+def log_of_day(recipe: Recipe) -> dict[str, Relation]:
     """The log as it stood that day takes the place of its quarterly partitions."""
     return {
         recipe.decision_source.table: f"SELECT * FROM {_of_day(recipe)} WHERE as_of = DATE_ADD(@day, INTERVAL 1 DAY)"

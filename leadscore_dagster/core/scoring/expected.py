@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadscore_dagster.core.modelling.intervals import wilson
+from leadscore_dagster.core.rates import wilson
 from leadscore_dagster.core.scoring.ranking import Ranking
 
 #: ``decile``, ``n`` and ``positives`` of each tenth of the test period: a table or one mapping a row
@@ -63,4 +63,4 @@ def expected_rates(gains: Gains) -> ExpectedRates:
 
 
 def _rate(positives: float, n: float) -> npt.NDArray[np.float64]:
-    return np.array([positives / n if n else np.nan, *wilson(positives, n)])
+    return np.array([positives / n, *wilson(positives, n)] if n else [np.nan] * 3)

@@ -1,7 +1,8 @@
 """The audit as one self-contained HTML page: opened from a file, sent by mail, printed.
 
-Lives here: turning plain data into that page (document), its matrix (matrix), sections, drawings, style sheet and the
-few lines of script it can do without. Does not: reaching verdicts (the other modules of audit), computing any number.
+Lives here: turning plain data into that page (document), its matrix (matrix), sections, its style and the few lines of
+script it can do without. Does not: the frame and look it shares with other pages (core/page), reaching verdicts (the
+other modules of audit), computing any number.
 """
 
 from leadscore_dagster.core.audit.page.document import audit_page

@@ -5,10 +5,7 @@ Does not belong here: the sections themselves (matrix, sections).
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,9 @@ from leadscore_dagster.core.audit.page.sections import (
     unproven,
     whole_table,
 )
-from leadscore_dagster.core.audit.page.text import counted, escaped, listed, number, section, share
 from leadscore_dagster.core.audit.verdict import Verdict, blocking
+from leadscore_dagster.core.page.document import html_document
+from leadscore_dagster.core.page.text import counted, escaped, listed, number, section, share
 
 _FOLDER = Path(__file__).parent
 
@@ -67,18 +65,7 @@ def audit_page(
         acknowledgements(acknowledged),
         _how_to_read(verdicts, summary.get("parts", {})),
     ]
-    script = _read("page.js")
-    # should an escape ever be missed: a script that is not this one does not run, and nothing is loaded
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_digest(script)}'"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n<title>{escaped(title)}</title>\n'
-        f"<style>\n{_read('page.css')}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in body if part)
-        + f"\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
-    )
+    return html_document(title, body, _FOLDER / "audit.css", _FOLDER / "audit.js")
 
 
 def _masthead(title: str, summary: Mapping[str, Any], sentences: tuple[str, list[str]]) -> str:
@@ -159,12 +146,3 @@ def _how_to_read(verdicts: Iterable[Verdict], parts: Mapping[str, Any]) -> str:
     )
     body = f'<dl class="legend">{kinds}</dl>' + (f'<dl class="legend parts">{described}</dl>' if described else "")
     return section("How to read this page", lead, body, "legend")
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-@lru_cache(maxsize=2)
-def _read(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from leadscore_dagster.core.audit.page.text import escaped, number
 from leadscore_dagster.core.audit.report import answer
 from leadscore_dagster.core.audit.verdict import CLOCK, SEVERITY, Verdict, blocking
+from leadscore_dagster.core.page.text import escaped, number
 
 #: kind of cell → symbol, word, and what it means
 KINDS = {

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadscore_dagster.core.audit.finding import Finding
-from leadscore_dagster.core.audit.page.drawing import curve, whisker
 from leadscore_dagster.core.audit.page.matrix import Pairs, chip, kind_of
-from leadscore_dagster.core.audit.page.text import counted, escaped, finite, listed, number, section, share, table
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
+from leadscore_dagster.core.page.drawing import curve, whisker
+from leadscore_dagster.core.page.text import counted, escaped, finite, listed, number, section, share, table
 
 Record = Mapping[str, Any]
 _METRICS = {"top_decile_lift": ("top-decile lift", 2), "auc_pr": ("AUC-PR", 3), "auc_roc": ("AUC-ROC", 3)}
@@ -86,7 +86,9 @@ def three_numbers_section(told: Record | None) -> str:
     )
     chosen = "; ".join(f"{escaped(which)}: {escaped(name)}" for which, name in told.get("estimators", {}).items())
     note = f'<p class="note">{basis}{method}.{f" Model, {chosen}." if chosen else ""}</p><ul>{served}</ul>'
-    return section("Three numbers", escaped(told.get("sentence", "")), table(header, rows, kind="three") + note, "cost")
+    return section(
+        "Three numbers", escaped(told.get("sentence", "")), table(header, rows, kind="three stack") + note, "cost"
+    )
 
 
 def whole_table(findings: Sequence[tuple[str, Finding]], violations: Sequence[tuple[str, int, str]]) -> str:
@@ -112,7 +114,7 @@ def whole_table(findings: Sequence[tuple[str, Finding]], violations: Sequence[tu
         for name, count, sample in violations
     ]
     header = ["", "statement", "why", "value", "threshold"]
-    body = table(header, rows, numeric=(3, 4), kind="findings") if rows else ""
+    body = table(header, rows, numeric=(3, 4), kind="findings stack") if rows else ""
     return section("The table as a whole", "Labels, folds and the recipe's own SQL audits.", body, "table")
 
 

@@ -28,7 +28,6 @@ from leadscore_dagster.core.audit.restatement.result import (
     Measured,
     caught_fresh,
     measured,
-    wilson,
 )
 from leadscore_dagster.core.audit.restatement.shape import (
     SAMPLED_FACTS,
@@ -37,6 +36,7 @@ from leadscore_dagster.core.audit.restatement.shape import (
     is_dated,
     shape_of,
 )
+from leadscore_dagster.core.rates import wilson
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
 from leadscore_dagster.recipes.contract import Column
 from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource

@@ -6,7 +6,6 @@ which their last value stands. Lives here: shares, lags, the maturity curve. Doe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.audit.restatement.association import AroundOutcome
+from leadscore_dagster.core.rates import wilson
 
 #: event: a value of a dated fact. row: the dated fact itself (its key). state: the newest state of an entity.
 #: versions: a table that states when each version held. log: rows of a log in several extracts.
@@ -30,7 +30,6 @@ MINIMUM_FACTS = 100
 IDENTIFIES = "identifies the row"
 #: reason of a column of a state
 NEW_STATE = "a value that differs in the next vintage is a new state, not a changed past"
-_Z = 1.959963984540054  # 97.5% quantile of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -115,18 +114,6 @@ class Measured:
     maturity: tuple[Maturity, ...] = ()
     wait_days: int | None = None
     observed_days: int | None = None
-
-
-def wilson(count: int, n: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927); (0, 1) where n is 0."""
-    if not n:
-        return 0.0, 1.0
-    share = count / n
-    centre = share + _Z**2 / (2 * n)
-    spread = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    scale = 1 + _Z**2 / n
-    # rounding must not push the interval past its own share
-    return min(max((centre - spread) / scale, 0.0), share), max(min((centre + spread) / scale, 1.0), share)
 
 
 def measured(

@@ -1,0 +1,133 @@
+"""What may be deleted from a home, and why each thing that is kept is kept. Pure: facts in, verdicts out.
+
+Lives here: the rules over days, model versions and runs. Does not: reading the facts, deleting (leadscore_dagster/
+pruning). Vintages, ledgers, evidence and the rows of model_versions are in no list that comes in here: nothing in this
+module can name them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from leadscore_dagster.recipes.schema import Retention
+
+Kind = Literal["day", "version", "run"]
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One day (ISO date), model version or run (its id): whether it goes, and why it does or does not."""
+
+    kind: Kind
+    name: str
+    goes: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class RunFact:
+    """What matters of one run. ``subject``: job, partition and selection, equal for two runs of the same thing;
+    ``ended_at`` None while it is in progress; ``newest_of``: partitions of assets whose newest materialization it is.
+    """
+
+    run_id: str
+    subject: Hashable
+    created_at: datetime
+    ended_at: datetime | None
+    newest_of: tuple[str, ...] = ()
+
+
+def versions_named(texts: Iterable[str]) -> set[str]:
+    """Every model version that any of the texts names."""
+    return {found for text in texts for found in VERSION.findall(text)}
+
+
+def judge_days(
+    days: Collection[date], today: date, retention: Retention, *, label_days: int, catch_up_days: int
+) -> list[Verdict]:
+    """Days of scores, oldest first.
+
+    Parameters
+    ----------
+    days : every day of which a table or a list is there.
+    label_days : days after which the outcome of a day's decision is known; until then its scores cannot be judged.
+    catch_up_days : so far back the daily schedule looks; a day deleted inside would be scored again.
+    """
+    newest = max(days, default=None)
+    verdicts = []
+    for day in sorted(days):
+        age = (today - day).days
+        if age <= retention.scores_days:
+            why, goes = f"not older than {retention.scores_days} days", False
+        elif day == newest:
+            why, goes = "the newest day there is", False
+        elif age <= label_days:
+            why, goes = "its outcomes are not all known yet", False
+        elif age <= catch_up_days:
+            why, goes = "the daily schedule would score it again", False
+        else:
+            why, goes = f"{age} days old, {retention.scores_days} are kept", True
+        verdicts.append(Verdict("day", day.isoformat(), goes, why))
+    return verdicts
+
+
+def judge_versions(
+    stored: Collection[str], references: Mapping[str, str], today: date, retention: Retention, *, training: bool
+) -> list[Verdict]:
+    """Model versions whose files are there, oldest first.
+
+    Parameters
+    ----------
+    stored : names of versions, which begin with the quarter they were trained for.
+    references : version to what refers to it: the ledger, a report, a table that is kept.
+    training : whether a run is in progress, which may be about to refer to any of them.
+    """
+    oldest = _quarters_before(today, retention.versions_quarters)
+    verdicts = []
+    for version in sorted(stored):
+        quarter = date.fromisoformat(version[:10])
+        if version in references:
+            why, goes = f"named by {references[version]}", False
+        elif quarter >= oldest:
+            why, goes = f"not older than {retention.versions_quarters} quarters", False
+        elif training:
+            why, goes = "a run is in progress", False
+        else:
+            why, goes = f"trained for {quarter}, never champion, challenger or shadow, and nothing names it", True
+        verdicts.append(Verdict("version", version, goes, why))
+    return verdicts
+
+
+def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -> list[Verdict]:
+    """Runs that Dagster remembers, oldest first."""
+    newest: dict[Hashable, RunFact] = {}
+    for run in runs:
+        known = newest.get(run.subject)
+        if known is None or (run.created_at, run.run_id) > (known.created_at, known.run_id):
+            newest[run.subject] = run
+    limit = now - timedelta(days=retention.runs_days)
+    verdicts = []
+    for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
+        if run.ended_at is None:
+            why, goes = "in progress", False
+        elif run.ended_at >= limit:
+            why, goes = f"not older than {retention.runs_days} days", False
+        elif run.newest_of:
+            why, goes = f"made what is there of {run.newest_of[0]}", False
+        elif newest[run.subject] is run:
+            why, goes = "the newest run of its job and partition", False
+        else:
+            why, goes = f"ended {run.ended_at:%Y-%m-%d}, {retention.runs_days} days are kept", True
+        verdicts.append(Verdict("run", run.run_id, goes, why))
+    return verdicts
+
+
+def _quarters_before(today: date, quarters: int) -> date:
+    """First day of the quarter that began ``quarters`` quarters before the one of ``today``."""
+    count = today.year * 4 + (today.month - 1) // 3 - quarters
+    return date(count // 4, count % 4 * 3 + 1, 1)
