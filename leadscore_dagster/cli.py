@@ -148,7 +148,6 @@ def rollback(
 
 
 @app.command()
-<<<<<<< HEAD
 def waive(
     recipe: RecipeName,
     version: Annotated[str, typer.Option(help="Version that failed the gate.")],
@@ -163,7 +162,9 @@ def waive(
     from leadscore_dagster.runs.ledger import waive as grant_waiver
 
     _finish(grant_waiver(_home(home), recipe, version, gate, until, why, by), as_json)
-=======
+
+
+@app.command()
 def prune(
     recipe: RecipeName,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
@@ -174,7 +175,6 @@ def prune(
     from leadscore_dagster.runs.retention import prune_recipe
 
     _finish(prune_recipe(_home(home), recipe, dry_run), as_json)
->>>>>>> main
 
 
 @app.command()

@@ -91,14 +91,14 @@ def test_the_manifest_says_what_the_model_came_from(candidate: Candidate, tmp_pa
     assert [feature["name"] for feature in manifest["features"]][-1] == "tenure_above_median"
     assert manifest["levels"]["kind"] == ["bank", "broker", "independent", "insurer"]
     assert manifest["fold_statistics"] == dict(candidate.model.statistics)
-    assert manifest["parameters"] == dict(candidate.parameters)
+    assert manifest["contender"] == candidate.contender.to_dict()
     assert {period["name"] for period in manifest["periods"]} == {"development", "calibration", "test"}
 
 
 def test_every_changed_missing_or_added_file_is_refused(candidate: Candidate, tmp_path: Path) -> None:
     version = save(tmp_path, candidate)
     names = sorted(path.name for path in (tmp_path / version).iterdir())
-    assert len(names) == 3
+    assert len(names) == 5
     for name in names:
         path = tmp_path / version / name
         content = path.read_bytes()

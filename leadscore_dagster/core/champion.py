@@ -21,13 +21,8 @@ from leadscore_dagster.core.warehouse.protocol import table as read_table
 
 LEDGER = "champion_ledger"
 VERSIONS = "model_versions"
-<<<<<<< HEAD
-#: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it passed them
-#: and scores beside the champion before anything is decided.
-=======
 #: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it scores
 #: beside the champion for some days first.
->>>>>>> main
 Action = Literal["promote", "rollback", "refuse", "keep", "shadow"]
 _CROWNING = ("promote", "rollback")
 _INSTANT = pa.timestamp("us", tz="UTC")

@@ -35,11 +35,8 @@ from leadscore_dagster.core.gates import (
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.modelling.training_rows import rows_of
-<<<<<<< HEAD
-from leadscore_dagster.core.waivers import waived, waivers_of
-=======
 from leadscore_dagster.core.shadow import instead_of_promotion
->>>>>>> main
+from leadscore_dagster.core.waivers import waived, waivers_of
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe
 
@@ -139,14 +136,9 @@ def rule(
             action=action,
             effective_from=instant,
             recorded_at=recorded_at,
-<<<<<<< HEAD
-            why=comparison.why,
-            gates_json=to_json([*results, comparison]),
-            waiver=_waiver_text(warehouse, version, recorded_at.date()),
-=======
             why=why,
             gates_json=to_json(verdicts),
->>>>>>> main
+            waiver=_waiver_text(warehouse, version, recorded_at.date()),
         ),
     )
     holder = version if action == "promote" or champion is None else champion.version

@@ -4,6 +4,7 @@
                        booster.ubj | logistic_regression.json | …  what its estimator writes; an ensemble: folders
                        test_scores.parquet                         the test rows as judged
                        splits.parquet                              every row's period and side of each fold
+                       evidence.json                               what a report shows beyond the metrics
 
 A version's id is ``<as_of>-<first 12 hex digits of the manifest's sha256>``: the id proves the manifest, the
 manifest proves the files. No wall clock: the same content has the same id. What does not belong here: who is
@@ -43,6 +44,7 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 TEST_SCORES = "test_scores.parquet"
 SPLITS = "splits.parquet"
+EVIDENCE = "evidence.json"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "pyarrow")
 
@@ -74,6 +76,7 @@ def save_version(
         candidate.model.model.save(temporary)
         pq.write_table(candidate.predictions.combine_chunks(), temporary / TEST_SCORES)
         pq.write_table(candidate.splits.combine_chunks(), temporary / SPLITS)
+        (temporary / EVIDENCE).write_text(json.dumps(candidate.judgement.evidence, allow_nan=False), encoding="utf-8")
         manifest = _manifest(candidate, recipe, as_of, dict(vintages), code_version)
         manifest["files"] = {name: _digest((temporary / name).read_bytes()) for name in _files(temporary)}
         content = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
@@ -154,10 +157,23 @@ def load_test_scores(folder: Path, version: str) -> pa.Table:
     return pq.read_table(folder / version / TEST_SCORES)
 
 
+def load_splits(folder: Path, version: str) -> pa.Table:
+    """Every row a version was made from: decision_id, its period (null: purged) and its side of each fold."""
+    read_manifest(folder, version)
+    return pq.read_table(folder / version / SPLITS)
+
+
+def load_evidence(folder: Path, version: str) -> dict[str, Any]:
+    """What a report shows of a version beyond its metrics, see `candidate_evidence`."""
+    read_manifest(folder, version)
+    evidence: dict[str, Any] = json.loads((folder / version / EVIDENCE).read_text(encoding="utf-8"))
+    return evidence
+
+
 def _manifest(
     candidate: Candidate, recipe: str, as_of: date, vintages: dict[str, str], code_version: str
 ) -> dict[str, Any]:
-    model = candidate.model
+    model, judgement = candidate.model, candidate.judgement
     return {
         "format": FORMAT,
         "recipe": recipe,
@@ -180,7 +196,12 @@ def _manifest(
             for r in candidate.compared
         },
         "failed": dict(candidate.failed),
-        "searched": dict(candidate.searched),
+        # neither the seconds a search took nor whether it was remembered: they differ between equal runs
+        "searched": {
+            estimator: {name: getattr(found, name) for name in ("parameters", "value", "trials", "cut_short")}
+            for estimator, found in candidate.searched.items()
+        },
+        "served": dict(judgement.served),
         "periods": [asdict(period) for period in candidate.periods],
         "purged": candidate.purged,
         "same_entity": candidate.same_entity,
@@ -189,10 +210,10 @@ def _manifest(
         "fold_statistics": dict(sorted(model.statistics.items())),
         "calibrator": model.calibrator.to_dict(),
         "metrics": metrics_to_dict(candidate.metrics),
-        "baseline_metrics": metrics_to_dict(candidate.baseline_metrics),
-        "extra_metrics": metrics_to_dict(candidate.extra_metrics),
-        "importances": dict(candidate.importances),
-        "gains": [asdict(decile) for decile in candidate.gains],
+        "baseline_metrics": metrics_to_dict(judgement.baseline_metrics),
+        "extra_metrics": metrics_to_dict(judgement.extra_metrics),
+        "importances": dict(judgement.importances),
+        "gains": [asdict(decile) for decile in judgement.gains],
     }
 
 

@@ -7,30 +7,30 @@ gates (core/gates), files (core/registry).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.modelling.calibration import UNCALIBRATED, fit_calibrator
+from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
 from leadscore_dagster.core.modelling.choice import Progress, Selection, select
 from leadscore_dagster.core.modelling.contenders import Contender, fit_contender
 from leadscore_dagster.core.modelling.estimators import complete_parameters
-from leadscore_dagster.core.modelling.evaluation import Decile, gains_table, importances, train_test_gap
-from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.modelling.judging import NOTHING_KNOWN, Judgement, Known, judge
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.periods import TimeSplit
 from leadscore_dagster.core.modelling.scoring import (
     FoldFeatures,
     ScoringModel,
+    learn_calibrator,
     learn_fold_statistics,
     with_fold_features,
 )
+from leadscore_dagster.core.modelling.search import SearchResult
 from leadscore_dagster.core.modelling.selection import CrossValidated
-from leadscore_dagster.core.modelling.shuffled import shuffled_label_auc
 from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few, split_rows
 from leadscore_dagster.recipes.schema import Estimator, Model
 
@@ -59,11 +59,10 @@ class Candidate:
 
     Attributes
     ----------
-    metrics : every metric a gate may name; on the test period unless its name says otherwise.
-    baseline_metrics : the same test rows scored by logistic regression with its default or given parameters.
-    extra_metrics : for the report only (Brier, AUC-PR on the training rows).
-    importances : feature to mean |contribution| on the test period, in log-odds, largest first.
-    predictions : test rows: decision_id, the entity, label, margin, probability; in time order.
+    failed : contender to the reason it could not be fitted.
+    searched : estimator to its search for parameters.
+    purged, same_entity : rows left out between the periods, by the label window and by the recipe's groups.
+    judgement : how it did on the test period.
     splits : every row: decision_id, its ``period`` (null: purged), and for each fold ``fold_1`` … whether it was
         trained on or validated there (null: neither).
     """
@@ -74,18 +73,23 @@ class Candidate:
     why_chosen: str
     compared: tuple[CrossValidated, ...]
     failed: Mapping[str, str]
-    searched: Mapping[str, Mapping[str, Any]]
+    searched: Mapping[str, SearchResult]
     periods: tuple[Period, ...]
     purged: int
     same_entity: int
     window_days: int
-    metrics: Mapping[str, Interval]
-    baseline_metrics: Mapping[str, Interval]
-    extra_metrics: Mapping[str, Interval]
-    gains: tuple[Decile, ...]
-    importances: Mapping[str, float]
-    predictions: pa.Table
+    judgement: Judgement
     splits: pa.Table
+
+    @property
+    def metrics(self) -> Mapping[str, Interval]:
+        """Every metric a gate may name; on the test period unless its name says otherwise."""
+        return self.judgement.metrics
+
+    @property
+    def predictions(self) -> pa.Table:
+        """Test rows: decision_id, the entity, label, margin, probability; in time order."""
+        return self.judgement.predictions
 
     @property
     def estimator(self) -> str:
@@ -101,6 +105,7 @@ def train_candidate(
     fold_features: FoldFeatures | None = None,
     progress: Progress | None = None,
     searches: Path | None = None,
+    known: Known = NOTHING_KNOWN,
 ) -> Candidate:
     """Train, calibrate and judge a candidate on a training table (rows in any order).
 
@@ -111,6 +116,7 @@ def train_candidate(
     window_days : length of the label window, for purging.
     entity : column whose values are drawn together in the bootstrap.
     searches : folder in which searches for parameters are remembered; None: this one is forgotten.
+    known : the champion, to be compared with; it changes nothing about the candidate.
 
     Raises
     ------
@@ -126,9 +132,35 @@ def train_candidate(
     say(f"fitting {chosen.name}, calibrating, and fitting again with the calibration period")
     final = fit_scoring_model(development, calibration, features, chosen.contender, model, fold_features)
     say(f"judging on {test.num_rows:,} rows of the test period")
-    tables = (development, calibration, test)
-    splits = _splits(rows, split, selection)
-    return _judge(final, selection, split, splits, tables, model, window_days, entity, say)
+    baseline = _baseline(final, selection, development, calibration, model)
+    judgement = judge(
+        final, baseline, selection, development, calibration, test, model, window_days, entity, known, say
+    )
+    return Candidate(
+        model=final,
+        entity=entity,
+        contender=chosen.contender,
+        why_chosen=selection.why,
+        compared=selection.compared,
+        failed=selection.failed,
+        searched=selection.searched,
+        periods=(_period("development", development), _period("calibration", calibration), _period("test", test)),
+        purged=split.purged,
+        same_entity=split.same_entity,
+        window_days=window_days,
+        judgement=judgement,
+        splits=_splits(rows, split, selection),
+    )
+
+
+def _baseline(
+    final: ScoringModel, selection: Selection, development: pa.Table, calibration: pa.Table, model: Model
+) -> ScoringModel:
+    """Logistic regression with the recipe's or default parameters, made like the candidate."""
+    if selection.chosen.name == BASELINE:
+        return final
+    plain = Contender(BASELINE, complete_parameters(BASELINE, model.parameters.get(BASELINE, {})))
+    return fit_scoring_model(development, calibration, final.features, plain, model, final.fold_features)
 
 
 def fit_scoring_model(
@@ -146,8 +178,7 @@ def fit_scoring_model(
     than it must be. The test period judges exactly this pair.
     """
     rehearsal = _fit(development, features, contender, model, fold_features)
-    margin = rehearsal.score(calibration).margin
-    calibrator = fit_calibrator(model.calibration, margin, calibration["label"].to_numpy())
+    calibrator = learn_calibrator(rehearsal, calibration, model)
     both = pa.concat_tables([development, calibration])
     return replace(_fit(both, features, contender, model, fold_features), calibrator=calibrator)
 
@@ -165,69 +196,6 @@ def _fit(
     columns = learn_columns(training, features)
     fitted = fit_contender(contender, to_matrix(training, columns), rows["label"].to_numpy(), columns, model)
     return ScoringModel(tuple(features), columns, statistics, fitted, UNCALIBRATED, fold_features)
-
-
-def _judge(
-    final: ScoringModel,
-    selection: Selection,
-    split: TimeSplit,
-    splits: pa.Table,
-    tables: tuple[pa.Table, pa.Table, pa.Table],
-    model: Model,
-    window_days: int,
-    entity: str,
-    say: Progress,
-) -> Candidate:
-    """Score the test period once and measure."""
-    development, calibration, test = tables
-    chosen = selection.chosen
-    constant = float(calibration["label"].to_numpy().mean())
-    scores = final.score(test, contributions=True)
-    assert scores.contributions is not None
-    label = test["label"].to_numpy()
-    codes = entity_codes(test[entity])
-    replicates, seed = model.bootstrap_replicates, model.seed
-    measured = period_metrics(label, scores.margin, scores.probability, constant, codes, replicates, seed)
-    brier = measured.pop("brier")
-    training_label = development["label"].to_numpy()
-    gap, training_auc_pr = train_test_gap(
-        (training_label, final.score(development).margin, entity_codes(development[entity])),
-        (label, scores.margin, codes),
-        replicates,
-        seed,
-    )
-    measured["train_test_gap"] = gap
-    measured["cross_validation_auc_pr"] = chosen.auc_pr
-    measured["shuffled_label_auc"] = shuffled_label_auc(chosen.contender, selection.folds, training_label, model, say)
-    baseline = measured
-    if chosen.name != BASELINE:
-        plain = Contender(BASELINE, complete_parameters(BASELINE, model.parameters.get(BASELINE, {})))
-        simple = fit_scoring_model(development, calibration, final.features, plain, model, final.fold_features).score(
-            test
-        )
-        baseline = period_metrics(label, simple.margin, simple.probability, constant, codes, replicates, seed)
-    return Candidate(
-        model=final,
-        entity=entity,
-        contender=chosen.contender,
-        why_chosen=selection.why,
-        compared=selection.compared,
-        failed=selection.failed,
-        searched={estimator: asdict(result) for estimator, result in selection.searched.items()},
-        periods=tuple(map(_period, ("development", "calibration", "test"), tables)),
-        purged=split.purged,
-        same_entity=split.same_entity,
-        window_days=window_days,
-        metrics=measured,
-        baseline_metrics=baseline,
-        extra_metrics={"brier": brier, "training_auc_pr": training_auc_pr},
-        gains=gains_table(label, scores.margin),
-        importances=importances(final.columns.names, scores.contributions),
-        predictions=test.select(list(dict.fromkeys(["decision_id", entity, "label"])))
-        .append_column("margin", pa.array(scores.margin))
-        .append_column("probability", pa.array(scores.probability)),
-        splits=splits,
-    )
 
 
 def _splits(rows: pa.Table, split: TimeSplit, selection: Selection) -> pa.Table:

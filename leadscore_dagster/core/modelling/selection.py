@@ -27,8 +27,6 @@ from leadscore_dagster.recipes.schema import Model
 
 #: a fold with fewer positives on either side says nothing about a contender
 MINIMUM_FOLD_POSITIVES = 5
-#: a member that adds less than this to the ensemble's log-odds is left out of it
-LEAST_WEIGHT = 1e-3
 COMPARED = ("auc_pr", "precision_at_10pct", "ece")
 
 
@@ -198,7 +196,7 @@ def combine(
     # per fold, float64 [validation rows, members]
     margins = [np.column_stack([member.folds[at].margin for member in members]) for at in range(len(folds))]
     weights, bias = learn_weights(np.concatenate(margins), np.concatenate(labels))
-    kept = [at for at, weight in enumerate(weights) if weight > LEAST_WEIGHT]
+    kept = [at for at, weight in enumerate(weights) if weight > 0]
     if len(kept) < 2:
         return None
     contender = Contender(
