@@ -13,6 +13,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from leadscore_dagster.alerts.definitions import ALERT_JOBS
+from leadscore_dagster.standing import RECIPE_TAG
 from leadscore_dagster_tests.deploy import postgres
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +60,23 @@ def test_the_two_instances_differ_in_their_storage_alone() -> None:
     assert set(one.pop("storage")) == {"sqlite"}
     assert set(many.pop("storage")) == {"postgres"}
     assert one == many
-    assert one["concurrency"]["runs"]["max_concurrent_runs"] == 2
+    runs = one["concurrency"]["runs"]
+    assert runs["tag_concurrency_limits"] == [{"key": RECIPE_TAG, "limit": 2}]
+    assert runs["max_concurrent_runs"] == 3  # one place is left for the delivery of alerts
+
+
+def test_dagster_takes_the_limits_and_alerts_carry_no_recipes_tag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_DAGSTER_STORAGE", str(tmp_path))
+    with dg.DagsterInstance.from_config(str(ROOT)) as instance:
+        limits = instance.get_concurrency_config().run_queue_config
+    assert limits is not None
+    assert (limits.max_concurrent_runs, [dict(limit) for limit in limits.tag_concurrency_limits]) == (
+        3,
+        [{"key": RECIPE_TAG, "limit": 2}],
+    )
+    assert all(RECIPE_TAG not in job.tags for job in ALERT_JOBS)
 
 
 def test_no_file_of_a_deployment_holds_a_secret() -> None:

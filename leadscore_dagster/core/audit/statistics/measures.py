@@ -15,9 +15,8 @@ import numpy as np
 
 from leadscore_dagster.core.audit.statistics.blocks import pair_weights
 from leadscore_dagster.core.audit.statistics.caps import NORMAL, strength_error
-
-#: added to every bin of either outcome, in rows: a bin nobody of one outcome fell into is rare, not impossible
-SMOOTHING = 0.25
+from leadscore_dagster.core.information import SMOOTHING, information_value
+from leadscore_dagster.core.rates import wilson
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,9 @@ def strength(counts: np.ndarray) -> Strength:
     size, weight = _sizes(total)
     if not weight.any():
         return Strength(0.0, float("inf"), ratio, used)
-    shares, effective = _shares(counts[filled], size)
-    ratio[filled] = np.log(shares[:, 0] / shares[:, 1])
-    bias = (used - 1) * float((1 / effective).sum())
-    iv = float(((shares[:, 0] - shares[:, 1]) * ratio[filled]).sum()) - bias
+    rows, effective = _effective_rows(counts, size)
+    found, expected, ratio = information_value(rows, filled)
+    iv, bias = float(found), float(expected)
     variance = float((counts * influence(counts, ratio) ** 2).sum())
     # near zero the root of an estimate does not follow the delta method: its error is that of the bias it was rid of
     size_of_it = max(iv, bias, 1e-9)
@@ -125,12 +123,10 @@ def _sizes(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.divide(weight[:, None], total, out=np.zeros(total.shape), where=known), weight
 
 
-def _shares(counts: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed shares of the bins among positives and among negatives [k, 2], and effective rows of either [2]."""
-    total = counts.sum(axis=0)
-    effective = 1 / (size**2 * total).sum(axis=0)
-    smooth = ((counts * size).sum(axis=1) * effective + SMOOTHING) / (effective + SMOOTHING * len(counts))
-    return smooth[:, ::-1], effective[::-1]
+def _effective_rows(counts: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Effective rows (Kish) of the bins, negatives and positives [k, 2], and in all, positives first [2]."""
+    effective = 1 / (size**2 * counts.sum(axis=0)).sum(axis=0)
+    return (counts * size).sum(axis=1) * effective, effective[::-1]
 
 
 def auc(counts: np.ndarray) -> Auc:
@@ -170,11 +166,8 @@ def lift(counts: np.ndarray, z: float) -> tuple[float, float]:
     taken, hits, chance = ((part * each[order]).sum() for each in (rows, found, expected))
     if not chance or not taken:
         return float("nan"), 0.0
-    rate = min(hits / taken, 1.0)
-    centre = rate + z * z / (2 * taken)
-    half = z * np.sqrt(rate * (1 - rate) / taken + z * z / (4 * taken * taken))
-    low = (centre - half) / (1 + z * z / taken)
-    return float(hits / chance), float(max(low, 0.0) * taken / chance)
+    low, _ = wilson(min(hits, taken), taken, z)
+    return float(hits / chance), float(low * taken / chance)
 
 
 def flat(counts: np.ndarray) -> np.ndarray:
