@@ -165,6 +165,20 @@ def waive(
 
 
 @app.command()
+def stress(
+    recipe: RecipeName,
+    scenario: Annotated[list[str] | None, typer.Option(help="Only this scenario. Repeat for several.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the copies, to look into them.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Try a copy of the home under load, damage and kills; exit code 2 when one scenario did not go as it must."""
+    from leadscore_dagster.runs.stress.run import stress_recipe
+
+    _finish(stress_recipe(_home(home), recipe, scenario or [], keep, _progress), as_json)
+
+
+@app.command()
 def prune(
     recipe: RecipeName,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,

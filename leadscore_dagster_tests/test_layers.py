@@ -28,7 +28,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("errors", "information", "market", "page", "rates"),
     ("stability", "warehouse"),
     ("evidence", "sources", "timetable"),
-    ("arrivals", "champion", "decisions", "features", "retention", "staleness"),
+    ("arrivals", "champion", "decisions", "features", "retention", "staleness", "stress"),
     ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
     ("consequence", "training_audit"),

@@ -73,6 +73,7 @@ def _scores(recipe: Recipe, decisions: str, target: str, who: str) -> dg.AssetsD
                     "dagster/row_count": table.num_rows,
                     "model_version": champion.version,
                     "distribution": scoring.score_histogram(table["score"].to_numpy()),
+                    **scoring.base_rate_of(table),
                 }
             ),
             data_version=dg.DataVersion(warehouse.digest(target, day.isoformat())),

@@ -1,9 +1,12 @@
 """The interval of a counted rate. One formula for labels, audits, deciles and gates.
 
-Lives here: Wilson's score interval. Does not: intervals of anything that is not a count out of n (modelling/intervals).
+Lives here: Wilson's score interval, the normal quantile. Does not: intervals of anything that is not a count out of n
+(modelling/intervals).
 """
 
 from __future__ import annotations
+
+from statistics import NormalDist
 
 import numpy as np
 
@@ -33,3 +36,8 @@ def wilson(positives: float, n: float, z: float = Z95) -> tuple[float, float]:
     """Score interval (low, high) of one rate, see `wilson_intervals`."""
     low, high = wilson_intervals(np.array(positives), np.array(n), z)
     return float(low), float(high)
+
+
+def normal_quantile(tail: float) -> float:
+    """The z with ``tail`` of the standard normal distribution above it."""
+    return -NormalDist().inv_cdf(tail)

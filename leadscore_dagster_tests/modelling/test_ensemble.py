@@ -26,6 +26,7 @@ from leadscore_dagster.core.modelling.estimators import (
 )
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.metrics import auc_roc
+from leadscore_dagster.core.modelling.preparation import Preparation, fit_prepared
 from leadscore_dagster_tests.modelling.simulated import FEATURES, training_table
 
 TABLE = training_table(2500)
@@ -138,6 +139,17 @@ def test_an_ensemble_read_from_its_files_scores_alike_bit_for_bit(tmp_path: Path
     values, bias = loaded.contributions(MATRIX)
     np.testing.assert_array_equal(values, ENSEMBLE.contributions(MATRIX)[0])
     assert bias == ENSEMBLE.contributions(MATRIX)[1]
+
+
+def test_members_keep_their_preparation(tmp_path: Path) -> None:
+    parameters = complete_parameters("lightgbm", {"n_estimators": 5})
+    prepared = fit_prepared("lightgbm", MATRIX, LABEL, COLUMNS, parameters, Preparation(imbalance="smote"), seed=1)
+    together = EnsembleModel((MEMBERS[0], prepared), (0.5, 0.5), 0.0)
+    together.save(tmp_path)
+    assert (tmp_path / "member_1_lightgbm" / "preparation.json").is_file()
+    loaded = load_ensemble(tmp_path, COLUMNS)
+    np.testing.assert_array_equal(loaded.margin(MATRIX), together.margin(MATRIX))
+    checked_contributions(loaded, MATRIX, loaded.margin(MATRIX))
 
 
 @pytest.mark.parametrize(

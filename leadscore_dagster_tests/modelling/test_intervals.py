@@ -64,9 +64,9 @@ def test_rows_of_one_entity_are_drawn_together() -> None:
     ten_times = np.repeat(np.arange(1000), 10)
     codes = entity_codes(ten_times)
     assert codes is not None
-    naive = measure(label[ten_times], margin[ten_times])["auc_roc"]
-    honest = measure(label[ten_times], margin[ten_times], codes)["auc_roc"]
-    single = measure(label, margin)["auc_roc"]
+    naive = measure(label[ten_times], margin[ten_times], replicates=1000)["auc_roc"]
+    honest = measure(label[ten_times], margin[ten_times], codes, 1000)["auc_roc"]
+    single = measure(label, margin, replicates=1000)["auc_roc"]
     assert honest.high - honest.low > 2 * (naive.high - naive.low)
     assert honest.high - honest.low == pytest.approx(single.high - single.low, rel=0.25)
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from leadscore_dagster.core.modelling import metrics
+from leadscore_dagster.core.modelling.calibration_error import calibration_error
 from leadscore_dagster.core.modelling.intervals import (
+    CALIBRATION_METHOD,
     MINIMUM_UNITS,
     NAN,
     Interval,
@@ -20,8 +22,10 @@ from leadscore_dagster.core.modelling.intervals import (
     interval_ends,
     resamples,
 )
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.rates import normal_quantile, wilson
 
+#: smaller segments are pooled: a calibration error of few rows is all noise
+MINIMUM_SEGMENT_ROWS = 300
 #: labels 0/1 [n], margins [n], entity codes [n] or None
 ScoredRows = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 
@@ -60,6 +64,34 @@ def importances(names: Sequence[str], contributions: np.ndarray) -> dict[str, fl
     sizes = np.abs(contributions).mean(axis=0, dtype=np.float64) if len(contributions) else np.zeros(len(names))
     ranked = sorted(zip(names, sizes, strict=True), key=lambda pair: (-pair[1], pair[0]))
     return {name: float(size) for name, size in ranked}
+
+
+def segment_calibration_error(
+    label: np.ndarray, probability: np.ndarray, segment: np.ndarray, codes: np.ndarray | None = None
+) -> Interval:
+    """Calibration error of the worst segment, [n] names in ``segment``; NaN without rows.
+
+    Segments of fewer than `MINIMUM_SEGMENT_ROWS` rows are judged together. The high end is the highest of the segments'
+    own: it lies below the worst one's true error at most as often as that one's own does. The low end is the highest
+    low end at a level shared out among the segments (Bonferroni), for the worst of several looks worse than it is.
+    """
+    label, segment = np.asarray(label), np.asarray(segment)
+    _, numbers, sizes = np.unique(segment, return_inverse=True, return_counts=True)
+    numbers = np.where(sizes[numbers] < MINIMUM_SEGMENT_ROWS, -1, numbers)
+    parts = [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
+    if not parts:
+        return Interval(NAN, NAN, NAN, 0, 0, CALIBRATION_METHOD)
+    strict = normal_quantile(0.025 / len(parts))
+    found = []
+    for rows in parts:
+        given = (label[rows], probability[rows], None if codes is None else codes[rows])
+        value, _, high = calibration_error(*given)
+        found.append((value, calibration_error(*given, z=strict)[1], high))
+    values, lows, highs = np.array(found).T
+    worst = parts[int(np.argmax(values))]
+    method = f"worst of {len(parts)} segments, {CALIBRATION_METHOD}"
+    ends = (float(values.max()), float(lows.max()), float(highs.max()))
+    return Interval(*ends, len(worst), int(label[worst].sum()), method)
 
 
 def train_test_gap(training: ScoredRows, test: ScoredRows, replicates: int, seed: int) -> tuple[Interval, Interval]:

@@ -14,12 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.modelling import metrics
+from leadscore_dagster.core.modelling.calibration_error import calibration_error
 
 #: with fewer independent units a bootstrap interval is too narrow to be believed; its ends are NaN, so gates
 #: refuse
 MINIMUM_UNITS = 10
 TAILS = (0.025, 0.975)
+#: 65,536 times the probability that a Poisson(1) number is at most 0, 1, … 7: a 16-bit number counts the borders it
+#: has passed
+POISSON_BORDERS = np.round(65_536 * np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7]))).astype(np.uint16)
 NAN = float("nan")
+CALIBRATION_METHOD = "debiased over 10 bins of equal mass, normal approximation"
 CURVE_METRICS: dict[str, Callable[[metrics.Curve], float]] = {
     "auc_roc": metrics.auc_roc_of,
     "auc_pr": metrics.auc_pr_of,
@@ -72,16 +77,20 @@ def entity_codes(entity: pa.ChunkedArray | pa.Array | np.ndarray | None) -> np.n
 
 
 def resamples(rows: int, codes: np.ndarray | None, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """Bootstrap weights float64 [rows], one array a replicate: how often each row is drawn (Efron 1979).
+    """Bootstrap weights float64 [rows], one array a replicate: how often each row is drawn.
 
-    Whole entities are drawn when ``codes`` repeat: rows of one person are not independent. One replicate is
-    in memory at a time.
+    Every unit is drawn a Poisson(1) number of times on its own (Hanley & MacGibbon 2006): for ratios as good as n draws
+    from n (Efron 1979) and three times as fast. Whole entities are drawn when ``codes`` repeat: rows of one person are
+    not independent. One replicate is in memory at a time.
     """
     generator = np.random.default_rng(seed)
-    units = rows if codes is None else int(codes.max()) + 1
+    units = rows if codes is None else int(codes.max(initial=-1)) + 1
     for _ in range(replicates):
-        drawn = np.bincount(generator.integers(0, units, units), minlength=units).astype(np.float64)
-        yield drawn if codes is None else drawn[codes]
+        uniform = np.frombuffer(generator.bytes(2 * units), dtype="<u2")
+        drawn = np.zeros(units, dtype=np.uint8)
+        for border in POISSON_BORDERS:
+            drawn += uniform >= border
+        yield (drawn if codes is None else drawn[codes]).astype(np.float64)
 
 
 def bootstrap(
@@ -134,25 +143,26 @@ def period_metrics(
     """All metrics of one scored period with intervals, in one pass over the replicates.
 
     Ranking metrics use ``margin`` (calibration makes ties), ``ece``, ``brier`` and ``brier_skill`` the
-    probability. ``constant_rate`` is the constant of `metrics.brier_skill`.
+    probability. ``constant_rate`` is the constant of `metrics.brier_skill`. ``ece`` is freed from its bias, see
+    `calibration_error`.
     """
+    # rows in the order of their score are weighted and cumulated as they lie in memory
+    order = np.argsort(-np.asarray(margin, dtype=np.float64), kind="stable")
+    label, margin, probability = label[order], margin[order], probability[order]
+    codes = None if codes is None else codes[order]
     ranking = metrics.rank(label, margin)
-    error = probability - label
-    bins = metrics.equal_mass_bins(probability)
-    squared, constant = error**2, (constant_rate - label) ** 2
+    squared, constant = (probability - label) ** 2, (constant_rate - label) ** 2
 
     def statistic(weight: np.ndarray) -> np.ndarray:
         points = metrics.curve(ranking, weight)
-        # sums of products, not BLAS: its threads add in an order of their own and wait for each other
-        total, missed = weight.sum(), (weight * constant).sum()
-        squares = (weight * squared).sum()
+        total = float(points.rows[-1])
+        squares, missed = _weighted(weight, squared), _weighted(weight, constant)
         values = [measure(points) for measure in CURVE_METRICS.values()]
-        values.append(metrics.expected_calibration_error(error, bins, weight))
         values.append(squares / total if total else NAN)
         values.append(1 - squares / missed if missed > 0 else NAN)
         return np.array(values)
 
-    names = [*CURVE_METRICS, "ece", "brier", "brier_skill"]
+    names = [*CURVE_METRICS, "brier", "brier_skill"]
     points = statistic(np.ones(len(label)))
     low, high = bootstrap(statistic, len(label), codes, replicates, seed, np.isin(names, AUC_PR_METRICS))
     n, positives, method = len(label), int(label.sum()), describe_method(codes, replicates)
@@ -160,7 +170,19 @@ def period_metrics(
         name: Interval(float(points[at]), float(low[at]), float(high[at]), n, positives, method)
         for at, name in enumerate(names)
     }
-    return {"test_positives": Interval(positives, positives, positives, n, positives, "count"), **measured}
+    counted = Interval(positives, positives, positives, n, positives, "count")
+    return {"test_positives": counted, **measured, "ece": expected_calibration_error(label, probability, codes)}
+
+
+def expected_calibration_error(label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None) -> Interval:
+    """Calibration error of labels [n] and probabilities [n], freed from bias, see `calibration_error`."""
+    ends = calibration_error(label, probability, codes)
+    return Interval(*ends, len(label), int(label.sum()), CALIBRATION_METHOD)
+
+
+def _weighted(weight: np.ndarray, values: np.ndarray) -> float:
+    """Sum of products, not by BLAS: its threads add in an order of their own and wait for each other."""
+    return float(np.einsum("i,i->", weight, values))
 
 
 def paired_difference(

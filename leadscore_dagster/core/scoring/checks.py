@@ -12,6 +12,10 @@ SCORE_CHECKS = {
     "scores_in_range": "Every score is a probability, every percentile lies between 0 and 100.",
     "scores_spread": "The scores tell leads apart: no single score holds more than half of them.",
 }
+#: of recipes with model.base_rate
+BASE_RATE_CHECK = {
+    "base_rate": "Matured outcomes do not speak against serving probabilities; otherwise only ranks are served.",
+}
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class ScoreCheck:
     severity: str = "error"
 
 
-def score_checks(warehouse: Warehouse, scores: str, decisions: str, day: date) -> list[ScoreCheck]:
-    """Judge the day's partition of ``scores`` against the day's ``decisions``."""
+def score_checks(
+    warehouse: Warehouse, scores: str, decisions: str, day: date, base_rate: bool = False
+) -> list[ScoreCheck]:
+    """Judge the day's partition of ``scores`` against the day's ``decisions``; ``base_rate``: its columns are there."""
     return [
         _everyone_once(warehouse, scores, decisions, day),
-        _in_range(warehouse, scores, day),
+        _in_range(warehouse, scores, day, base_rate),
         _spread(warehouse, scores, day),
+        *([_base_rate(warehouse, scores, day)] if base_rate else []),
     ]
 
 
@@ -53,11 +60,12 @@ def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date)
     return ScoreCheck("everyone_once", wrong == 0, float(wrong), 0.0, why)
 
 
-def _in_range(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
+def _in_range(warehouse: Warehouse, scores: str, day: date, base_rate: bool) -> ScoreCheck:
+    unscored = "OR (score IS NULL AND base_rate_verdict = 'rank_only')" if base_rate else ""
     sql = f"""
         SELECT COUNT(*) AS wrong FROM {scores}
         WHERE score_day = @day
-          AND NOT COALESCE(score BETWEEN 0 AND 1 AND percentile BETWEEN 0 AND 100, FALSE)
+          AND NOT COALESCE((score BETWEEN 0 AND 1 {unscored}) AND percentile BETWEEN 0 AND 100, FALSE)
     """
     wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
     why = "All scores are probabilities." if wrong == 0 else f"{wrong:,} rows hold an impossible score or percentile."
@@ -73,3 +81,20 @@ def _spread(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
     share = float(table(warehouse, sql, {"day": day})["share"][0].as_py())
     why = f"The most frequent score holds {share:.1%} of the leads."
     return ScoreCheck("scores_spread", share <= 0.5, share, 0.5, why, severity="warn")
+
+
+def _base_rate(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
+    sql = f"""
+        SELECT MAX(base_rate_verdict) AS verdict, MAX(base_rate_offset) AS shift, MAX(base_rate_why) AS why
+        FROM {scores} WHERE score_day = @day
+    """
+    found = table(warehouse, sql, {"day": day}).to_pylist()[0]
+    if found["verdict"] is None:
+        return ScoreCheck("base_rate", True, 0.0, 0.0, "Nobody was scored.", severity="warn")
+    served = {
+        "keep": "Probabilities are served as calibrated.",
+        "correct": f"Probabilities are shifted by {found['shift']:+.2f} in log-odds.",
+        "rank_only": "Only ranks are served.",
+    }
+    passed, why = found["verdict"] != "rank_only", f"{served[found['verdict']]} {found['why']}"
+    return ScoreCheck("base_rate", passed, float(found["shift"]), 0.0, why, severity="warn")

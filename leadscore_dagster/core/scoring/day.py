@@ -21,6 +21,7 @@ from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.features.serving import served_features
 from leadscore_dagster.core.gates import evaluate_gates, metrics_from_dict, require_passed
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
+from leadscore_dagster.core.scoring.matured import base_rate_of_day
 from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
@@ -75,10 +76,16 @@ def score_day(
     target: str,
     scored_at: datetime,
 ) -> pa.Table:
-    """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``."""
+    """Score the day's partition of ``decisions`` and write it as the day's partition of ``target``.
+
+    With ``model.base_rate`` in the recipe the probabilities are held against matured outcomes first: kept, corrected
+    or left out (see `matured`).
+    """
     who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
     rows = served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day})
     ids = table(warehouse, f"SELECT decision_id FROM {decisions} WHERE score_day = @day", {"day": day})
+    settings = recipe.model.base_rate
+    base_rate = base_rate_of_day(warehouse, recipe, champion, day, settings, log_of_day(recipe)) if settings else None
     scores = score_decisions(
         rows,
         champion,
@@ -88,6 +95,7 @@ def score_day(
         scored_at=scored_at,
         catalogue=champion.catalogue,
         decisions=ids["decision_id"],
+        base_rate=base_rate,
     )
     warehouse.write_partition(target, day.isoformat(), scores)
     return scores
@@ -110,11 +118,18 @@ def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> i
 
 
 def score_histogram(probability: npt.NDArray[np.float64]) -> str:
-    """Distribution of the day's scores as a Markdown table."""
+    """Distribution of the day's scores as a Markdown table; NaN is no score."""
+    probability = probability[~np.isnan(probability)]
     edges = np.quantile(probability, [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1]) if len(probability) else np.zeros(0)
     names = ("lowest", "25%", "median", "75%", "90%", "99%", "highest")
     rows = "\n".join(f"| {name} | {edge:.2%} |" for name, edge in zip(names, edges, strict=False))
     return f"| quantile | score |\n|---|---|\n{rows}\n"
+
+
+def base_rate_of(scores: pa.Table) -> dict[str, str | float]:
+    """What matured outcomes said of a day's probabilities; empty where nobody asked, or nobody was scored."""
+    names = [name for name in scores.column_names if name.startswith("base_rate_")]
+    return {name: scores[name][0].as_py() for name in names} if scores.num_rows else {}
 
 
 def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str, target: str) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from leadscore_dagster.core.modelling.scoring import FoldFeatures, Scores, Scori
 @dataclass(frozen=True)
 class LoadedVersion:
     """A `scoring.score.ScoringModel`. ``gains``: deciles of the test period, decile, n and positives a
-    row."""
+    row. ``fitted_until``: the last decision that model or calibrator was fitted on, to the second."""
 
     version: str
     model: ScoringModel
     gains: Sequence[Mapping[str, Any]]
+    fitted_until: datetime
 
     @property
     def feature_names(self) -> Sequence[str]:
@@ -53,4 +55,6 @@ def load_to_score(folder: Path, version: str, fold_features: FoldFeatures | None
     InputError : no such version, a file that was changed, or fold features without their statements.
     """
     model = registry.load_version(folder, version, fold_features)
-    return LoadedVersion(version, model, tuple(registry.read_manifest(folder, version)["gains"]))
+    manifest = registry.read_manifest(folder, version)
+    last = max(period["last"] for period in manifest["periods"] if period["name"] != "test")
+    return LoadedVersion(version, model, tuple(manifest["gains"]), datetime.fromisoformat(last))

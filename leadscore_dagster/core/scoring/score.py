@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.scoring import drivers as driving
-from leadscore_dagster.core.scoring.expected import ExpectedRates, Gains, expected_rates
+from leadscore_dagster.core.scoring.expected import Gains, expected_rates
+from leadscore_dagster.core.scoring.matured import DayBaseRate
 from leadscore_dagster.core.scoring.narrative import narrative, reasons
 from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
 from leadscore_dagster.recipes.schema import Recipe
@@ -78,6 +79,7 @@ def score_decisions(
     catalogue: Mapping[str, Feature],
     with_drivers: bool = True,
     decisions: pa.Array | pa.ChunkedArray | None = None,
+    base_rate: DayBaseRate | None = None,
 ) -> pa.Table:
     """Score and rank every decision.
 
@@ -91,6 +93,8 @@ def score_decisions(
     catalogue : features by name, for the words of the narrative.
     with_drivers : False leaves the driver and narrative columns out, and their cost.
     decisions : ids that must come back, each exactly once; None takes the ids in ``features`` as they are.
+    base_rate : what matured outcomes say about the probabilities; None serves them as they are and leaves its columns
+        out. Ranks never depend on it.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def score_decisions(
     for chunk in _chunks(features):
         _score_chunk(chunk, model, keys, catalogue, top, collected)
     entity_type = features.schema.field(recipe.decisions.entity).type
-    schema = score_schema(recipe.decisions.entity, entity_type, top)
+    schema = score_schema(recipe.decisions.entity, entity_type, top, with_base_rate=base_rate is not None)
     if not collected.keys:
         _assert_each_once(pa.chunked_array([], pa.string()), decisions)
         return schema.empty_table()
@@ -122,13 +126,14 @@ def score_decisions(
         "vintage_as_of": pa.scalar(vintage_as_of, pa.date32()),
         "scored_at": pa.scalar(scored_at, _INSTANT),
     }
-    return _ranked(collected, recipe, expected_rates(model.gains), constants, schema)
+    return _ranked(collected, recipe, model.gains, base_rate, constants, schema)
 
 
 def _ranked(
     collected: _Collected,
     recipe: Recipe,
-    expected: ExpectedRates,
+    gains: Gains,
+    base_rate: DayBaseRate | None,
     constants: Mapping[str, pa.Scalar],
     schema: pa.Schema,
 ) -> pa.Table:
@@ -137,11 +142,18 @@ def _ranked(
     margin = np.concatenate(collected.margin)
     ranking = rank_leads(margin, keys["decision_id"])
     bucket, action = assign_buckets(ranking.percentile, recipe.scoring.buckets)
-    rates = expected.of(ranking)
+    probability, rates = np.concatenate(collected.probability), expected_rates(gains).of(ranking)
+    if base_rate is not None:
+        verdict, probability = base_rate.verdict, base_rate.verdict.serve(probability)
+        if verdict.verdict == "correct":
+            rates = expected_rates(base_rate.gains).of(ranking)
+        elif verdict.verdict == "rank_only":
+            rates = np.full_like(rates, np.nan)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         **{name: keys[name] for name in keys.column_names},
         **{name: pa.repeat(value, len(margin)) for name, value in constants.items()},
-        "score": pa.array(np.concatenate(collected.probability)),
+        # NaN, where only ranks are served, becomes NULL: nobody can take it for a probability
+        "score": pa.array(probability, from_pandas=True),
         "margin": pa.array(margin),
         "rank": pa.array(ranking.rank),
         "percentile": pa.array(ranking.percentile),
@@ -153,6 +165,12 @@ def _ranked(
         "expected_rate_low": pa.array(rates[:, 1], from_pandas=True),
         "expected_rate_high": pa.array(rates[:, 2], from_pandas=True),
     }
+    if base_rate is not None:
+        columns |= {
+            "base_rate_verdict": pa.repeat(pa.scalar(verdict.verdict, pa.string()), len(margin)),
+            "base_rate_offset": pa.repeat(pa.scalar(verdict.offset, pa.float64()), len(margin)),
+            "base_rate_why": pa.repeat(pa.scalar(verdict.why, pa.string()), len(margin)),
+        }
     if collected.explained:
         explained = pa.concat_tables(collected.explained)
         columns |= {name: explained[name] for name in explained.column_names}
@@ -165,15 +183,21 @@ def _ranked(
     return table.take(pa.array(best_first)).combine_chunks()
 
 
-def score_schema(entity: str, entity_type: pa.DataType, drivers: int) -> pa.Schema:
+def score_schema(entity: str, entity_type: pa.DataType, drivers: int, with_base_rate: bool = False) -> pa.Schema:
     """Columns of the scores, in order: who, when, score, place on the list, why, what to expect, made from
     what.
 
-    ``entity`` may be decision_id itself. ``drivers`` 0: without drivers and narrative.
+    ``entity`` may be decision_id itself. ``drivers`` 0: without drivers and narrative. ``with_base_rate``: at the end,
+    what matured outcomes said: keep, correct or rank_only, the shift in log-odds that ``score`` holds, and why.
     """
     who = [pa.field("decision_id", pa.string())]
     who += [pa.field(entity, entity_type)] if entity != "decision_id" else []
     why = [*driving.driver_fields(drivers), pa.field("narrative", pa.string())] if drivers else []
+    judged = [
+        pa.field("base_rate_verdict", pa.string()),
+        pa.field("base_rate_offset", pa.float64()),
+        pa.field("base_rate_why", pa.string()),
+    ]
     return pa.schema(
         [
             *who,
@@ -193,6 +217,7 @@ def score_schema(entity: str, entity_type: pa.DataType, drivers: int) -> pa.Sche
             pa.field("model_version", pa.string()),
             pa.field("vintage_as_of", pa.date32()),
             pa.field("scored_at", _INSTANT),
+            *(judged if with_base_rate else []),
         ]
     )
 

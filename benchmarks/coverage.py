@@ -1,0 +1,168 @@
+"""Do the stated 95% intervals hold the truth 95% of the time? Worlds of the demo market, whose truth is known.
+
+A fixed model (XGBoost, calibrated by Platt's method, as shipped) is trained on a third of a large simulated market.
+Its population metrics follow from the true probability of every other lead: each lead counts as a hit with its
+probability and as a miss with the rest. Then test periods are drawn from those leads, whole advisors at a time, with
+fresh outcomes, and the product's own intervals are asked whether they hold the population value.
+
+Truth of each: AUC-ROC, AUC-PR, lift, precision, Brier: the metric of the weighted population. ECE: over the ten
+population bins of equal mass of the model's probability, the mean of |mean probability - mean true probability|. Rate:
+the mean true probability of the top tenth. Segment ECE: the largest of the segments. Differences: of two such values.
+
+Run: ``python -m benchmarks.coverage [--worlds N]``. Markdown on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.worlds import NAMES, Population, draw_entities, draw_outcomes, simulate_population
+from leadscore_dagster.core.modelling import metrics
+from leadscore_dagster.core.modelling.calibration import fit_calibrator
+from leadscore_dagster.core.modelling.evaluation import gains_table, segment_calibration_error
+from leadscore_dagster.core.modelling.intervals import (
+    CURVE_METRICS,
+    expected_calibration_error,
+    paired_difference,
+    period_metrics,
+)
+from leadscore_dagster.core.rates import wilson
+
+#: rows of a test period, replicates of its bootstrap
+SIZES = ((1_300, 500), (5_200, 500), (51_500, 200))
+PAIRED = ("auc_roc", "auc_pr", "top_decile_lift")
+#: the calibrated probability, and the same with log-odds wrong by so much: calibration errors of about .05, .1, .2
+WRONG = {"ece": 0.0, "ece, log-odds + .9": 0.9, "ece, log-odds + 1.4": 1.4, "ece, log-odds + 2.1": 2.1}
+SEGMENT_EDGES = (2.0, 5.0)  # of log(1 + advisors at the firm): small, middle, large
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The leads test periods are drawn from: two models' margins, the first one's probability, segment names."""
+
+    leads: Population
+    margin: np.ndarray
+    other: np.ndarray
+    probability: np.ndarray
+    segment: np.ndarray
+
+
+def scored_population(leads: int, seed: int) -> Scored:
+    import xgboost
+
+    everybody = simulate_population(leads, seed)
+    random = np.random.default_rng(seed)
+    label = draw_outcomes(everybody.truth, random)
+    part = random.integers(0, 6, len(np.unique(everybody.entity)))[np.unique(everybody.entity, return_inverse=True)[1]]
+    training, later, rest = part < 2, part == 2, np.flatnonzero(part > 2)
+    margins = []
+    for depth, columns in ((2, slice(None)), (3, slice(0, 6))):
+        booster = xgboost.XGBClassifier(n_estimators=80, max_depth=depth, learning_rate=0.05, n_jobs=1, random_state=0)
+        booster.fit(everybody.features[training][:, columns], label[training])
+        predicted = booster.predict(everybody.features[:, columns], output_margin=True).astype(np.float64)
+        # a hair's breadth apart: a population without ties has one top tenth
+        margins.append(predicted + 1e-6 * random.random(len(predicted)))
+    calibrator = fit_calibrator("platt", margins[0][later], label[later])
+    size = everybody.features[rest, NAMES.index("log_firm_size")]
+    segment = np.array(["small", "middle", "large"])[np.searchsorted(SEGMENT_EDGES, size, side="right")]
+    margin, other = margins[0][rest], margins[1][rest]
+    return Scored(everybody.take(rest), margin, other, calibrator.apply(margin), segment)
+
+
+def true_metrics(scored: Scored) -> dict[str, float]:
+    truth, found = scored.leads.truth, {}
+    both = np.repeat([1, 0], len(truth))
+    weight = np.concatenate([truth, 1 - truth])
+    curves = [metrics.curve(metrics.rank(both, np.tile(each, 2)), weight) for each in (scored.margin, scored.other)]
+    for name, measure in CURVE_METRICS.items():
+        found[name] = measure(curves[0])
+        found[f"difference of {name}"] = found[name] - measure(curves[1])
+    found["brier"] = float(np.mean(truth * (1 - scored.probability) ** 2 + (1 - truth) * scored.probability**2))
+    found["rate of the top tenth"] = found["precision_at_10pct"]
+    for name, shift in WRONG.items():
+        found[name] = _true_ece(truth, shifted(scored.probability, shift))
+    worst = [_true_ece(truth[rows], scored.probability[rows]) for rows in _parts(scored.segment)]
+    found["segment_ece"] = max(worst)
+    return found
+
+
+def _true_ece(truth: np.ndarray, probability: np.ndarray) -> float:
+    return metrics.expected_calibration_error(probability - truth, metrics.equal_mass_bins(probability))
+
+
+def _parts(segment: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(segment == name) for name in np.unique(segment)]
+
+
+def shifted(probability: np.ndarray, by: float) -> np.ndarray:
+    """Probabilities whose log-odds are too high by ``by``."""
+    odds = probability / (1 - probability) * np.exp(by)
+    return odds / (1 + odds)
+
+
+def one_world(scored: Scored, rows: int, replicates: int, seed: int) -> dict[str, tuple[float, float]]:
+    """Ends of every interval on one drawn test period."""
+    random = np.random.default_rng([seed, rows])
+    drawn, codes = draw_entities(scored.leads.entity, random, rows)
+    label = draw_outcomes(scored.leads.truth[drawn], random)
+    margin, other, probability = (each[drawn] for each in (scored.margin, scored.other, scored.probability))
+    measured = dict(period_metrics(label, margin, probability, 0.039, codes, replicates, seed))
+    for name, shift in WRONG.items():
+        measured[name] = expected_calibration_error(label, shifted(probability, shift), codes)
+    measured["segment_ece"] = segment_calibration_error(label, probability, scored.segment[drawn], codes)
+    for name in PAIRED:
+        difference = paired_difference(label, margin, other, name, codes, replicates, seed)
+        measured[f"difference of {name}"] = difference
+    ends = {name: (interval.low, interval.high) for name, interval in measured.items()}
+    top = gains_table(label, margin)[0]
+    return ends | {"rate of the top tenth": (top.low, top.high), "positives": (label.sum(), label.sum())}
+
+
+def table(
+    truth: Mapping[str, float], worlds: Callable[[int], Mapping[str, tuple[float, float]]], count: int, rows: int
+) -> str:
+    """Markdown: metric, truth, coverage with its Wilson interval, how often the truth lies below and above, width."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for number in range(count):
+        for name, ends in worlds(number).items():
+            found[name].append(ends)
+    positives = np.mean(found.pop("positives"))
+    lines = [
+        f"\n{count} worlds, about {rows:,} decisions and {positives:,.0f} positives each\n",
+        "| metric | truth | covered | 95% interval | truth below | truth above | mean width |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, value in truth.items():
+        if name not in found:
+            continue
+        low, high = np.array(found[name]).T
+        held = (low <= value) & (value <= high)
+        ends = wilson(float(held.sum()), count)
+        lines.append(
+            f"| {name} | {value:.4f} | {held.mean():.1%} | {ends[0]:.1%} to {ends[1]:.1%} | {(value < low).mean():.1%} "
+            f"| {(value > high).mean():.1%} | {(high - low).mean():.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    arguments.add_argument("--worlds", type=int, default=200)
+    arguments.add_argument("--leads", type=int, default=200_000)
+    arguments.add_argument("--seed", type=int, default=7)
+    given = arguments.parse_args()
+    scored = scored_population(given.leads, given.seed)
+    truth = true_metrics(scored)
+    truth.pop("decile_order")  # 1 in any population with a signal: an order has no interval around its own end
+    for rows, replicates in SIZES:
+        worlds = lambda number, rows=rows, replicates=replicates: one_world(scored, rows, replicates, number)  # noqa: E731
+        print(table(truth, worlds, given.worlds, rows), flush=True)
+
+
+if __name__ == "__main__":
+    main()

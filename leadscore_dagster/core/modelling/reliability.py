@@ -1,0 +1,139 @@
+"""Whether probabilities are right: the reliability curve, its line, the calibration error, overall and by segment.
+
+Lives here: measuring it with intervals. Does not: dividing rows (segments), making probabilities right (calibration,
+base_rate), drawing the curve (reports).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from leadscore_dagster.core.modelling import metrics
+from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error
+from leadscore_dagster.core.modelling.log_odds import log_odds, recalibration_line, shift_interval
+from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.modelling.segments import segment_codes
+from leadscore_dagster.core.rates import wilson_intervals
+from leadscore_dagster.recipes.schema import Segment
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of about equal probability: the mean of what was said, and the rate that came with its Wilson interval."""
+
+    n: int
+    positives: int
+    probability: float
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities of some rows are off: the calibration error, and in one number how far all of them lie too
+    low, in log-odds (``shift``, calibration in the large)."""
+
+    ece: Interval
+    shift: Interval
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Attributes
+    ----------
+    bins : the reliability curve, lowest probability first.
+    slope, intercept : line of logistic recalibration; 1 and 0 are right.
+    brier, constant_brier : of the probabilities, and of one constant rate known beforehand.
+    segments : segment → part → how far off it is there.
+    """
+
+    bins: tuple[Bin, ...]
+    overall: Calibration
+    slope: Interval
+    intercept: Interval
+    brier: float
+    constant_brier: float
+    segments: Mapping[str, Mapping[str, Calibration]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "bins": [asdict(each) for each in self.bins],
+            "overall": _as_dict(self.overall),
+            "slope": self.slope.to_dict(),
+            "intercept": self.intercept.to_dict(),
+            "brier": self.brier,
+            "constant_brier": self.constant_brier,
+            "segments": {
+                segment: {part: _as_dict(found) for part, found in parts.items()}
+                for segment, parts in self.segments.items()
+            },
+        }
+
+
+def measure_reliability(
+    label: np.ndarray,
+    probability: np.ndarray,
+    constant_rate: float,
+    codes: np.ndarray | None = None,
+    parts: Mapping[str, tuple[np.ndarray, tuple[str, ...]]] | None = None,
+) -> Reliability:
+    """Hold probabilities [n] against labels 0/1 [n].
+
+    Parameters
+    ----------
+    constant_rate : the rate somebody without a model would have said (of the calibration period).
+    codes : numbers of entities that repeat [n], whose rows are not independent.
+    parts : segment → codes [n] and names, as `segments_of` gives them.
+    """
+    slope, intercept = recalibration_line(label, probability, codes)
+    segments = {}
+    for segment, (numbers, names) in (parts or {}).items():
+        inside = {name: numbers == number for number, name in enumerate(names)}
+        segments[segment] = {
+            name: _calibration(label[rows], probability[rows], None if codes is None else codes[rows])
+            for name, rows in inside.items()
+            if rows.any()
+        }
+    return Reliability(
+        reliability_curve(label, probability),
+        _calibration(label, probability, codes),
+        slope,
+        intercept,
+        metrics.brier(label, probability),
+        metrics.brier(label, np.full(len(label), constant_rate)),
+        segments,
+    )
+
+
+def segments_of(
+    matrix: np.ndarray, columns: Columns, segments: Mapping[str, Segment]
+) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
+    """The parts of each of the recipe's segments: codes int [n] and names."""
+    return {name: segment_codes(matrix, columns, segment) for name, segment in segments.items()}
+
+
+def reliability_curve(label: np.ndarray, probability: np.ndarray) -> tuple[Bin, ...]:
+    """At most ten bins of equal mass, lowest probability first; rates with Wilson's interval (Wilson 1927)."""
+    bins = metrics.equal_mass_bins(probability)
+    n = np.bincount(bins, minlength=metrics.BINS)
+    there = n > 0
+    n, positives = n[there], np.bincount(bins, label, metrics.BINS)[there]
+    mean = np.bincount(bins, probability, metrics.BINS)[there] / n
+    low, high = wilson_intervals(positives, n)
+    rows = zip(n, positives, mean, positives / n, low, high, strict=True)
+    return tuple(Bin(int(size), int(hits), *map(float, rest)) for size, hits, *rest in rows)
+
+
+def _calibration(label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None) -> Calibration:
+    error = expected_calibration_error(label, probability, codes)
+    return Calibration(error, shift_interval(label, log_odds(probability)))
+
+
+def _as_dict(found: Calibration) -> dict[str, Any]:
+    return {"ece": found.ece.to_dict(), "shift": found.shift.to_dict()}

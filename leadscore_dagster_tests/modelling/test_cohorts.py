@@ -1,0 +1,110 @@
+"""Parts of the test period and call lists, against cases computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from leadscore_dagster.core.modelling.cohorts import clustered_auc, cohort_cells, months
+from leadscore_dagster.core.modelling.impact import call_lists
+from leadscore_dagster.core.modelling.metrics import auc_roc
+
+GENERATOR = np.random.default_rng(5)
+MARGIN = GENERATOR.normal(size=2000)
+LABEL = (GENERATOR.random(2000) < 1 / (1 + np.exp(2.5 - MARGIN))).astype(np.int64)
+PROBABILITY = 1 / (1 + np.exp(2.5 - MARGIN))
+
+
+def test_cells_count_their_rows_and_hold_rate_against_promise() -> None:
+    part = np.repeat([0, 1, -1], [1200, 50, 750])
+    large, small = cohort_cells(LABEL, MARGIN, PROBABILITY, part, ("large", "small", "empty"), None)
+    assert (large.n, large.positives) == (1200, int(LABEL[:1200].sum()))
+    assert large.low < large.rate == large.positives / 1200 < large.high
+    assert large.expected == pytest.approx(PROBABILITY[:1200].sum())
+    assert large.auc_roc is not None
+    assert large.auc_roc.value == pytest.approx(auc_roc(LABEL[:1200], MARGIN[:1200]))
+    assert large.lift.low < large.lift.value < large.lift.high <= 10
+    assert small.small
+    assert small.auc_roc is None
+    assert not large.small
+
+
+def test_a_part_without_positives_says_so_and_claims_no_lift() -> None:
+    (cell,) = cohort_cells(np.zeros(200), MARGIN[:200], PROBABILITY[:200], np.zeros(200, int), ("none",), None)
+    assert (cell.positives, cell.rate, cell.small) == (0, 0.0, True)
+    assert np.isnan(cell.lift.value)
+
+
+def test_months_are_calendar_months_in_order() -> None:
+    times = np.array(["2025-07-01T00:00:00", "2025-06-30T23:59:59", "2025-07-31"], dtype="datetime64[us]")
+    numbers, names = months(times)
+    assert names == ("2025-06", "2025-07")
+    assert numbers.tolist() == [1, 0, 1]
+
+
+def test_the_variance_of_the_auc_is_delongs_computed_by_hand() -> None:
+    # positives 3, 1 against negatives 2, 0: placements 1 and .5 of the positives, .5 and 1 of the negatives
+    found = clustered_auc(np.array([1, 1, 0, 0]), np.array([3.0, 1.0, 2.0, 0.0]), None)
+    assert found.value == 0.75
+    error = np.sqrt(0.125 / 2 + 0.125 / 2)  # variance of each class's placements over its size
+    half = 1.959963984540054 * error / (0.75 * 0.25)
+    assert np.log(found.high / (1 - found.high)) == pytest.approx(np.log(3) + half)
+
+
+def test_rows_of_one_person_widen_the_interval_of_the_auc() -> None:
+    codes = np.arange(2000) // 4
+    label, margin = np.repeat(LABEL[::4], 4), np.repeat(MARGIN[::4], 4)  # every person four times the same
+    once, alone, four = (
+        clustered_auc(LABEL[::4], MARGIN[::4], None),
+        clustered_auc(label, margin, None),
+        clustered_auc(label, margin, codes),
+    )
+    assert four.high - four.low == pytest.approx(once.high - once.low, rel=0.02)
+    assert alone.high - alone.low < 0.6 * (four.high - four.low)
+
+
+def test_an_auc_without_both_classes_or_with_one_person_has_no_interval() -> None:
+    assert np.isnan(clustered_auc(np.ones(20), MARGIN[:20], None).value)
+    assert np.isnan(clustered_auc(LABEL[:200], MARGIN[:200], np.zeros(200, int)).low)
+
+
+def test_a_list_brings_what_its_leads_brought() -> None:
+    label = np.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0] * 10)
+    margin = -np.tile(np.arange(10.0), 10)
+    probability = np.full(100, 0.3)
+    half, everybody = call_lists(label, margin, probability, None, 200, 1, shares=(0.5, 1.0))
+    assert (half.called, half.conversions.value, half.per_hundred.value) == (50, 30.0, 60.0)
+    assert half.expected == pytest.approx(15.0)
+    assert half.lift.value == pytest.approx(2.0)
+    assert half.found.value == 1.0
+    assert half.calls_per_conversion.value == pytest.approx(50 / 30)
+    assert half.over_random.value == pytest.approx(30.0)
+    assert half.per_hundred.low < 60 < half.per_hundred.high
+    assert everybody.over_random.value == everybody.over_random.low == 0.0
+    assert everybody.found.value == 1.0
+    assert half.over_champion is None
+
+
+def test_equal_scores_are_cut_at_their_expected_value() -> None:
+    (tenth,) = call_lists(LABEL, np.zeros(2000), PROBABILITY, None, 100, 1, shares=(0.1,))
+    assert tenth.lift.value == pytest.approx(1.0)
+
+
+def test_the_gain_over_the_champion_is_paired() -> None:
+    same, better = (
+        call_lists(LABEL, MARGIN, PROBABILITY, None, 200, 1, champion_margin=other, shares=(0.1,))[0]
+        for other in (MARGIN, GENERATOR.normal(size=2000))
+    )
+    assert same.over_champion is not None
+    assert better.over_champion is not None
+    assert (same.over_champion.low, same.over_champion.high) == (0.0, 0.0)
+    assert better.over_champion.low > 0
+
+
+def test_a_list_with_hardly_a_conversion_has_wilsons_interval_and_no_upper_end_of_calls() -> None:
+    label = np.zeros(400, dtype=np.int64)
+    label[390:] = 1
+    (tenth,) = call_lists(label, -np.arange(400.0), np.full(400, 0.02), None, 100, 1, shares=(0.1,))
+    assert tenth.conversions.value == 0.0
+    assert 0 < tenth.per_hundred.high < 10
+    assert np.isnan(tenth.calls_per_conversion.high)
