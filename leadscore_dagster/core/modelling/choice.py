@@ -37,6 +37,8 @@ from leadscore_dagster.core.modelling.training_rows import fold_rows
 from leadscore_dagster.recipes.schema import Model
 
 Progress = Callable[[str], None]
+#: the file in which a recipe's searches are remembered
+SEARCHES = "searches.sqlite"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _search(
                 estimator,
                 lambda parameters, estimator=estimator: _fold_values(estimator, parameters, encoded, label, model),  # type: ignore[misc]
                 model.search,
-                searches or Path(forgotten),
+                (searches or Path(forgotten)) / SEARCHES,
                 question,
                 defaults,
                 model.seed,
