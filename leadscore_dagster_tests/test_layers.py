@@ -32,8 +32,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
     ("consequence", "training_audit"),
-    ("battery", "registry", "report"),
+    ("battery", "model_page", "registry", "report", "shadow"),
     ("alerts", "promotion", "scoring"),
+    ("monitoring",),
 )
 ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
 #: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.
