@@ -192,6 +192,48 @@ def prune(
 
 
 @app.command()
+def monitor(
+    recipe: RecipeName,
+    day: Annotated[str | None, typer.Option(help="Day to watch, YYYY-MM-DD; the newest scored one by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Watch a scored day: health, class balance, drift, performance of matured scores; writes the dashboard."""
+    from leadscore_dagster.runs.monitoring import monitor_recipe
+
+    _finish(monitor_recipe(_home(home), recipe, day, _progress), as_json)
+
+
+@app.command()
+def shadow(
+    recipe: RecipeName,
+    version: Annotated[
+        str | None, typer.Option(help="Version to try beside the champion; shows who is by default.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="For how many days; the recipe's shadow.days by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Let a version score beside the champion for some days, which nobody is told of; or show how it goes."""
+    from leadscore_dagster.runs.shadow import shadow_recipe
+
+    _finish(shadow_recipe(_home(home), recipe, version, days), as_json)
+
+
+@app.command()
+def report(
+    recipe: RecipeName,
+    version: Annotated[str | None, typer.Option(help="Version to report on; the champion by default.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a model version again, from what is stored about it."""
+    from leadscore_dagster.runs.reporting import report_version
+
+    _finish(report_version(_home(home), recipe, version), as_json)
+
+
+@app.command()
 def alert_test(home: Home = None, as_json: Json = False) -> None:
     """Send a test alert to every configured address; exit code 1 when one did not take it."""
     from leadscore_dagster.runs.alerting import send_test_alert

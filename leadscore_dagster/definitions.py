@@ -14,10 +14,12 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor  # noqa: E402
-from leadscore_dagster.assets import model, scores, track_record, training, vintages  # noqa: E402
+from leadscore_dagster.assets import model, monitoring, scores, shadow, track_record, training, vintages  # noqa: E402
 from leadscore_dagster.checks import gates as gate_checks  # noqa: E402
 from leadscore_dagster.checks import leakage as leakage_checks  # noqa: E402
+from leadscore_dagster.checks import monitoring as monitoring_checks  # noqa: E402
 from leadscore_dagster.checks import scores as score_checks  # noqa: E402
+from leadscore_dagster.checks import shadow as shadow_checks  # noqa: E402
 from leadscore_dagster.checks import vintages as vintage_checks  # noqa: E402
 from leadscore_dagster.jobs import jobs  # noqa: E402
 from leadscore_dagster.pruning import prune_job, prune_schedule  # noqa: E402
@@ -41,9 +43,10 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
     checks: list[dg.AssetChecksDefinition] = []
     defined, schedules, sensors = [], [], []
     for recipe in chosen:
-        for room in (vintages, training, track_record, model, scores):
+        for room in (vintages, training, track_record, model, scores, shadow, monitoring):
             assets += room.build_assets(recipe)
-        for room_checks in (vintage_checks, leakage_checks, gate_checks, score_checks):
+        early = (vintage_checks, leakage_checks, gate_checks, score_checks)
+        for room_checks in (*early, shadow_checks, monitoring_checks):
             checks += room_checks.build_checks(recipe)
         own = jobs(recipe)
         defined += own

@@ -1,4 +1,4 @@
-"""Three jobs a recipe: ingest a quarter's drops, refresh a quarter from drop to champion, score a day.
+"""The jobs of a recipe: ingest a quarter's drops, refresh a quarter from drop to champion, score a day, watch a day.
 
 A job cannot mix quarterly and daily partitions, hence the split; and what a blocking check stops, it stops only
 inside one run, hence one run per quarter for the whole chain.
@@ -31,6 +31,12 @@ def daily_keys(recipe: Recipe) -> list[dg.AssetKey]:
     return [key(recipe, name) for name in names + (["prospect_scores"] if recipe.scoring.prospects else [])]
 
 
+def watching_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    """Every asset that looks at a day once it has been scored: the shadow, and monitoring."""
+    names = ["shadow_scores_daily", "shadow_verdict", "scoring_health", "class_balance", "feature_drift"]
+    return [key(recipe, name) for name in [*names, "matured_performance", "monitoring_page"]]
+
+
 def jobs(recipe: Recipe) -> list[dg.UnresolvedAssetJobDefinition]:
     """The jobs of a recipe."""
     defined = [
@@ -43,6 +49,11 @@ def jobs(recipe: Recipe) -> list[dg.UnresolvedAssetJobDefinition]:
             f"{recipe.name}_daily_scores",
             selection=dg.AssetSelection.assets(*daily_keys(recipe)),
             description="Score one day with the champion of that day.",
+        ),
+        dg.define_asset_job(
+            f"{recipe.name}_monitoring",
+            selection=dg.AssetSelection.assets(*watching_keys(recipe)),
+            description="Watch one day after it was scored: health, balance, drift, performance, and the shadow.",
         ),
     ]
     if vintage_keys(recipe):

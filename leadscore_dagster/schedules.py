@@ -15,9 +15,11 @@ import dagster as dg
 from leadscore_dagster.automation import schedule_status
 from leadscore_dagster.core.arrivals import Cursor, Sightings, sight, vintage_sources
 from leadscore_dagster.core.champion import champion_at, history
-from leadscore_dagster.core.retraining import retrain, standing_of
+from leadscore_dagster.core.monitoring.health import TABLE as WATCHED
+from leadscore_dagster.core.monitoring.overview import alarms
+from leadscore_dagster.core.retraining import Standing, retrain, standing_of
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
-from leadscore_dagster.core.timetable import day_of, days_to_score
+from leadscore_dagster.core.timetable import day_of, days_to_score, days_to_watch
 from leadscore_dagster.partitions import days
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
@@ -35,7 +37,11 @@ from leadscore_dagster.standing import (
 def schedules_of(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> list[dg.ScheduleDefinition]:
     """The schedules of a recipe, given its jobs."""
     by_name = {job.name.removeprefix(f"{recipe.name}_"): job for job in jobs}
-    return [daily_schedule(recipe, by_name["daily_scores"]), retraining_schedule(recipe, by_name["refresh"])]
+    return [
+        daily_schedule(recipe, by_name["daily_scores"]),
+        monitoring_schedule(recipe, by_name["monitoring"]),
+        retraining_schedule(recipe, by_name["refresh"]),
+    ]
 
 
 def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
@@ -75,6 +81,54 @@ def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.S
     return score_the_day
 
 
+def monitoring_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """What was scored is watched: today's, once it is there, and earlier days that nobody has watched."""
+    automation = recipe.automation
+
+    @dg.schedule(
+        name=f"{recipe.name}_monitoring_schedule",
+        job=job,
+        cron_schedule=f"45 {automation.daily_hour} * * *",
+        execution_timezone=automation.timezone,
+        default_status=schedule_status(recipe),
+        description=(
+            "Watches every day after it was scored: health, class balance, drift, performance, the shadow. A day "
+            "that is not scored yet waits for the next tick; one nobody has scored by then is watched too, and says so."
+        ),
+    )
+    def watch_the_day(
+        context: dg.ScheduleEvaluationContext, workspace: Workspace
+    ) -> Sequence[dg.RunRequest] | dg.SkipReason:
+        instant = context.scheduled_execution_time
+        unset = not_set_up(recipe, workspace)
+        if unset:
+            return dg.SkipReason(unset)
+        warehouse = workspace.warehouse(recipe)
+        scored, watched = (
+            {date.fromisoformat(day) for day in warehouse.partitions(name)} for name in (LEAD_SCORES, WATCHED)
+        )
+        wanted = days_to_watch(
+            day_of(instant, automation.timezone),
+            window=automation.catch_up_days,
+            champion_since=_crowned(recipe, workspace),
+            scored=scored,
+            watched=watched,
+        )
+        with dg.partition_loading_context(effective_dt=instant):
+            keys = {f"{recipe.name}/monitoring/{day}": str(day) for day in wanted
+                    if days(recipe).has_partition_key(str(day))}  # fmt: skip
+        asked = asked_for(context.instance, keys)
+        if not keys.keys() - asked:
+            return dg.SkipReason("every scored day has been watched")
+        return [
+            dg.RunRequest(run_key=run_key, partition_key=day, tags=common_tags(recipe))
+            for run_key, day in keys.items()
+            if run_key not in asked
+        ]
+
+    return watch_the_day
+
+
 def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """The fall-back of the drop sensor, and the triggers that do not wait for a drop."""
     automation = recipe.automation
@@ -88,7 +142,8 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         description=(
             f"Asks every day whether a quarter is due although no drop has asked for it: {automation.fallback_days} "
             "days after it has ended it is run as it lies there, so that an incomplete drop is heard of; and when the "
-            f"champion is more than {automation.retrain_after_days} days old and there is new data."
+            f"champion is more than {automation.retrain_after_days} days old, its features have drifted or its scores "
+            "have turned out worse, and there is new data."
         ),
     )
     def train_what_is_due(context: dg.ScheduleEvaluationContext, workspace: Workspace) -> dg.RunRequest | dg.SkipReason:
@@ -106,7 +161,7 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
 
         answer = retrain(
             recipe,
-            standing_of(recipe, instant, _trained_for(recipe, workspace, instant)),
+            _standing(recipe, workspace, instant),
             known_of(context.instance, recipe),
             touched=None if None in changed else max(changed, default=None),  # type: ignore[type-var]
             look=look,
@@ -118,16 +173,25 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
 
 def _days(recipe: Recipe, workspace: Workspace, instant: datetime) -> list[date]:
     warehouse = workspace.warehouse(recipe)
-    crowned = [entry.effective_from for entry in history(warehouse) if entry.action in ("promote", "rollback")]
     return days_to_score(
         day_of(instant, recipe.automation.timezone),
         window=recipe.automation.catch_up_days,
-        champion_since=min(crowned, default=None),
+        champion_since=_crowned(recipe, workspace),
         scored={date.fromisoformat(day) for day in warehouse.partitions(LEAD_SCORES)},
     )
 
 
-def _trained_for(recipe: Recipe, workspace: Workspace, instant: datetime) -> date | None:
-    """The quarter the champion of ``instant`` was trained for: its version begins with it."""
-    champion = champion_at(workspace.warehouse(recipe), instant)
-    return date.fromisoformat(champion.version[:10]) if champion else None
+def _crowned(recipe: Recipe, workspace: Workspace) -> datetime | None:
+    """Since when there has been a champion."""
+    entries = history(workspace.warehouse(recipe))
+    return min((one.effective_from for one in entries if one.action in ("promote", "rollback")), default=None)
+
+
+def _standing(recipe: Recipe, workspace: Workspace, instant: datetime) -> Standing:
+    """How the recipe stands. The quarter a champion was trained for is what its version begins with."""
+    warehouse = workspace.warehouse(recipe)
+    champion = champion_at(warehouse, instant)
+    trained = date.fromisoformat(champion.version[:10]) if champion else None
+    today = day_of(instant, recipe.automation.timezone)
+    said = alarms(warehouse, recipe, today, champion.version if champion else None)
+    return standing_of(recipe, instant, trained, said.drifted, said.fallen)

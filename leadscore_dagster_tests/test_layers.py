@@ -32,9 +32,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
     ("consequence", "training_audit"),
-    ("battery", "registry", "report", "waivers"),
+    ("battery", "model_page", "registry", "report", "shadow", "waivers"),
     ("alerts", "promotion", "scoring"),
-    ("track_record",),
+    ("monitoring", "track_record"),
 )
 ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
 #: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.

@@ -116,3 +116,24 @@ def test_a_quarter_whose_files_are_read_only_in_part_is_not_handed_over(tmp_path
     vendor.write_drop(tmp_path, "2024_q1")
     seen = sight(vendor.places(tmp_path), RECIPE, Cursor({}), TODAY, looks=1, hurry=lambda: True)
     assert isinstance(hand_over(FIRST, vendor.drop_of(seen, FIRST), Known()), str)
+
+
+def test_drift_and_performance_ask_for_the_newest_quarter_once_it_is_newer_than_the_champion() -> None:
+    recipe = vendor.log_recipe()
+    now = datetime(2024, 8, 10, 6, 30, tzinfo=UTC)
+
+    def answer(standing: Standing) -> Request | str:
+        known = Known(ruled={FIRST: 1.0})
+        return retrain(recipe, standing, known, touched=None, look=lambda: Sightings((), (), Cursor({})))
+
+    assert isinstance(answer(standing_of(recipe, now, SECOND)), str)
+    moved = answer(standing_of(recipe, now, FIRST, drifted=("a", "b", "c", "d")))
+    assert isinstance(moved, Request)
+    assert moved.as_of == SECOND
+    assert moved.why.endswith("a, b, c and 1 more drifted from the champion's training rows")
+    fallen = answer(standing_of(recipe, now, FIRST, fallen=True))
+    assert isinstance(fallen, Request)
+    assert "turned out worse than its test period" in fallen.why
+    newest = standing_of(recipe, now, SECOND, drifted=("a",), fallen=True)
+    assert isinstance(answer(newest), str)
+    assert isinstance(answer(standing_of(recipe, now, None, drifted=("a",))), str)

@@ -28,19 +28,21 @@ def checks_of(
     described: dict[str, str],
     recipe: Recipe,
     judge: Callable[[Warehouse, object, Workspace], Sequence[Judged]],
+    blocking: bool = True,
 ) -> dg.AssetChecksDefinition:
-    """Blocking checks of one asset, all computed by one call.
+    """Checks of one asset, all computed by one call.
 
     Parameters
     ----------
     described : check name → what a Dagit reader should know about it.
     judge : (warehouse, the partition's day, workspace) → one result per name.
+    blocking : whether a failed one stops what follows in the run.
     """
 
     @dg.multi_asset_check(
         name="_".join([*asset.path, "checks"]),
         specs=[
-            dg.AssetCheckSpec(name=name, asset=asset, description=text, blocking=True, partitions_def=partitions)
+            dg.AssetCheckSpec(name=name, asset=asset, description=text, blocking=blocking, partitions_def=partitions)
             for name, text in described.items()
         ],
     )

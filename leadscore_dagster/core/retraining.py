@@ -3,8 +3,8 @@
 Lives here: the triggers, and what a due one leads to. Does not: new drops (core/arrivals/decision), the schedule that
 asks once a day (leadscore_dagster/schedules).
 
-A trigger is a function of the standing and the recipe's automation that says what is due, or nothing. Another one
-(drift, performance) is another function in TRIGGERS, and what it looks at another field of Standing.
+A trigger is a function of the standing and the recipe's automation that says what is due, or nothing. Another one is
+another function in TRIGGERS, and what it looks at another field of Standing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Standing:
     champion_as_of : quarter the champion was trained for; None: there is none.
     begun : the newest quarter that has begun; None: the recipe's first one has not.
     overdue : the newest quarter whose fall-back day has come; None: none has.
+    drifted : columns that monitoring found far from what the champion was trained on.
+    fallen : whether the champion's delivered scores have turned out worse than its test period.
     """
 
     now: datetime
@@ -36,6 +38,8 @@ class Standing:
     champion_as_of: date | None
     begun: date | None
     overdue: date | None
+    drifted: tuple[str, ...] = ()
+    fallen: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,22 +64,49 @@ def fallback(standing: Standing, automation: Automation) -> Due | None:
 
 def age(standing: Standing, automation: Automation) -> Due | None:
     """The champion was trained too long ago, and a quarter has begun since."""
-    trained = standing.champion_as_of
-    if trained is None or standing.begun is None or standing.begun <= trained:
+    trained, begun = standing.champion_as_of, _newer_quarter(standing)
+    if trained is None or begun is None:
         return None
     days = (standing.today - trained).days
     if days <= automation.retrain_after_days:
         return None
-    return Due(standing.begun, f"the champion's quarter {trained} is {days} days old")
+    return Due(begun, f"the champion's quarter {trained} is {days} days old")
+
+
+def drift(standing: Standing, automation: Automation) -> Due | None:
+    """Columns have moved as far as an error, and a quarter has begun since the champion was trained."""
+    if not standing.drifted or (begun := _newer_quarter(standing)) is None:
+        return None
+    more = f" and {len(standing.drifted) - 3} more" if len(standing.drifted) > 3 else ""
+    return Due(begun, f"{', '.join(standing.drifted[:3])}{more} drifted from the champion's training rows")
+
+
+def performance(standing: Standing, automation: Automation) -> Due | None:
+    """Delivered scores have turned out worse than in the test period, and a quarter has begun since."""
+    if not standing.fallen or (begun := _newer_quarter(standing)) is None:
+        return None
+    return Due(begun, "the champion's delivered scores turned out worse than its test period")
+
+
+def _newer_quarter(standing: Standing) -> date | None:
+    """The newest quarter that has begun, if the champion was trained for an earlier one."""
+    trained, begun = standing.champion_as_of, standing.begun
+    return begun if trained is not None and begun is not None and begun > trained else None
 
 
 #: a file that has changed so recently may still be growing: the look of a schedule has no second one to compare with
 QUIET = timedelta(hours=1)
-TRIGGERS: tuple[Trigger, ...] = (fallback, age)
+TRIGGERS: tuple[Trigger, ...] = (fallback, age, drift, performance)
 
 
-def standing_of(recipe: Recipe, now: datetime, champion_as_of: date | None) -> Standing:
-    """How ``recipe`` stands at ``now``."""
+def standing_of(
+    recipe: Recipe,
+    now: datetime,
+    champion_as_of: date | None,
+    drifted: tuple[str, ...] = (),
+    fallen: bool = False,
+) -> Standing:
+    """How ``recipe`` stands at ``now``; ``drifted`` and ``fallen`` are what monitoring says of the champion."""
     today = day_of(now, recipe.automation.timezone)
     days = timedelta(days=recipe.automation.fallback_days)
     return Standing(
@@ -84,6 +115,8 @@ def standing_of(recipe: Recipe, now: datetime, champion_as_of: date | None) -> S
         champion_as_of=champion_as_of,
         begun=newest_quarter_begun(recipe.first_quarter, today, recipe.as_of),
         overdue=newest_quarter_begun(recipe.first_quarter, today - days, recipe.as_of),
+        drifted=drifted,
+        fallen=fallen,
     )
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -122,7 +123,7 @@ def aliases(warehouse: Warehouse, instant: datetime) -> dict[str, str]:
     return named
 
 
-def agreement(champion: pa.Table, shadow: pa.Table) -> dict[str, float | None]:
+def agreement(champion: pa.Table, shadow: pa.Table) -> dict[str, Any]:
     """How two scores of the same decisions agree: rank_correlation, top_decile_overlap and same_bucket; None where
     there are fewer than two decisions both have scored.
 
@@ -145,7 +146,7 @@ def agreement(champion: pa.Table, shadow: pa.Table) -> dict[str, float | None]:
     }
 
 
-def distribution(probability: np.ndarray) -> dict[str, float]:
+def distribution(probability: np.ndarray) -> dict[str, Any]:
     """Five quantiles of the scores, under the names of `ShadowDay`; empty without scores."""
     names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
     if not len(probability):

@@ -37,6 +37,23 @@ def days_to_score(today: date, *, window: int, champion_since: datetime | None, 
     return [today, *missed]
 
 
+def days_to_watch(
+    today: date, *, window: int, champion_since: datetime | None, scored: Collection[date], watched: Collection[date]
+) -> list[date]:
+    """Days that have been scored and not watched, newest first, ``window`` back at most; and yesterday, scored or not:
+    by then it should have been. None before there was a champion."""
+    if champion_since is None:
+        return []
+    looked_at = [today - timedelta(days=back) for back in range(window + 1)]
+    return [
+        day
+        for day in looked_at
+        if day not in watched
+        and (day in scored or day == today - timedelta(days=1))
+        and datetime.combine(day, time.min, UTC) >= champion_since
+    ]
+
+
 def quarters_between(first: date, last: date) -> Iterator[date]:
     """First days of the quarters from ``first``, which is one, to ``last``, both included."""
     year, month = first.year, first.month

@@ -1,0 +1,142 @@
+"""Stored evidence as text: intervals, compared estimators, what is absent. Records are plain mappings, out of JSON.
+
+Does not belong here: which section shows what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+
+from leadscore_dagster.core.page.text import escaped, finite, number
+
+Record = Mapping[str, Any]
+#: how a value and its interval are written
+Form = Literal["number", "percent", "count", "signed"]
+_NONE = '<span class="none">–</span>'
+
+
+def absent(why: str) -> str:
+    """The line a section consists of when its evidence is not there."""
+    return f'<p class="absent">not measured: {escaped(why)}</p>'
+
+
+def at(record: Record | None, *path: str) -> Any:
+    """The entry below nested keys; None where one of them is missing."""
+    found: Any = record
+    for key in path:
+        if not isinstance(found, Mapping) or key not in found:
+            return None
+        found = found[key]
+    return found
+
+
+def short(value: Any, digits: int = 3) -> str:
+    """A number to ``digits`` significant digits; counts and large numbers in full."""
+    known = finite(value)
+    if known is None:
+        return _NONE
+    return number(round(known)) if abs(known) >= 100 else number(float(f"{known:.{digits}g}"), digits)
+
+
+def percent(value: Any) -> str:
+    """A share as a percentage people compare: 41%, 3.2%, 0.45%."""
+    known = finite(value)
+    return _NONE if known is None else _fixed(known, _percent_decimals(known), "percent")
+
+
+def spanned(interval: Record | None, form: Form = "number") -> str:
+    """``2.26 [1.73, 2.80]``, its ends as exact as its value; a dash without a value, the value alone where the ends
+    are unknown or the same."""
+    value = finite(at(interval, "value"))
+    if value is None:
+        return _NONE
+    decimals = {"percent": _percent_decimals(value), "count": 0}.get(form, _decimals(value))
+    ends = [finite(at(interval, end)) for end in ("low", "high")]
+    told = _fixed(value, decimals, form)
+    if ends[0] is None or ends[1] is None or ends[0] == ends[1]:
+        return told
+    low, high = (_fixed(end, decimals, form) for end in ends if end is not None)
+    return f'{told} <span class="ends">[{low}, {high}]</span>'
+
+
+def _fixed(value: float, decimals: int, form: Form) -> str:
+    kind = "%" if form == "percent" else "f"
+    sign = "+" if form == "signed" and value > 0 else ""
+    return f"{sign}{value + 0.0:,.{decimals}{kind}}".replace("-", "−")
+
+
+def _decimals(value: float) -> int:
+    """Decimals that show three significant digits, four of small numbers; none of whole large ones."""
+    size = abs(value)
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 or value == 0 else 3 if size >= 0.1 else 4
+
+
+def _percent_decimals(value: float) -> int:
+    size = 100 * abs(value)
+    return 0 if size >= 20 or size == 0 or abs(size - round(size)) < 1e-9 else 1 if size >= 1 else 2
+
+
+def basis(interval: Record | None) -> str:
+    """What an interval rests on, as a sentence without its full stop."""
+    if not interval:
+        return ""
+    return (
+        f"{number(interval.get('n'))} decisions, {number(interval.get('positives'))} positives; 95% intervals: "
+        f"{escaped(interval.get('method', 'method not stored'))}"
+    )
+
+
+def day(instant: Any) -> str:
+    """The date of an ISO instant."""
+    return escaped(str(instant)[:10])
+
+
+def days_between(earlier: Any, later: Any) -> int | None:
+    """Whole days from one ISO instant to another; None where one cannot be read."""
+    try:
+        return (datetime.fromisoformat(str(later)) - datetime.fromisoformat(str(earlier))).days
+    except (ValueError, TypeError):
+        return None
+
+
+def contenders(manifest: Record) -> list[dict[str, Any]]:
+    """What was compared in cross-validation: ``name``, ``auc_pr`` (interval), ``folds`` (AUC-PR of each), ``chosen``.
+
+    A manifest names them by estimator, or lists them with their strategy against imbalance.
+    """
+    stored = manifest.get("compared") or {}
+    if isinstance(stored, Mapping):
+        stored = [{"estimator": name, **entry} for name, entry in stored.items()]
+    made = []
+    for entry in stored:
+        strategy = entry.get("imbalance")
+        named = entry.get("name") or " · ".join(str(part) for part in (entry["estimator"], strategy) if part)
+        same = entry["estimator"] == manifest.get("estimator")
+        if strategy and manifest.get("imbalance"):
+            same = same and strategy == manifest["imbalance"]
+        folds = [found for value in entry.get("folds", ()) if (found := finite(value)) is not None]
+        made.append(
+            {"name": named, "auc_pr": entry.get("cross_validation_auc_pr"), "folds": folds, "chosen": same}
+            | {"difference": entry.get("difference_to_chosen")}
+        )
+    return made
+
+
+def fold_difference(folds: Sequence[float], chosen: Sequence[float]) -> dict[str, float] | None:
+    """Mean of the paired differences fold by fold, with the interval of Student's t; None with fewer than 3 folds.
+
+    Folds that follow each other share training rows, so the interval is rather too narrow.
+    """
+    from scipy.stats import t
+
+    if len(folds) != len(chosen) or len(folds) < 3:
+        return None
+    difference = np.array(folds) - np.array(chosen)
+    error = float(difference.std(ddof=1)) / np.sqrt(len(difference))
+    half = float(t.ppf(0.975, len(difference) - 1)) * float(error)
+    middle = float(difference.mean())
+    return {"value": middle, "low": middle - half, "high": middle + half}

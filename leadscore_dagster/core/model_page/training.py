@@ -1,0 +1,266 @@
+"""Sections on how the model came about: data and audit, periods and folds, the comparison, the search, lineage, limits.
+
+Does not belong here: how good it turned out (quality).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from leadscore_dagster.core.audit.page.matrix import KINDS
+from leadscore_dagster.core.model_page import charts
+from leadscore_dagster.core.model_page.reading import (
+    Record,
+    absent,
+    at,
+    contenders,
+    day,
+    days_between,
+    fold_difference,
+    percent,
+    spanned,
+)
+from leadscore_dagster.core.page.drawing import whisker
+from leadscore_dagster.core.page.text import counted, escaped, finite, number, section, table
+
+
+def data(evidence: Record) -> str:
+    """The vintages the training table was made from, with digests."""
+    lead = "Every decision saw the newest vintage that had arrived. A digest names the exact content of a partition."
+    vintages = at(evidence, "manifest", "vintages") or {}
+    if not vintages:
+        return section("Data", lead, absent("no vintage is stored with this version"), "data")
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for name, digest in vintages.items():
+        source, _, partition = str(name).partition("/")
+        tables.setdefault(source, []).append((partition or "–", str(digest)))
+    rows = [
+        [
+            f"<b>{escaped(source)}</b>",
+            number(len(found)),
+            f"{escaped(found[0][0])} … {escaped(found[-1][0])}",
+            "<details><summary>digests</summary><ul>"
+            + "".join(f"<li>{escaped(key)} <code>{escaped(digest[:16])}</code></li>" for key, digest in found)
+            + "</ul></details>",
+        ]
+        for source, found in tables.items()
+    ]
+    header = ["table", "partitions", "from … to", "content"]
+    return section("Data", lead, table(header, rows, numeric=(1,), kind="stack digests"), "data")
+
+
+def audit(evidence: Record) -> str:
+    """The leakage audit of the training table: what blocks, how many features are what, and the matrix."""
+    lead = "Whether a feature uses what nobody could have known at the decision. Leak and suspect block."
+    found = evidence.get("audit") or {}
+    kinds: Mapping[str, Mapping[str, str]] = found.get("parts") or {}
+    if not kinds:
+        return section("Leakage audit", lead, absent(found.get("absent", "the audit's report is not stored")), "audit")
+    overall: Mapping[str, str] = found["overall"]
+    counts = Counter(overall.values())
+    chips = " ".join(
+        f'<span class="chip {kind}"><s>{symbol}</s><span>{number(counts[kind])} {word}</span></span>'
+        for kind, (symbol, word, _) in KINDS.items()
+        if counts[kind]
+    )
+    state = "It blocks." if found.get("blocks") else "It does not block."
+    told = f"<p>{counted(len(overall), 'feature')}: {chips} {state}</p>"
+    why = f"<p class=note>{escaped(found['why'])}</p>" if found.get("why") else ""
+    columns = list(dict.fromkeys(part for parts in kinds.values() for part in parts))
+    ordered = sorted(kinds, key=lambda name: list(KINDS).index(overall.get(name, "clear")))
+    rows = [[f"<code>{escaped(name)}</code>", *(_mark(kinds[name].get(part)) for part in columns)] for name in ordered]
+    header = ["feature", *(escaped(part.replace("_", " ")) for part in columns)]
+    matrix = f"<details><summary>every feature, every part</summary>{table(header, rows, kind='marks')}</details>"
+    stated = [
+        [_holds(one), f"<b>{escaped(str(one['name']).replace('_', ' '))}</b>", escaped(one["why"])]
+        for one in found.get("findings") or []
+    ]
+    statements = table(["", "of the table as a whole", "why"], stated, kind="stack") if stated else ""
+    return section("Leakage audit", lead, told + why + statements + matrix, "audit")
+
+
+def periods(evidence: Record) -> str:
+    """Periods with the gaps between them, and the folds of the development period."""
+    manifest = evidence.get("manifest") or {}
+    lead = (
+        "Chosen on the first period, calibrated on the second (and fitted again with it), judged once on the third. "
+        "Rows whose outcome was still open when the next period began are purged."
+    )
+    found: Sequence[Record] = manifest.get("periods") or []
+    if not found:
+        return section("Periods and folds", lead, absent("no period is stored with this version"), "periods")
+    rows = []
+    for place, one in enumerate(found):
+        gap = days_between(found[place - 1]["last"], one["first"]) if place else None
+        rows.append(
+            [
+                f'<span class="key period {escaped(one["name"])}"></span><b>{escaped(one["name"])}</b>',
+                f"{day(one['first'])} to {day(one['last'])}",
+                "–" if gap is None else counted(gap, "day"),
+                number(one["rows"]),
+                number(one["positives"]),
+                percent(one["positives"] / one["rows"]),
+            ]
+        )
+    header = ["period", "decisions", "after a gap of", "n", "positives", "rate"]
+    start, end = found[0]["first"], found[-1]["last"]
+    line = charts.timeline(found, lambda instant: _share_of_way(start, end, instant))
+    purged, window = manifest.get("purged"), manifest.get("label_window_days")
+    note = f"<p class=note>{number(purged)} rows purged between the periods; outcomes take {number(window)} days.</p>"
+    body = line + table(header, rows, numeric=(3, 4, 5), kind="stack") + note + _folds(manifest.get("folds") or [])
+    return section("Periods and folds", lead, body, "periods")
+
+
+def comparison(evidence: Record) -> str:
+    """What was compared in cross-validation, with the paired difference to the chosen one."""
+    manifest = evidence.get("manifest") or {}
+    why = str(manifest.get("why_chosen") or "").rstrip(".")
+    told = f"{escaped(why[0].upper() + why[1:])}. " if why else ""
+    lead = told + "Folds follow each other in time; nothing of the later periods is seen."
+    entries = [one for one in contenders(manifest) if one["auc_pr"]]
+    if not entries:
+        return section("How it was chosen", lead, absent("no comparison is stored with this version"), "chosen")
+    chosen: list[float] = next((one["folds"] for one in entries if one["chosen"]), [])
+    reach = [finite(one["auc_pr"].get(end)) for one in entries for end in ("low", "high")]
+    known = [end for end in reach if end is not None]
+    ends = (min(known), max(known)) if known else (0.0, 1.0)
+    rows = []
+    for one in entries:
+        difference = one["difference"] or fold_difference(one["folds"], chosen)
+        interval = one["auc_pr"]
+        whole = None not in [finite(interval.get(end)) for end in ("value", "low", "high")]
+        mark = whisker(interval["value"], interval["low"], interval["high"], ends, "") if whole else ""
+        rows.append(
+            [
+                f"<b>{escaped(one['name'].replace('_', ' '))}</b>{'<small>chosen</small>' if one['chosen'] else ''}",
+                spanned(interval) + mark,
+                "–" if one["chosen"] else spanned(difference),
+                " · ".join(f"{value:.3f}" for value in one["folds"]),
+            ]
+        )
+    header = ["candidate", "mean AUC-PR of the folds", "less the chosen one, paired", "each fold"]
+    note = "Paired: fold by fold, interval of Student's t; folds share training rows, so it is rather too narrow."
+    body = table(header, rows, numeric=(2,), kind="stack") + f'<p class="note">{note}</p>'
+    return section("How it was chosen", lead, body, "chosen")
+
+
+def search(evidence: Record) -> str:
+    """The search for parameters, as far as one was made."""
+    lead = "Parameters were sought inside the development period only."
+    found = at(evidence, "manifest", "search")
+    if not found:
+        why = "no search is stored with this version; the parameters are the recipe's"
+        return section("Search", lead, absent(why), "search")
+    return section("Search", lead, _pairs(found), "search")
+
+
+def lineage(evidence: Record) -> str:
+    """What must be the same for the model to come out the same."""
+    manifest = evidence.get("manifest") or {}
+    lead = "The same data, code, parameters and libraries give the same model, byte for byte."
+    if not manifest:
+        return section("Lineage", lead, absent("the version has no manifest"), "lineage")
+    facts = {
+        "version": evidence.get("version"),
+        "recipe": manifest.get("recipe"),
+        "code version": manifest.get("code_version"),
+        "estimator": manifest.get("estimator"),
+        **{f"parameter {name}": value for name, value in (manifest.get("parameters") or {}).items()},
+        "calibration": at(manifest, "calibrator", "kind"),
+        "features": len(manifest.get("features") or []),
+        **{f"library {name}": value for name, value in (manifest.get("libraries") or {}).items()},
+        **{f"file {name}": str(value)[:16] for name, value in (manifest.get("files") or {}).items()},
+    }
+    history = evidence.get("ledger") or []
+    entries = [
+        [number(one["sequence"]), day(one["effective_from"]), escaped(one["action"]), escaped(one["why"])]
+        for one in history
+        if one["version"] == evidence.get("version")
+    ]
+    ledger = (
+        table(["entry", "from", "action", "why"], entries, kind="stack") if entries else absent("no ledger entry yet")
+    )
+    return section("Lineage", lead, _pairs(facts) + "<h3>in the ledger</h3>" + ledger, "lineage")
+
+
+def limits(evidence: Record) -> str:
+    """What the numbers of this page do not say."""
+    test = next((one for one in at(evidence, "manifest", "periods") or [] if one["name"] == "test"), None)
+    told = [
+        "Only leads that were contacted have an outcome: for leads sales never calls, the model is an extrapolation.",
+        "Intervals say how far chance could have moved a number in this period, nothing about a market that changes.",
+        "Importance is not cause: making somebody's value larger does not make them convert.",
+        "The list's gain assumes that the same leads are called, in another order, with the same effort.",
+    ]
+    if test:
+        told.insert(0, f"All of it rests on {number(test['positives'])} conversions between {day(test['first'])} and "
+                       f"{day(test['last'])}.")  # fmt: skip
+    small = [
+        f"{name}: {cell['name']}"
+        for name, entry in (at(evidence, "measured", "segments") or {}).items()
+        for cell in entry["parts"]
+        if cell["small"]
+    ]
+    if small:
+        told.append(f"Too small to be judged: {escaped('; '.join(small).replace('_', ' '))}.")
+    items = "".join(f"<li>{one}</li>" for one in told)
+    return section("Limits", "What this page cannot tell.", f'<ul class="limits">{items}</ul>', "limits")
+
+
+def _folds(folds: Sequence[Record]) -> str:
+    """A row per fold: rows and positives on both sides, and the gap between them."""
+    if not folds:
+        return absent("the dates of the folds; this version was registered without them")
+    rows = []
+    for number_of, fold in enumerate(folds, start=1):
+        training, validation = fold["training"], fold["validation"]
+        gap = days_between(training["last"], validation["first"])
+        rows.append(
+            [
+                number(number_of),
+                f"{day(training['first'])} to {day(training['last'])}",
+                f"{number(training['rows'])} / {number(training['positives'])}",
+                "–" if gap is None else counted(gap, "day"),
+                f"{day(validation['first'])} to {day(validation['last'])}",
+                f"{number(validation['rows'])} / {number(validation['positives'])}",
+            ]
+        )
+    header = ["fold", "trained on", "n / positives", "gap", "validated on", "n / positives "]
+    return "<h3>folds of the development period</h3>" + table(header, rows, numeric=(0, 2, 5), kind="stack")
+
+
+def _pairs(facts: Mapping[str, Any]) -> str:
+    made = "".join(
+        f"<div><dt>{escaped(str(name).replace('_', ' '))}</dt><dd>{_value(value)}</dd></div>"
+        for name, value in facts.items()
+        if value is not None
+    )
+    return f'<dl class="facts">{made}</dl>'
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return escaped(", ".join(f"{name} {entry}" for name, entry in value.items()))
+    if isinstance(value, list | tuple):
+        return escaped(", ".join(map(str, value)))
+    return escaped(value) if isinstance(value, str | bool) else number(value)
+
+
+def _mark(kind: str | None) -> str:
+    if kind is None:
+        return '<span class="none">·</span>'
+    symbol, word, _ = KINDS[kind]
+    return f'<s class="mark {kind}" title="{word}">{symbol}</s>'
+
+
+def _holds(found: Record) -> str:
+    kind, symbol, word = ("clear", "✓", "holds") if found["passed"] else ("suspect", "!", str(found["severity"]))
+    return f'<span class="chip {kind}"><s>{symbol}</s><span>{escaped(word)}</span></span>'
+
+
+def _share_of_way(start: str, end: str, instant: str) -> float:
+    first, last, here = (datetime.fromisoformat(moment) for moment in (start, end, instant))
+    return (here - first) / (last - first) if last > first else 0.0

@@ -1,0 +1,78 @@
+"""Whether outcomes come as often as in training: the weekly rate of positives once all of a week's are known.
+
+Lives here: ISO weeks with Wilson intervals, and the judgement on the newest. Does not: labels (core/labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from leadscore_dagster.core.monitoring.watched import Watched
+from leadscore_dagster.core.rates import wilson_intervals
+from leadscore_dagster.recipes.schema import Monitoring
+
+TABLE = "class_balance"
+WEEKS = 26
+SCHEMA = pa.schema(
+    [("day", pa.date32()), ("week", pa.string()), ("monday", pa.date32()), ("n", pa.int64()), ("positives", pa.int64()),
+     ("rate", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("training_rate", pa.float64())]
+)  # fmt: skip
+
+
+def measure_balance(matured: pa.Table, training_rate: float, day: date, window_days: int) -> list[dict[str, Any]]:
+    """The newest ISO weeks (UTC) that were over, label windows included, when ``day`` began; oldest first.
+
+    Parameters
+    ----------
+    matured : decision_at and label 0/1 of decisions whose outcome is known.
+    """
+    decided = matured["decision_at"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    label = matured["label"].to_numpy()
+    monday = decided - (decided + 3) % 7  # 1970-01-01 was a Thursday
+    last = (day - timedelta(days=7 + window_days) - date(1970, 1, 1)).days
+    kept = (monday <= last) & (monday > last - 7 * (WEEKS + 1))
+    mondays, place = np.unique(monday[kept], return_inverse=True)
+    n = np.bincount(place, minlength=len(mondays))
+    positives = np.bincount(place, weights=label[kept], minlength=len(mondays)).astype(np.int64)
+    low, high = wilson_intervals(positives, n)
+    rows = []
+    for at, start in enumerate(mondays[-WEEKS:], start=max(len(mondays) - WEEKS, 0)):
+        first = date(1970, 1, 1) + timedelta(days=int(start))
+        rows.append(
+            {
+                "week": f"{first:%G-W%V}",
+                "monday": first,
+                "n": int(n[at]),
+                "positives": int(positives[at]),
+                "rate": float(positives[at] / n[at]),
+                "low": float(low[at]),
+                "high": float(high[at]),
+                "training_rate": training_rate,
+            }
+        )
+    return rows
+
+
+def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Watched]:
+    """``class_balance``: fails when the newest week's whole interval lies outside the tolerance around training."""
+    name = "class_balance"
+    if not rows or rows[-1]["n"] < limits.minimum_rows:
+        n = rows[-1]["n"] if rows else 0
+        why = f"Only {n:,} decisions of the newest week have matured, {limits.minimum_rows:,} are needed: not judged."
+        return [Watched(name, True, why, rows=n)]
+    week, trained = rows[-1], rows[-1]["training_rate"]
+    least, most = trained * (1 - limits.class_balance_tolerance), trained * (1 + limits.class_balance_tolerance)
+    passed = week["high"] >= least and week["low"] <= most
+    why = (
+        f"{week['week']}: {week['positives']:,} of {week['n']:,} decisions were positive, {week['rate']:.2%} "
+        f"({week['low']:.2%} to {week['high']:.2%}); training had {trained:.2%}, tolerated are "
+        f"{least:.2%} to {most:.2%}."
+    )
+    threshold = least if week["rate"] < trained else most
+    ends = {"value": week["rate"], "low": week["low"], "high": week["high"], "threshold": threshold}
+    return [Watched(name, passed, why, rows=week["n"], **ends)]

@@ -1,0 +1,56 @@
+"""What a day is compared with: the rows its champion was trained on, and its scores of the test period.
+
+Lives here: loading them. Does not: comparing (drift, balance, performance, health).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leadscore_dagster.core import registry
+from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.errors import GateRefused
+from leadscore_dagster.core.features.fold import fold_features_of
+from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
+from leadscore_dagster.core.training import training_rows
+from leadscore_dagster.core.warehouse import Warehouse
+from leadscore_dagster.recipes.schema import Recipe
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The champion of a day: its model, the training table of its quarter with all features, its test scores."""
+
+    model: LoadedVersion
+    training: pa.Table
+    test: pa.Table
+
+    @property
+    def version(self) -> str:
+        return self.model.version
+
+    @property
+    def rate(self) -> float:
+        """Share of positives among the training rows."""
+        return float(pc.mean(self.training["label"]).as_py() or 0.0)
+
+
+def reference_of(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) -> Reference:
+    """What ``day`` is compared with.
+
+    Raises
+    ------
+    GateRefused : nobody was champion when the day began.
+    InputError : the version's files are not what its digests say, or its training table is gone.
+    """
+    entry = champion_at(warehouse, datetime.combine(day, time.min, UTC))
+    if entry is None:
+        raise GateRefused(f"No champion of {recipe.name!r} on {day}: there is nothing to watch yet.")
+    model = load_to_score(models, entry.version, fold_features_of(recipe))
+    training = model.prepare(training_rows(warehouse, date.fromisoformat(entry.version[:10])))
+    return Reference(model, training, registry.load_test_scores(models, entry.version))

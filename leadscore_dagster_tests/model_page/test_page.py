@@ -1,0 +1,233 @@
+"""The report of a version: it says what it was given, says what it was not, and nothing from outside can act."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.gates import PROMOTION, evaluate_gates, metrics_to_dict
+from leadscore_dagster.core.model_page import model_page
+from leadscore_dagster.core.model_page.reading import contenders, fold_difference, percent, spanned
+from leadscore_dagster.core.modelling.candidate_evidence import candidate_evidence, ranking_record
+from leadscore_dagster.core.modelling.evaluation import gains_table
+from leadscore_dagster.core.modelling.intervals import period_metrics
+from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.recipes.schema import Gate, Model, Segment
+from leadscore_dagster_tests.audit.test_page import HOSTILE, Page
+
+VERSION = "2026-01-01-0123456789ab"
+LEVEL = "<b onclick=alert(1)>west"
+N = 3000
+FEATURES = (
+    Feature("tenure", "months at the firm", "number", "months"),
+    Feature("region", "where they live", "category"),
+    Feature("mail", "an address", "number", pii=True),
+)
+COLUMNS = Columns(("tenure", "region", "mail"), ("number", "category", "number"), {"region": ("east", LEVEL)})
+MODEL = Model(
+    segments={"length": Segment(feature="tenure", edges=(-1.0, 2.5))}, reference_ranking=("region", "age", "tenure")
+)
+
+
+@lru_cache(maxsize=1)
+def scored() -> dict[str, Any]:
+    """A test period with one strong feature."""
+    generator = np.random.default_rng(1)
+    tenure, region, mail = generator.normal(size=N), generator.integers(0, 2, N), generator.normal(size=N)
+    matrix = np.stack([tenure, region, mail], axis=1).astype(np.float32)
+    contributions = np.stack([1.2 * tenure, 0.2 * (region - 0.5), 0 * mail], axis=1).astype(np.float32)
+    margin = contributions.sum(axis=1, dtype=np.float64) - 2.5
+    probability = 1 / (1 + np.exp(-margin))
+    return {
+        "label": (generator.random(N) < probability).astype(np.int64),
+        "margin": margin,
+        "probability": probability,
+        "contributions": contributions,
+        "matrix": matrix,
+        "columns": COLUMNS,
+        "features": FEATURES,
+        "decision_at": np.datetime64("2025-06-10") + np.arange(N).astype("timedelta64[h]"),
+        "codes": None,
+    }
+
+
+@lru_cache(maxsize=1)
+def measured() -> str:
+    return json.dumps(candidate_evidence(**scored(), model=MODEL, replicates=100, seed=1, constant_rate=0.1))
+
+
+def evidence(**changes: Any) -> dict[str, Any]:
+    """Everything a page can be given."""
+    rows = scored()
+    label, margin = rows["label"], rows["margin"]
+    metrics = period_metrics(label, margin, rows["probability"], 0.1, None, 100, 1)
+    gates = evaluate_gates(metrics, {"auc_roc": Gate(at_least=0.6), "ece": Gate(at_most=0.2)})
+    period = {"rows": N, "positives": int(label.sum())}
+    fold = {"rows": 900, "positives": 90, "first": "2024-01-01T00:00:00Z", "last": "2024-06-01T00:00:00Z"}
+    later = fold | {"first": "2024-07-01T00:00:00Z", "last": "2024-09-01T00:00:00Z"}
+    manifest = {
+        "recipe": "leads", "as_of": "2026-01-01", "estimator": "xgboost", "why_chosen": "it is simpler",
+        "code_version": "c0de", "libraries": {"numpy": "2.4"}, "parameters": {"max_depth": 2}, "files": {"m.ubj": "ab"},
+        "vintages": {"reps/2025-07-01": "d1gest" * 10}, "label_window_days": 30, "purged": 41,
+        "compared": {
+            "xgboost": {"cross_validation_auc_pr": asdict(metrics["auc_pr"]), "folds": [0.30, 0.32, 0.34]},
+            "lightgbm": {"cross_validation_auc_pr": asdict(metrics["auc_pr"]), "folds": [0.29, 0.30, 0.34]},
+        },
+        "search": {"trials": 30, "finished": True}, "folds": [{"training": fold, "validation": later}],
+        "periods": [
+            period | {"name": "development", "first": "2024-01-01T00:00:00Z", "last": "2025-01-01T00:00:00Z"},
+            period | {"name": "test", "first": "2025-06-10T00:00:00Z", "last": "2025-10-12T00:00:00Z"},
+        ],
+        "features": [asdict(feature) for feature in FEATURES], "metrics": metrics_to_dict(metrics),
+        "baseline_metrics": {}, "importances": {"tenure": 1.0, "region": 0.1},
+        "gains": [asdict(one) for one in gains_table(label, margin)],
+    }  # fmt: skip
+    entry = {"sequence": 3, "version": VERSION, "action": "promote", "effective_from": "2026-01-01", "why": "better"}
+    verdicts = {"tenure": {"lineage": "clear", "replay": "clear"}, "region": {"lineage": "unproven"}}
+    given = {
+        "version": VERSION, "as_of": "2026-01-01", "manifest": manifest, "measured": json.loads(measured()),
+        "recipe": {"title": "Leads that call back", "owner": "RevOps", "stale_after_quarters": 2},
+        "gates": [asdict(gate) for gate in gates], "ledger": [entry],
+        "standing": {"champion": True, "since": "2026-01-01", "why": "The improvement is larger than chance."},
+        "audit": {"blocks": False, "why": "", "overall": {"tenure": "clear", "region": "unproven"}, "parts": verdicts,
+                  "findings": [{"name": "kept", "passed": True, "why": "no row was lost", "severity": "error"}]},
+        "previous": {"version": "2025-10-01-aaaaaaaaaaaa", "relation": "the champion before",
+                     "ranking": ranking_record(["tenure", "region", "mail"], ["region", "tenure", "old"]),
+                     "metrics": metrics_to_dict(metrics), "paired": None},
+        "track_record": [{"as_of": "2025-10-01", "version": "2025-10-01-aaaaaaaaaaaa", "from": "2025-10-01",
+                          "until": "2026-01-01", "n": 812, "positives": 37,
+                          "metrics": {"auc_roc": {"value": 0.71, "low": 0.63, "high": 0.79}}, "oracle": None}],
+    }  # fmt: skip
+    return given | changes
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return model_page(evidence())
+
+
+def test_the_summary_says_whether_it_may_be_used_and_what_sales_gets(html: str) -> None:
+    words = Page(html).words
+    assert "May be used: it is the champion since 2026-01-01." in words
+    assert "All 2 gates passed." in words
+    given = evidence()
+    tenth = next(one for one in given["measured"]["lists"] if one["share"] == 0.1)
+    assert f"Of 100 calls to the best tenth {tenth['per_hundred']['value']:.1f} [" in words
+    lift = given["manifest"]["metrics"]["top_decile_lift"]
+    assert f"converts {lift['value']:.2f} [{lift['low']:.2f}, {lift['high']:.2f}] times as often" in words
+    assert "its AUC-ROC on new outcomes falls below 0.6" in words
+    assert "1 feature is unproven" in words
+
+
+def test_every_number_it_was_given_is_on_the_page(html: str) -> None:
+    words = " ".join(" ".join(Page(html).text).split())
+    for told in ("max depth 2", "c0de", "d1gestd1gest", "41 rows purged", "after a gap of", "160 days", "trials 30",
+                 "It is simpler.", "0.710 [0.630, 0.790]", "812", "The champion before".lower(), "no row was lost",
+                 "30 days", "better", "2025-06", "length", "below -1"):  # fmt: skip
+        assert told in words, told
+
+
+def test_a_refused_candidate_is_refused_in_the_first_sentence_with_its_reasons() -> None:
+    gate = {"name": "auc_roc", "passed": False, "value": 0.55, "low": 0.5, "high": 0.6, "threshold": 0.6, "why": "Low."}
+    paired = gate | {"name": PROMOTION, "why": "noise"}
+    page = model_page(evidence(gates=[gate, paired]))
+    assert 'class="banner refused"' in page
+    assert "Must not be used: 1 gate of 1 refused it. Low." in Page(page.replace("</p><p>", " ")).words
+    blocked = model_page(evidence(audit={"blocks": True, "why": "gap: 41 rows change", "overall": {}, "parts": {}}))
+    assert "the leakage audit of its training table blocks" in Page(blocked).words
+
+
+def test_a_sound_version_that_is_not_champion_names_who_scores() -> None:
+    standing = {"champion": False, "holder": "2025-10-01-aaaaaaaaaaaa", "why": "The difference may be noise."}
+    words = Page(model_page(evidence(standing=standing))).words
+    assert "Sound, but not in use. 2025-10-01-aaaaaaaaaaaa scores instead." in words
+
+
+def test_every_section_stays_and_says_what_was_not_measured() -> None:
+    empty = model_page({})
+    Page(empty)
+    headings = re.findall(r"<h2>(.*?)</h2>", model_page(evidence()))
+    assert re.findall(r"<h2>(.*?)</h2>", empty) == headings
+    sections = re.findall(r'<section id="(\w+)">(.*?)</section>', empty, re.DOTALL)
+    assert [name for name, body in sections if "not measured: " not in body] == ["limits"]
+    assert "No gate has judged this version" in Page(empty).words
+
+
+def test_a_version_from_before_evidence_was_kept_still_has_its_report() -> None:
+    words = Page(model_page(evidence(measured=None))).words
+    assert "not measured: contributions by value and their intervals" in words
+    assert "Conversion rate by tenth of the scores" in words
+
+
+def test_text_from_outside_is_text() -> None:
+    given = evidence(
+        recipe={"title": HOSTILE, "owner": HOSTILE}, version=HOSTILE, ledger=[], standing={"why": HOSTILE},
+        track_record=[{"as_of": HOSTILE, "version": HOSTILE, "from": HOSTILE, "until": HOSTILE, "n": 1, "positives": 0,
+                       "metrics": {HOSTILE: None}}],
+    )  # fmt: skip
+    given["manifest"] |= {"why_chosen": HOSTILE, "vintages": {HOSTILE: HOSTILE}, "parameters": {HOSTILE: HOSTILE}}
+    given["manifest"]["compared"][HOSTILE] = given["manifest"]["compared"]["lightgbm"]
+    page = Page(model_page(given))
+    assert {tag for tag, _ in page.tags} & {"script", "img", "iframe", "link", "object"} == set()
+    assert not [
+        name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "autofocus"
+    ]
+    assert LEVEL in page.words or LEVEL in str(page.text)
+
+
+def test_nothing_is_loaded_from_anywhere_and_equal_evidence_gives_equal_bytes(html: str) -> None:
+    assert not re.search(r"https?://|//cdn|url\(|@import", html)
+    assert "default-src 'none'" in html
+    assert all(str(attributes["href"]).startswith("#") for tag, attributes in Page(html).tags if tag == "a")
+    anchors = {attributes.get("id") for tag, attributes in Page(html).tags if tag == "section"}
+    assert {str(attributes["href"])[1:] for tag, attributes in Page(html).tags if tag == "a"} <= anchors
+    assert model_page(evidence()) == html
+
+
+def test_evidence_is_small_the_same_again_and_shows_no_value_of_a_personal_feature() -> None:
+    again = candidate_evidence(**scored(), model=MODEL, replicates=100, seed=1, constant_rate=0.1)
+    assert json.dumps(again, allow_nan=False) == measured()
+    assert len(measured()) < 200_000
+    assert [one["feature"] for one in again["importance"]] == ["tenure", "region", "mail"]
+    assert [one["feature"] for one in again["summary"]] == ["tenure", "region"]
+    assert [cell["name"] for cell in again["segments"]["length"]["parts"]] == ["below -1", "-1 to 2.5", "from 2.5"]
+    assert again["segments"]["length"]["parts"][-1]["small"]
+    assert sum(cell["n"] for cell in again["months"]) == again["n"] == N
+    assert sum(again["histogram"]["positives"]) == again["positives"]
+    assert again["reference"]["only_second"] == ["age"]
+
+
+def test_numbers_are_written_with_ends_as_exact_as_their_value() -> None:
+    assert spanned({"value": 2.26, "low": 1.7, "high": 2.8}) == '2.26 <span class="ends">[1.70, 2.80]</span>'
+    assert spanned({"value": 0.2312, "low": 0.18, "high": 0.28}, "percent") == (
+        '23% <span class="ends">[18%, 28%]</span>'
+    )
+    assert spanned({"value": 4, "low": None, "high": None}, "signed") == "+4.00"
+    assert (percent(0.0032), percent(0.1), percent(None)) == ("0.32%", "10%", '<span class="none">–</span>')
+
+
+def test_contenders_are_read_by_name_or_as_a_list_with_their_strategy() -> None:
+    listed = {
+        "estimator": "xgboost",
+        "imbalance": "smote",
+        "compared": [
+            {"estimator": "xgboost", "imbalance": "none", "cross_validation_auc_pr": {"value": 1}, "folds": [0.1]},
+            {"estimator": "xgboost", "imbalance": "smote", "cross_validation_auc_pr": {"value": 2}, "folds": [0.2]},
+        ],
+    }
+    assert [(one["name"], one["chosen"]) for one in contenders(listed)] == [
+        ("xgboost · none", False),
+        ("xgboost · smote", True),
+    ]
+    found = fold_difference([0.29, 0.30, 0.34], [0.30, 0.32, 0.34])
+    assert found is not None
+    assert found["value"] == pytest.approx(-0.01)
+    assert found["high"] == pytest.approx(-0.01 + 4.302653 * 0.01 / np.sqrt(3), rel=1e-5)
+    assert fold_difference([0.1, 0.2], [0.1, 0.2]) is None

@@ -1,0 +1,104 @@
+"""Drift: what has moved is named within a month, and a hundred features that have not moved keep still."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from benchmarks import drift as simulated
+from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.monitoring.drift import SCORE, compare, degree, drifted, judge_drift, months_of
+from leadscore_dagster.recipes.schema import Monitoring
+
+LIMITS = Monitoring()
+
+
+def test_stable_months_of_a_hundred_features_raise_no_alarm() -> None:
+    """The benchmark shows it for 100 months; here are few of them."""
+    alarms, _ = simulated.stable(months=4, rows=300, seed=8)
+    assert alarms == 0
+
+
+@pytest.mark.parametrize("move", simulated.MOVES.values(), ids=simulated.MOVES.keys())
+def test_one_moved_feature_among_a_hundred_is_named_within_the_month(move: simulated.Move) -> None:
+    named, others = simulated.moved(move, months=1, rows=400, seed=9)
+    assert (named, others) == (1, 0)
+
+
+def _row(**changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "month": "2024-03", "complete": True, "feature": "tenure", "columns": 101, "n": 500, "psi": 0.35, "low": 0.25,
+        "high": 0.45, "p_value": 1e-9, "moved": "missing", "share_before": 0.0, "share_now": 0.3,
+        "moved_p_value": 1e-9, "usual": 0.01,
+    }  # fmt: skip
+    return row | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "error"),
+        ({"psi": 0.15, "high": 0.21}, "warn"),
+        ({"psi": 0.05, "high": 0.08}, "warn"),  # the index is small, but one share alone went from nothing to 30%
+        ({"psi": 0.05, "high": 0.08, "share_before": 0.2}, "still"),
+        ({"p_value": 1e-3}, "still"),  # one of 101 columns does that every tenth month
+        ({"n": 199}, "still"),
+        ({"usual": 0.4}, "still"),  # months of the training rows lay as far from the whole
+    ],
+)
+def test_size_proof_and_season_decide_together(changes: dict[str, Any], expected: str) -> None:
+    assert degree(_row(**changes), LIMITS) == expected
+
+
+def test_the_check_names_what_moved_and_says_how() -> None:
+    rows = [_row(), _row(feature="age", psi=0.01, p_value=0.5), _row(feature=SCORE, psi=0.02, p_value=0.4)]
+    features, scores = judge_drift(rows, LIMITS)
+    assert (features.name, features.passed, features.severity) == ("feature_drift", False, "error")
+    assert "1 of 2 moved beyond chance: tenure with a PSI of 0.35" in features.why
+    assert "'missing': 0.0% then, 30.0% now" in features.why
+    assert (scores.name, scores.passed) == ("score_drift", True)
+
+
+def test_the_month_so_far_is_shown_and_not_judged() -> None:
+    features, scores = judge_drift([_row(complete=False)], LIMITS)
+    assert features.passed
+    assert "not judged" in features.why
+    assert "not judged" in scores.why
+    assert drifted([_row(complete=False)], LIMITS) == {}
+
+
+def test_a_column_that_tells_the_season_keeps_still_until_it_leaves_its_usual_range() -> None:
+    rng = np.random.default_rng(2)
+    months = 12
+    decided = np.repeat(np.arange("2023-01", "2024-01", dtype="datetime64[M]").astype("datetime64[us]"), 200)
+    season = np.repeat(np.cos(np.arange(months) / months * 2 * np.pi), 200) * 2
+    columns = {
+        "decision_at": decided,
+        "season": season + rng.normal(size=len(season)),
+        "still": rng.normal(size=len(season)),
+    }
+    training = pa.table(columns)
+    features = [Feature("season", "…", "number"), Feature("still", "…", "number")]
+    scores = pa.table({"margin": rng.normal(size=500)})
+
+    def found(mean: float) -> dict[str, str]:
+        now = pa.table({"season": mean + rng.normal(size=300), "still": rng.normal(size=300)})
+        rows = [
+            {"month": "2024-01", "complete": True} | row for row in compare(training, scores, now, scores, features)
+        ]
+        return dict(drifted(rows, LIMITS))
+
+    assert found(1.7) == {}
+    assert found(5.0) == {"season": "error"}
+
+
+def test_a_month_is_judged_once_it_is_over() -> None:
+    assert months_of(date(2024, 3, 1)) == ((date(2024, 2, 1), date(2024, 2, 29)), (date(2024, 3, 1), date(2024, 2, 29)))
+    assert months_of(date(2024, 1, 20)) == (
+        (date(2023, 12, 1), date(2023, 12, 31)),
+        (date(2024, 1, 1), date(2024, 1, 19)),
+    )
