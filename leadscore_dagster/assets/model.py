@@ -54,6 +54,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 fold_features_of(recipe),
                 progress=context.log.info,
                 searches=workspace.searches(recipe),
+                known=promotion.known_before(warehouse, workspace.models(recipe), recipe, as_of),
             )
             version = promotion.register_candidate(
                 warehouse,

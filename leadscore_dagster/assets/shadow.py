@@ -83,7 +83,8 @@ def _verdict(recipe: Recipe) -> dg.AssetsDefinition:
             if trial is None:
                 return dg.MaterializeResult(metadata=NOBODY)
             verdict = verdict_of(warehouse, recipe, trial, day)
-            gates = judge(workspace.models(recipe), recipe, trial.version) if verdict.final else []
+            models = workspace.models(recipe)
+            gates = judge(warehouse, models, recipe, trial.version, day) if verdict.final else []
             entry = shadow.follow(warehouse, recipe, trial, verdict, gates, day, workspace.now())
         action = entry.action if entry else "waits" if trial.waits else "looked at"
         return dg.MaterializeResult(

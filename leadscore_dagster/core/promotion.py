@@ -33,6 +33,7 @@ from leadscore_dagster.core.gates import (
     to_json,
 )
 from leadscore_dagster.core.modelling.candidate import Candidate
+from leadscore_dagster.core.modelling.judging import Known
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.modelling.training_rows import rows_of
 from leadscore_dagster.core.shadow import instead_of_promotion
@@ -86,6 +87,14 @@ def register_candidate(
     )
     warehouse.write_partition(CANDIDATES, as_of.isoformat(), pa.table({"as_of": [as_of], "version": [version]}))
     return version
+
+
+def known_before(warehouse: Warehouse, models: Path, recipe: Recipe, as_of: date) -> Known:
+    """What a quarter's candidate is held against while it is judged: the champion before it, the recipe's limit."""
+    champion = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
+    importances = registry.read_manifest(models, champion.version)["importances"] if champion else {}
+    gate = recipe.gates.get("ece")
+    return Known(importances, gate.threshold) if gate else Known(importances)
 
 
 def candidate_of(warehouse: Warehouse, as_of: date) -> str:

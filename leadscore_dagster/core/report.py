@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from leadscore_dagster.core.gates import PHRASES, GateResult
+from leadscore_dagster.core.gates import PHRASES, GateResult, metrics_from_dict
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.intervals import Interval
 
@@ -40,23 +40,26 @@ def candidate_markdown(candidate: Candidate) -> str:
         for period in candidate.periods
     ]
     compared = [
-        f"| {one.estimator} | {_number(one.auc_pr.value)} | {', '.join(f'{value:.3f}' for value in one.fold_auc_pr)} |"
+        f"| {one.name} | {_ends(one.auc_pr)} | {', '.join(f'{value:.3f}' for value in one.fold_auc_pr)} | "
+        f"{_ends(one.metrics['precision_at_10pct'])} | {_ends(one.metrics['ece'])} | {_number(one.variation)} |"
         for one in candidate.compared
     ]
-    drivers = [f"| {name} | {value:.3f} |" for name, value in list(candidate.importances.items())[:15]]
+    compared += [f"| {name} | could not be fitted: {why} | | | | |" for name, why in candidate.failed.items()]
+    drivers = [f"| {name} | {value:.3f} |" for name, value in list(candidate.judgement.importances.items())[:15]]
     gains = [
         f"| {decile.decile} | {decile.n:,} | {decile.positives:,.1f} | {decile.rate:.2%} | "
         f"{decile.low:.2%} … {decile.high:.2%} | {decile.lift:.2f} |"
-        for decile in candidate.gains
+        for decile in candidate.judgement.gains
     ]
     parts = [
-        f"**{candidate.estimator}**. {candidate.why_chosen}",
+        f"**{candidate.contender.name}**. {candidate.why_chosen}",
         f"{candidate.purged:,} rows were purged between the periods, whose label windows would have overlapped.",
         "| period | decisions | rows | positives | rate |\n|---|---|---|---|---|\n" + "\n".join(periods),
-        "#### Test period\n\n" + metrics_markdown(candidate.metrics, candidate.baseline_metrics),
+        "#### Test period\n\n" + metrics_markdown(candidate.metrics, candidate.judgement.baseline_metrics),
         "#### Gains on the test period\n\n| decile | rows | positives | rate | 95% interval | lift |\n"
         "|---|---|---|---|---|---|\n" + "\n".join(gains),
-        "#### Cross-validation in the development period\n\n| estimator | AUC-PR | folds |\n|---|---|---|\n"
+        "#### Cross-validation in the development period\n\n| contender | AUC-PR | folds | precision in the top tenth "
+        "| calibration error before calibration | variation of AUC-PR |\n|---|---|---|---|---|---|\n"
         + "\n".join(compared),
         "#### Strongest features on the test period (mean absolute contribution, log-odds)\n\n| feature | effect |\n"
         "|---|---|\n" + "\n".join(drivers),
@@ -77,16 +80,35 @@ def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Int
     return header + "\n".join(rows) + "\n"
 
 
+def track_record_markdown(records: Sequence[Mapping[str, Any]]) -> str:
+    """One row per earlier quarter's model: what it delivered on the decisions after it, and what it had claimed."""
+    if not records:
+        return "No earlier quarter has a model whose later decisions have matured.\n"
+    rows = []
+    for record in records:
+        delivered, claimed = (metrics_from_dict(record[side]) for side in ("metrics", "claimed"))
+        cells = [_ends(side.get("top_decile_lift")) for side in (delivered, claimed)]
+        cells += [_ends(delivered.get(name)) for name in ("auc_pr", "ece")]
+        rows.append(
+            f"| {record['as_of']} | {record['version']} ({record['role']}) | {record['n']:,} | "
+            f"{record['positives']:,} | {' | '.join(cells)} |"
+        )
+    header = (
+        "| quarter | version | decisions after it | positives | lift | lift claimed | AUC-PR | calibration error |\n"
+    )
+    return header + "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
 def gains_plot(candidate: Candidate) -> str:
     """Markdown image: conversion rate by decile of the test period with 95% intervals."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.2), layout="constrained")
     axes = figure.subplots()
-    deciles = [decile.decile for decile in candidate.gains]
-    rates = [decile.rate * 100 for decile in candidate.gains]
-    below = [(decile.rate - decile.low) * 100 for decile in candidate.gains]
-    above = [(decile.high - decile.rate) * 100 for decile in candidate.gains]
+    deciles = [decile.decile for decile in candidate.judgement.gains]
+    rates = [decile.rate * 100 for decile in candidate.judgement.gains]
+    below = [(decile.rate - decile.low) * 100 for decile in candidate.judgement.gains]
+    above = [(decile.high - decile.rate) * 100 for decile in candidate.judgement.gains]
     axes.bar(deciles, rates, yerr=[below, above], color="#4f7cac", ecolor="#333333", capsize=3)
     base = 100 * candidate.periods[-1].rate
     axes.axhline(base, color="#b23a48", linewidth=1, label=f"all: {base:.1f}%")
@@ -101,7 +123,7 @@ def importance_plot(candidate: Candidate) -> str:
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    top = list(candidate.importances.items())[:15][::-1]
+    top = list(candidate.judgement.importances.items())[:15][::-1]
     axes.barh([name for name, _ in top], [value for _, value in top], color="#4f7cac")
     axes.set(xlabel="mean absolute contribution, log-odds")
     axes.tick_params(labelsize=8)
@@ -112,6 +134,12 @@ def _image(title: str, figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})\n"
+
+
+def _ends(measured: Interval | None) -> str:
+    if measured is None or measured.value != measured.value:
+        return "–"
+    return f"{_number(measured.value)} [{_number(measured.low)}, {_number(measured.high)}]"
 
 
 def _number(value: float | None) -> str:

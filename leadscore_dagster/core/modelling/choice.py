@@ -99,12 +99,12 @@ def select(
 
 
 def _parameters(model: Model, searched: Mapping[str, SearchResult]) -> dict[str, Mapping[str, Any]]:
-    given = {
+    given: dict[str, Mapping[str, Any]] = {
         estimator: complete_parameters(estimator, model.parameters.get(estimator, {}))
         for estimator in model.estimators
         if estimator != ENSEMBLE
     }
-    return {**given, **{estimator: result.parameters for estimator, result in searched.items()}}
+    return given | {estimator: result.parameters for estimator, result in searched.items()}
 
 
 def _search(

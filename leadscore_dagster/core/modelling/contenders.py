@@ -28,7 +28,7 @@ class Contender:
 
     estimator: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    imbalance: str = "none"
+    imbalance: Imbalance = "none"
     members: tuple[Contender, ...] = ()
     weights: tuple[float, ...] = ()
     bias: float = 0.0
@@ -40,7 +40,7 @@ class Contender:
     @property
     def simplicity(self) -> tuple[int, int]:
         """Smaller is simpler: the estimator counts first, then the treatment of rare positives."""
-        return SIMPLEST_FIRST.index(self.estimator), STRATEGIES.index(self.imbalance)  # type: ignore[arg-type]
+        return SIMPLEST_FIRST.index(self.estimator), STRATEGIES.index(self.imbalance)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, everything needed to fit it again."""

@@ -23,7 +23,7 @@ from leadscore_dagster.core.modelling.evaluation import (
     segment_calibration_error,
     train_test_gap,
 )
-from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.modelling.intervals import NAN, Interval, entity_codes, period_metrics
 from leadscore_dagster.core.modelling.scoring import Scores, ScoringModel
 from leadscore_dagster.core.modelling.segments import segment_codes
 from leadscore_dagster.core.modelling.shuffled import shuffled_label_auc
@@ -38,6 +38,8 @@ from leadscore_dagster.recipes.schema import Model
 
 #: metrics of probabilities; a row that was served none cannot count in them
 OF_PROBABILITIES = ("ece", "brier", "brier_skill")
+#: share of the rows that must have been served a probability, for a judgement of the others not to flatter
+LEAST_SERVED = 0.5
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,10 @@ def _period_metrics(
     if there.all():
         return period_metrics(label, margin, probability, constant, codes, replicates, seed)
     everyone = period_metrics(label, margin, np.full(len(label), constant), constant, codes, replicates, seed)
+    if there.mean() < LEAST_SERVED:
+        method = f"{there.mean():.0%} of the rows would have been served a probability: too few to judge them by"
+        nothing = Interval(NAN, NAN, NAN, int(there.sum()), int(label[there].sum()), method)
+        return everyone | dict.fromkeys(OF_PROBABILITIES, nothing)
     part = None if codes is None else codes[there]
     some = period_metrics(label[there], margin[there], probability[there], constant, part, replicates, seed)
     return everyone | {name: some[name] for name in OF_PROBABILITIES}
