@@ -200,19 +200,6 @@ def report(
 
 
 @app.command()
-def report(
-    recipe: RecipeName,
-    version: Annotated[str | None, typer.Option(help="Version to report on; the champion by default.")] = None,
-    home: Home = None,
-    as_json: Json = False,
-) -> None:
-    """Write the report of a model version again, from what is stored about it."""
-    from leadscore_dagster.runs.reporting import report_version
-
-    _finish(report_version(_home(home), recipe, version), as_json)
-
-
-@app.command()
 def alert_test(home: Home = None, as_json: Json = False) -> None:
     """Send a test alert to every configured address; exit code 1 when one did not take it."""
     from leadscore_dagster.runs.alerting import send_test_alert
