@@ -7,7 +7,6 @@ from leadscore_dagster.core.champion import (
     LEDGER,
     LedgerEntry,
     ModelVersion,
-    aliases,
     append_entry,
     champion_at,
     champion_before,
@@ -17,6 +16,7 @@ from leadscore_dagster.core.champion import (
     versions,
 )
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.shadow import aliases
 from leadscore_dagster.core.warehouse import Lake
 
 RECORDED = datetime(2024, 12, 1, 12, tzinfo=UTC)

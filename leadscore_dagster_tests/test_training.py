@@ -271,3 +271,56 @@ def test_missing_partitions_are_named(tmp_path: Path) -> None:
         training_rows(empty, AS_OF)
     with pytest.raises(InputError, match="missing, in training_table"):
         decision_audits(empty, recipe(), AS_OF)
+
+
+def correct(lake: Lake, name: str, column: str, available_at: str) -> None:
+    """A second arrival of the vintage of April, in which a number is a thousand more."""
+    sql = (
+        f"SELECT * REPLACE ({column} + 1000 AS {column}, @arrived AS available_at) FROM {name} "
+        "WHERE as_of = DATE '2024-04-01'"
+    )
+    arrived = table(lake, sql, {"arrived": world.instant(available_at)})
+    lake.write_partition(name, "2024-04-01.2", arrived)
+
+
+def test_a_correction_changes_no_row_decided_before_it_and_every_one_decided_after(lake: Lake) -> None:
+    """The correction of April's vintages comes on 1 June: later decisions see it until July's vintage has arrived."""
+    build_training_table(lake, recipe(), AS_OF)
+    before = training_rows(lake, AS_OF)
+    arrival = "2024-06-01T06:00:00"
+    for name, column in (
+        ("rep_vintage", "TotalAssetsInMillions"),
+        ("firm_vintage", "Number_Employees"),
+        ("employment_vintage", "PREVIOUS_REGISTRATION_COMPANY_CRD_ID"),
+        ("firm_history_vintage", "TOTAL_AUM"),
+    ):
+        correct(lake, name, column, arrival)
+    build_training_table(lake, recipe(), AS_OF)
+    after = training_rows(lake, AS_OF)
+    assert after["decision_id"].equals(before["decision_id"])
+    decided = pc.field("decision_at")
+    come, july = (
+        pa.scalar(world.instant(text), before.schema.field("decision_at").type)
+        for text in (arrival, "2024-07-10T06:00:00")
+    )
+    untouched = (decided < come) | (decided >= july)
+    assert after.filter(untouched).equals(before.filter(untouched))
+    assert after.filter(untouched).num_rows > 10
+    seen, unseen = after.filter(~untouched), before.filter(~untouched)
+    known = pc.is_valid(unseen["TotalAssetsInMillions"])
+    assert pc.sum(known).as_py() > 3
+    for name in ("TotalAssetsInMillions", "Number_Employees"):
+        assert pc.all(pc.equal(seen[name].filter(known), pc.add(unseen[name].filter(known), 1000))).as_py()
+    assert set(seen["evidence_rep_vintage_known_at"].drop_null().to_pylist()) == {world.instant(arrival)}
+    assert violations(lake) == {}
+
+
+def test_a_row_that_saw_a_correction_too_early_is_found(lake: Lake) -> None:
+    build_training_table(lake, recipe(), AS_OF)
+    correct(lake, "rep_vintage", "TotalAssetsInMillions", "2024-09-30T00:00:00")
+    plant(
+        lake,
+        "training_table",
+        lambda rows: replaced(rows, "TotalAssetsInMillions", pc.add(rows["TotalAssetsInMillions"], 1000)),
+    )
+    assert violations(lake)["restated_after_decision"] > 10

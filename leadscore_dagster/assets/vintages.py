@@ -7,6 +7,7 @@ import dagster as dg
 
 from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.core.arrivals import copies_of, local_folder
+from leadscore_dagster.core.battery import source_checks
 from leadscore_dagster.core.sources import ingest_log, ingest_vintage
 from leadscore_dagster.partitions import quarters
 from leadscore_dagster.recipes.contract import quarter_of
@@ -31,8 +32,9 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
         kinds={"parquet"},
         description=(
             f"{source.contract.description} One partition per quarter, as the vendor delivered it: the key is the "
-            "as_of instant, and every row carries available_at, the instant it could have been known. Bad rows "
-            "stand in the quarantine table."
+            "as_of instant, and every row carries available_at, the instant it could have been known. A correction "
+            "is kept beside what it corrects; what its checks refuse is set aside and read by nobody. Bad rows stand "
+            "in the quarantine table."
         ),
         metadata={"files": ", ".join(source.files), "source": name},
     )
@@ -40,7 +42,16 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
         as_of = partition_day(context)
         with plain_failures():
             folder = local_folder(workspace.location(recipe, name), source, as_of, copies_of(workspace.home))
-            report = ingest_vintage(workspace.warehouse(recipe), name, source, folder, as_of)
+            warehouse = workspace.warehouse(recipe)
+            report = ingest_vintage(
+                warehouse,
+                name,
+                source,
+                folder,
+                as_of,
+                seen_at=workspace.now(),
+                judge=lambda: source_checks(warehouse, recipe, source, as_of),
+            )
         return dg.MaterializeResult(
             metadata=metadata({"quarter": quarter_of(as_of), **report.as_metadata()}),
             data_version=dg.DataVersion(report.digest),

@@ -7,7 +7,7 @@ display (checks/).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -17,14 +17,17 @@ from leadscore_dagster.core.audit.lineage import feature_lineage
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, blocking
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.features.query import feature_query
+from leadscore_dagster.core.sources.arrived import as_of_of, published, unpublished
 from leadscore_dagster.core.sources.checks import (
-    LOG_CHECKS,
     VINTAGE_CHECKS,
     CheckResult,
-    log_checks,
+    arrival_checks,
+    compared_with,
     refuse,
-    vintage_checks,
+    require_delivered,
+    require_partition,
 )
+from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_checks
 from leadscore_dagster.core.training import GENERIC_AUDITS
 from leadscore_dagster.core.training_audit import (
     PARTS,
@@ -34,7 +37,7 @@ from leadscore_dagster.core.training_audit import (
     audit_training_table,
     contract_schemas,
 )
-from leadscore_dagster.core.warehouse import Warehouse, statement
+from leadscore_dagster.core.warehouse import Part, Warehouse, statement
 from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
 
 
@@ -46,19 +49,33 @@ def described_checks(source: VintageSource | LogSource) -> dict[str, str]:
 def source_checks(
     warehouse: Warehouse, recipe: Recipe, source: VintageSource | LogSource, as_of: date
 ) -> list[CheckResult]:
-    """Every gate of one source's partition, remembered for its content."""
-    day = as_of.isoformat()
-    # a partition is compared with the one before it, never with an older one
-    tables = [(source.table, key) for key in warehouse.partitions(source.table) if key <= day][-2:]
-    if isinstance(source, LogSource):
-        tables += _vintage_partitions(warehouse, recipe, as_of)
-    content = evidence.fingerprint(evidence.partition_fingerprint(warehouse, tables), source.model_dump_json())
-    records = evidence.remembered(
-        warehouse,
-        f"{source.table}_{day}",
-        content,
-        lambda: [asdict(result) for result in _judge_source(warehouse, recipe, source, as_of)],
-    )
+    """Every gate of one source, remembered for its content: of a log's partition, or of the arrival of a vintage that
+    was taken in last. Raises InputError if there is none."""
+    if isinstance(source, VintageSource):
+        return _arrival_checks(warehouse, source, require_delivered(warehouse, source.table, as_of))
+    own = require_partition(warehouse, source.table, as_of)
+    read = [own, *_vintage_parts(warehouse, recipe, as_of)]
+    return _remembered(warehouse, source, own, read, lambda: log_checks(warehouse, source, as_of, recipe))
+
+
+def _arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -> list[CheckResult]:
+    before = compared_with(warehouse, source.table, arrival)
+    read = [arrival, before] if before else [arrival]
+    return _remembered(warehouse, source, arrival, read, lambda: arrival_checks(warehouse, source, arrival))
+
+
+def _remembered(
+    warehouse: Warehouse,
+    source: VintageSource | LogSource,
+    judged: Part,
+    read: Sequence[Part],
+    judge: Callable[[], list[CheckResult]],
+) -> list[CheckResult]:
+    """By content alone: an arrival is the same before and after it is published."""
+    digests = [warehouse.digest(part.table, part.partition) for part in read]
+    content = evidence.fingerprint(*digests, source.model_dump_json())
+    subject = f"{source.table}_{judged.partition}"
+    records = evidence.remembered(warehouse, subject, content, lambda: [asdict(result) for result in judge()])
     return [CheckResult(**record) for record in records]
 
 
@@ -67,23 +84,31 @@ def require_sources(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
 
     Raises
     ------
-    GateRefused : a gate that blocks has failed, in this quarter or an earlier one that is still read.
+    GateRefused : a gate that blocks has failed, in this quarter or an earlier one that is still read; or all that ever
+        arrived of a vintage was refused.
     """
-    _require(warehouse, recipe, as_of, list(recipe.sources.values()))
+    require_vintages(warehouse, recipe, as_of)
+    for source in recipe.sources.values():
+        if isinstance(source, LogSource):
+            refuse(source_checks(warehouse, recipe, source, as_of), f"{source.table} {as_of} was refused")
+            continue
+        there = {as_of_of(part.partition) for part in published(warehouse, source.table, as_of)}
+        for part in unpublished(warehouse, source.table, as_of):
+            if as_of_of(part.partition) not in there:
+                _require(warehouse, source, part)
 
 
 def require_vintages(warehouse: Warehouse, recipe: Recipe, day: date) -> None:
-    """Ask every vintage the scores of ``day`` may read for its gates. Raises GateRefused as ``require_sources``."""
-    vintages = [source for source in recipe.sources.values() if isinstance(source, VintageSource)]
-    _require(warehouse, recipe, day, vintages)
+    """Ask every published arrival the scores of ``day`` may read for its gates. Raises GateRefused if one fails; what
+    was set aside on arrival is not read, so it stands in nobody's way."""
+    for source in recipe.sources.values():
+        if isinstance(source, VintageSource):
+            for part in published(warehouse, source.table, day):
+                _require(warehouse, source, part)
 
 
-def _require(warehouse: Warehouse, recipe: Recipe, as_of: date, sources: Sequence[VintageSource | LogSource]) -> None:
-    for source in sources:
-        for key in _read_partitions(warehouse, source, as_of):
-            refuse(
-                source_checks(warehouse, recipe, source, date.fromisoformat(key)), f"{source.table} {key} was refused"
-            )
+def _require(warehouse: Warehouse, source: VintageSource, arrival: Part) -> None:
+    refuse(_arrival_checks(warehouse, source, arrival), f"{source.table} {arrival.partition} was refused")
 
 
 def require_audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
@@ -161,30 +186,17 @@ def column_lineage(recipe: Recipe) -> dict[str, list[tuple[str, str]]]:
 
 def vintage_digests(warehouse: Warehouse, recipe: Recipe, as_of: date) -> dict[str, str]:
     """Content digest of everything a training table of ``as_of`` was made from: a version's lineage."""
-    tables = [*_vintage_partitions(warehouse, recipe, as_of), (recipe.decision_source.table, as_of.isoformat())]
-    return {f"{table}/{key}": warehouse.digest(table, key) for table, key in sorted(tables)}
+    read = [*_vintage_parts(warehouse, recipe, as_of), Part(recipe.decision_source.table, as_of.isoformat())]
+    digests = {f"{part.table}/{part.partition}": warehouse.digest(part.table, part.partition) for part in read}
+    return dict(sorted(digests.items()))
 
 
-def _judge_source(
-    warehouse: Warehouse, recipe: Recipe, source: VintageSource | LogSource, as_of: date
-) -> list[CheckResult]:
-    if isinstance(source, VintageSource):
-        return vintage_checks(warehouse, source, as_of)
-    return log_checks(warehouse, source, as_of, recipe)
-
-
-def _read_partitions(warehouse: Warehouse, source: VintageSource | LogSource, as_of: date) -> Sequence[str]:
-    if isinstance(source, LogSource):
-        return [as_of.isoformat()]
-    return [key for key in warehouse.partitions(source.table) if key <= as_of.isoformat()]
-
-
-def _vintage_partitions(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[tuple[str, str]]:
+def _vintage_parts(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[Part]:
     return [
-        (source.table, key)
+        part
         for source in recipe.sources.values()
         if isinstance(source, VintageSource)
-        for key in _read_partitions(warehouse, source, as_of)
+        for part in published(warehouse, source.table, as_of)
     ]
 
 

@@ -114,25 +114,6 @@ def champion_at(warehouse: Warehouse, instant: datetime, recorded_until: datetim
     return _newest(entry for entry in entries if entry.effective_from <= moment)
 
 
-def aliases(warehouse: Warehouse, instant: datetime) -> dict[str, str]:
-    """``champion``, ``challenger`` and ``shadow`` to versions, as of ``instant``; a role nobody has is absent.
-
-    The challenger is the newest version that passed its gates after the champion was made and did not replace it; in
-    the shadow is the newest that was sent there and about which nothing has been decided since.
-    """
-    moment = _utc(instant, "instant")
-    past = [entry for entry in history(warehouse) if entry.effective_from <= moment]
-    champion = champion_at(warehouse, instant)
-    found = {"champion": champion.version} if champion else {}
-    later = [entry for entry in past if champion is None or entry.sequence > champion.sequence]
-    for role, action in (("challenger", ("keep", "shadow")), ("shadow", ("shadow",))):
-        decided = {entry.version: entry for entry in later}  # the last word on each version
-        running = [entry for entry in decided.values() if entry.action in action]
-        if running:
-            found[role] = max(running, key=lambda entry: entry.sequence).version
-    return found
-
-
 def champion_before(warehouse: Warehouse, instant: datetime) -> LedgerEntry | None:
     """The champion just before ``instant``: whom a candidate effective from ``instant`` has to beat. An entry
     already written for that very instant, by the run that is being repeated, is not counted."""

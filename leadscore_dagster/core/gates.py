@@ -45,6 +45,9 @@ PHRASES = {
     "reference_rank_correlation": "rank correlation of the importances with the reference",
     "importance_stability": "rank correlation of the importances with the champion's",
 }
+#: metrics that count features, and those that compare scores without looking at outcomes
+OVER_FEATURES = ("business_signals", "reference_rank_correlation", "importance_stability")
+OVER_SCORES = ("fold_score_ks",)
 PROMOTION = "better_than_champion"
 
 
@@ -165,7 +168,7 @@ def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
     known = np.isfinite(deciding) and np.isfinite(measured.value)
     passed = bool(known and (deciding >= gate.threshold if at_least else deciding <= gate.threshold))
     rule = f"{'at least' if at_least else 'at most'} {_number(gate.threshold)}"
-    counts = f"{measured.n:,} decisions, {measured.positives:,} positives"
+    counts = _counts(name, measured)
     if not known:
         why = f"{phrase} cannot be measured on {counts}, but must be {rule}"
     elif measured.low == measured.high:
@@ -178,6 +181,15 @@ def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
         )
     ends = (_known(measured.value), _known(measured.low), _known(measured.high))
     return GateResult(name, passed, *ends, gate.threshold, _sentence(f"{why}: {'passed' if passed else 'refused'}"))
+
+
+def _counts(name: str, measured: Interval) -> str:
+    """What a metric rests on."""
+    if name in OVER_FEATURES:
+        return f"{measured.n:,} features"
+    if name in OVER_SCORES:
+        return f"{measured.n:,} decisions"
+    return f"{measured.n:,} decisions, {measured.positives:,} positives"
 
 
 def _sentence(text: str) -> str:

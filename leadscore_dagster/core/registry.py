@@ -35,6 +35,7 @@ from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.gates import metrics_from_dict, metrics_to_dict
 from leadscore_dagster.core.modelling.calibration import calibrator_from_dict
 from leadscore_dagster.core.modelling.candidate import Candidate
+from leadscore_dagster.core.modelling.candidate_evidence import EVIDENCE
 from leadscore_dagster.core.modelling.estimators import load_model
 from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.modelling.matrix import Columns
@@ -44,7 +45,6 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 TEST_SCORES = "test_scores.parquet"
 SPLITS = "splits.parquet"
-EVIDENCE = "evidence.json"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "pyarrow")
 

@@ -32,8 +32,11 @@ def gates_markdown(results: Sequence[GateResult]) -> str:
     )
 
 
-def candidate_markdown(candidate: Candidate) -> str:
-    """How the candidate was chosen and how it did on the test period nothing was tuned on."""
+def candidate_markdown(candidate: Candidate, measured: Mapping[str, Any] | None = None) -> str:
+    """How the candidate was chosen and how it did on the test period nothing was tuned on.
+
+    ``measured``: its `candidate_evidence`, where there is one: call lists, segments, months, drivers with intervals.
+    """
     periods = [
         f"| {period.name} | {period.first[:10]} … {period.last[:10]} | {period.rows:,} | {period.positives:,} | "
         f"{period.rate:.2%} |"
@@ -64,7 +67,38 @@ def candidate_markdown(candidate: Candidate) -> str:
         "#### Strongest features on the test period (mean absolute contribution, log-odds)\n\n| feature | effect |\n"
         "|---|---|\n" + "\n".join(drivers),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *(evidence_markdown(measured) if measured else ())]) + "\n"
+
+
+def evidence_markdown(measured: Mapping[str, Any]) -> list[str]:
+    """A `candidate_evidence` in short: what a list brings, how the parts of the test period did, calibration."""
+    lists = [
+        f"| best {one['share']:.0%} | {one['called']:,} | {_spanned(one['per_hundred'])} | "
+        f"{_spanned(one['calls_per_conversion'])} | {_spanned(one['found'])} |"
+        for one in measured["lists"]
+    ]
+    segments = [(name, entry["parts"]) for name, entry in measured["segments"].items()]
+    cells = [
+        f"| {title.replace('_', ' ')}: {cell['name'].replace('|', '/')}{' (small)' if cell['small'] else ''} | "
+        f"{cell['n']:,} | {cell['positives']:,} | {cell['rate']:.2%} | {_number(cell['expected'])} | "
+        f"{_spanned(cell['auc_roc'])} |"
+        for title, parts in [*segments, ("month", measured["months"])]
+        for cell in parts
+    ]
+    promised = f"{_number(round(measured['expected']))} conversions were promised, {measured['positives']:,} came."
+    line = f"Slope of the calibration {_spanned(measured['reliability']['slope'])}; 1 is right."
+    told = [
+        "#### What a list brings\n\n| list | calls | per 100 calls | calls for one | share of all conversions |\n"
+        "|---|---|---|---|---|\n" + "\n".join(lists),
+        "#### Segments and months\n\n| part | rows | positives | rate | promised | AUC-ROC |\n"
+        "|---|---|---|---|---|---|\n" + "\n".join(cells),
+        f"#### Calibration\n\n{promised} {line}",
+    ]
+    reference = measured["reference"]
+    if reference:
+        over = f"{_spanned(reference['correlation'])} over {reference['common']} common features"
+        told.append(f"#### Against the reference ranking\n\nRank correlation {over}.")
+    return told
 
 
 def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Interval]) -> str:
@@ -130,6 +164,31 @@ def importance_plot(candidate: Candidate) -> str:
     return _image("Strongest features", figure)
 
 
+def summary_plot(measured: Mapping[str, Any]) -> str:
+    """Markdown image: contributions of the strongest features against their values, a dot for each tenth of the rows.
+
+    ``measured``: the candidate's `candidate_evidence`. Blue are small values, red large ones, grey missing ones.
+    """
+    from matplotlib.figure import Figure
+
+    shown = measured["summary"][:15][::-1]
+    figure = Figure(figsize=(6.5, 0.34 * len(shown) + 0.9), layout="constrained")
+    axes = figure.subplots()
+    for row, one in enumerate(shown):
+        known = sum(not group["missing"] for group in one["groups"])
+        for place, group in enumerate(one["groups"]):
+            low, _, middle, _, high = group["contribution"]
+            warm = place / max(known - 1, 1)
+            colour = "#8a94a3" if group["missing"] else (0.18 + 0.64 * warm, 0.36, 0.82 - 0.6 * warm)
+            height = row + 0.6 * (place / max(len(one["groups"]) - 1, 1) - 0.5)
+            axes.plot([low, high], [height, height], color=colour, linewidth=1, alpha=0.5)
+            axes.plot([middle], [height], marker="o", markersize=3, color=colour)
+    axes.axvline(0, color="#8a94a3", linewidth=0.8)
+    axes.set(xlabel="contribution to the log-odds", yticks=range(len(shown)))
+    axes.set_yticklabels([one["feature"] for one in shown], fontsize=7)
+    return _image("Contributions by value", figure)
+
+
 def _image(title: str, figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
@@ -140,6 +199,12 @@ def _ends(measured: Interval | None) -> str:
     if measured is None or measured.value != measured.value:
         return "–"
     return f"{_number(measured.value)} [{_number(measured.low)}, {_number(measured.high)}]"
+
+
+def _spanned(interval: Mapping[str, Any] | None) -> str:
+    if interval is None:
+        return "–"
+    return f"{_number(interval['value'])} [{_number(interval['low'])}, {_number(interval['high'])}]"
 
 
 def _number(value: float | None) -> str:

@@ -110,11 +110,14 @@ def trial_at(entries: Sequence[LedgerEntry], instant: datetime) -> Trial | None:
 
 
 def aliases(warehouse: Warehouse, instant: datetime) -> dict[str, str]:
-    """Who is ``champion``, ``challenger`` (the newest candidate that passed its gates and is not champion) and in the
-    ``shadow``; a name nobody holds is left out."""
+    """Who is ``champion``, ``challenger`` (the newest candidate that passed its gates after the champion was made and
+    did not replace it) and in the ``shadow``; a name nobody holds is left out."""
     entries = history(warehouse)
     champion, trial = champion_at(warehouse, instant), trial_at(entries, instant)
-    judged = [e for e in entries if e.effective_from <= instant and e.action in ("keep", "shadow")]
+    since = champion.sequence if champion else 0
+    judged = [
+        e for e in entries if e.effective_from <= instant and e.sequence > since and e.action in ("keep", "shadow")
+    ]
     challenger = max(judged, key=lambda entry: (entry.effective_from, entry.sequence), default=None)
     found = {"champion": champion, "challenger": challenger, "shadow": trial}
     named = {alias: holder.version for alias, holder in found.items() if holder is not None}

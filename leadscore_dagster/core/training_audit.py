@@ -150,7 +150,7 @@ def _content(warehouse: Warehouse, recipe: Recipe, as_of: date) -> str:
     day = as_of.isoformat()
     tables = [("labels", day)]
     for name in (TABLE, *(source.table for source in recipe.sources.values())):
-        tables += [(name, key) for key in warehouse.partitions(name) if key <= day]
+        tables += [(name, key) for key in warehouse.partitions(name) if key[:10] <= day]
     return evidence.fingerprint(
         evidence.partition_fingerprint(warehouse, tables),
         feature_query(recipe).sql,

@@ -28,7 +28,7 @@ from leadscore_dagster.recipes.schema import Recipe, VintageSource
 from leadscore_dagster.resources import Workspace
 from leadscore_dagster.runs.instance import Progress, instance_of
 from leadscore_dagster.runs.outcome import REFUSED, TextOutcome, columns
-from leadscore_dagster.runs.pages import write_audit_page
+from leadscore_dagster.runs.pages import write_audit_page, write_model_page
 from leadscore_dagster.runs.refresh import gate_record, gate_table, opened, refresh
 from leadscore_dagster.runs.scoring import day_outcome, list_path, score
 
@@ -120,6 +120,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
         ),
         "Champion",
         f"  {champion.version} since {champion.effective_from:%Y-%m-%d}. {champion.why}",
+        f"  report: {write_model_page(recipe, workspace, champion.version)}",
         "Scores",
         *("  " + line for line in day.text.splitlines() if line),
     ]

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leadscore_dagster.core import registry
-from leadscore_dagster.core.champion import LedgerEntry, aliases, champion_at, history, rollback
+from leadscore_dagster.core.champion import LedgerEntry, champion_at, history, rollback
 from leadscore_dagster.core.gates import evaluate_gates, refused
+from leadscore_dagster.core.shadow import aliases
 from leadscore_dagster.core.waivers import Waiver, grant
 from leadscore_dagster.recipes.loading import load_recipe, parse_day
 from leadscore_dagster.resources import Workspace

@@ -1,17 +1,32 @@
 """Pages people open: written beside and renamed into place, so that nobody opens half of one.
 
-Does not belong here: what a page says (core/audit/page).
+Lives here: which stored evidence a page is made of. Does not: what a page says (core/audit/page, core/model_page).
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from leadscore_dagster.core import promotion, registry
 from leadscore_dagster.core.audit.page import audit_page
+from leadscore_dagster.core.audit.page.matrix import kind_of
 from leadscore_dagster.core.audit.verdict import overall
-from leadscore_dagster.core.training_audit import PARTS, TABLE_PARTS, AuditReport
+from leadscore_dagster.core.battery import vintage_digests
+from leadscore_dagster.core.champion import LedgerEntry, champion_at, champion_before, history
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.gates import PROMOTION
+from leadscore_dagster.core.model_page import model_page
+from leadscore_dagster.core.modelling.candidate_evidence import ranking_record
+from leadscore_dagster.core.modelling.explanation import importance_csv
+from leadscore_dagster.core.training import TABLE
+from leadscore_dagster.core.training_audit import PARTS, TABLE_PARTS, AuditReport, audit_training_table
+from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
 
@@ -37,9 +52,123 @@ def write_audit_page(
         numbers,
         [entry.model_dump(mode="json") for entry in recipe.acknowledged],
     )
-    path = workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html"
+    return _write(workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html", page)
+
+
+def write_model_page(
+    recipe: Recipe, workspace: Workspace, version: str, track_record: Sequence[Mapping[str, Any]] = ()
+) -> Path:
+    """The report of a version as one HTML file in the recipe's outputs, and its importances as CSV; the page's path.
+
+    Made from what is stored, so the report of an old version can be made again: it then says what its files and the
+    ledger say today.
+
+    Raises
+    ------
+    InputError : there is no such version, or its files are not what their digests say.
+    """
+    evidence = stored_evidence(recipe, workspace, version, track_record)
+    outputs = workspace.outputs(recipe)
+    if evidence["measured"]:
+        table = importance_csv(evidence["measured"]["importance"], evidence["manifest"]["features"])
+        _write(outputs / f"importance_{version}.csv", table)
+    return _write(outputs / f"model_report_{version}.html", model_page(evidence))
+
+
+def stored_evidence(
+    recipe: Recipe, workspace: Workspace, version: str, track_record: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Everything the home holds about a version, as `model_page` reads it."""
+    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    manifest = registry.read_manifest(models, version)
+    as_of = date.fromisoformat(manifest["as_of"])
+    entries, on = history(warehouse), workspace.now().date()
+    gates = [asdict(result) for result in promotion.judge(warehouse, models, recipe, version, on)]
+    paired = _comparison(entries, version)
+    return {
+        "version": version,
+        "as_of": manifest["as_of"],
+        "recipe": {
+            "title": recipe.title,
+            "owner": recipe.owner,
+            "stale_after_quarters": recipe.promotion.stale_after_quarters,
+        },
+        "manifest": manifest,
+        "measured": registry.load_evidence(models, version),
+        "gates": [*gates, paired] if paired else gates,
+        "ledger": [asdict(entry) | {"effective_from": entry.effective_from.isoformat()} for entry in entries],
+        "standing": _standing(entries, version, champion_at(warehouse, workspace.now())),
+        "audit": _audit(warehouse, recipe, as_of, manifest),
+        "previous": _previous(warehouse, models, as_of, version, manifest, paired),
+        "track_record": list(track_record),
+    }
+
+
+def _standing(entries: Sequence[LedgerEntry], version: str, champion: LedgerEntry | None) -> dict[str, Any]:
+    """Whether a version scores today, since when, and the newest reason the ledger gives for it."""
+    about = [entry for entry in entries if entry.version == version]
+    holds = champion is not None and champion.version == version
+    return {
+        "champion": holds,
+        "since": champion.effective_from.isoformat() if champion and holds else None,
+        "holder": champion.version if champion else None,
+        "why": about[-1].why if about else None,
+    }
+
+
+def _comparison(entries: Sequence[LedgerEntry], version: str) -> dict[str, Any] | None:
+    """The paired comparison with the champion of its day, as the ledger keeps it."""
+    judged = [result for entry in entries if entry.version == version for result in json.loads(entry.gates_json)]
+    return next((dict(result) for result in reversed(judged) if result["name"] == PROMOTION), None)
+
+
+def _audit(warehouse: Warehouse, recipe: Recipe, as_of: date, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The audit of the table the version was trained on, as long as that table can still be looked at."""
+    if as_of.isoformat() not in (warehouse.partitions(TABLE) if TABLE in warehouse.tables() else []):
+        return {"absent": f"the training table of {as_of} is no longer stored"}
+    if vintage_digests(warehouse, recipe, as_of) != manifest["vintages"]:
+        return {"absent": f"the sources of {as_of} are no longer what this version was trained on"}
+    report = audit_training_table(warehouse, recipe, as_of)
+    parts: dict[str, dict[str, str]] = {}
+    for verdict in report.verdicts:
+        parts.setdefault(verdict.feature, {})[verdict.part] = kind_of(verdict)
+    return {
+        "blocks": report.blocks,
+        "why": report.why(),
+        "overall": {name: kind_of(verdict) for name, verdict in overall(report.verdicts).items()},
+        "parts": parts,
+        "findings": [asdict(finding) for _, finding in report.findings],
+    }
+
+
+def _previous(
+    warehouse: Warehouse,
+    models: Path,
+    as_of: date,
+    version: str,
+    manifest: Mapping[str, Any],
+    paired: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """The champion a version had to beat, with its ranking beside the version's own."""
+    before = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
+    if before is None or before.version == version:
+        return None
+    try:
+        other = registry.read_manifest(models, before.version)
+    except InputError as error:
+        return {"absent": str(error)}
+    return {
+        "version": before.version,
+        "relation": "the champion before it",
+        "ranking": ranking_record(list(manifest["importances"]), list(other["importances"])),
+        "metrics": other["metrics"],
+        "paired": paired,
+    }
+
+
+def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(page, encoding="utf-8")
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
     return path

@@ -26,7 +26,7 @@ from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace, write_locations
 from leadscore_dagster.runs.instance import Progress, Refusal, execute, instance_of
 from leadscore_dagster.runs.outcome import RunOutcome, columns
-from leadscore_dagster.runs.pages import write_audit_page
+from leadscore_dagster.runs.pages import write_audit_page, write_model_page
 
 
 def run_recipe(
@@ -111,6 +111,8 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
     results = promotion.judge(warehouse, models, recipe, version, workspace.now().date()) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
+    if version:
+        outputs["model_report"] = str(write_model_page(recipe, workspace, version))
     status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
     lines = [f"{recipe.title}, as of {quarter}: {status}"]
     if refusal:

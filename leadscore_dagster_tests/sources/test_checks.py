@@ -12,7 +12,8 @@ import pytest
 
 from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.sources import CheckResult, ingest_log, ingest_vintage, log_checks, refuse, vintage_checks
-from leadscore_dagster.core.sources.checks import LOG_CHECKS, VINTAGE_CHECKS, log_freshness
+from leadscore_dagster.core.sources.checks import VINTAGE_CHECKS
+from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_freshness
 from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster.recipes.loading import load_recipe
 from leadscore_dagster.recipes.schema import Decisions, Recipe

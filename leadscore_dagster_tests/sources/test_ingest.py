@@ -230,17 +230,6 @@ def test_without_manifest_and_lag_the_file_time_counts_and_the_first_time_seen_s
         assert report.available_at == datetime(2024, 4, 20, tzinfo=UTC)
 
 
-def test_a_later_correction_replaces_the_partition_and_is_known_only_from_then(lake: Lake, drops: Path) -> None:
-    people.write_manifest(drops)
-    ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
-    people.write_drop(drops, people.edited({3: {"name": "Corrected"}}))
-    people.write_manifest(drops, available_at="2024-05-02T06:00:00Z")
-    ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
-    stored = _stored(lake)
-    assert stored[3]["name"] == "Corrected"
-    assert {row["available_at"] for row in stored} == {datetime(2024, 5, 2, 6, tzinfo=UTC)}
-
-
 def test_a_quarter_delivered_late_joins_the_newer_ones(lake: Lake, drops: Path) -> None:
     ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
     people.write_drop(drops, people.edited({0: {"miles": "9"}, 399: {"miles": "9"}}), "2023_q4")

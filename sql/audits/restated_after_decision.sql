@@ -9,10 +9,10 @@ WITH rows_of_quarter AS (
   WHERE t.as_of = @as_of
 ),
 newest_vintage AS (
-  SELECT t.decision_id, c.source, MAX(c.as_of) AS as_of
+  SELECT t.decision_id, c.source, c.as_of, c.available_at
   FROM rows_of_quarter AS t
   JOIN vintage_calendar AS c ON c.available_at <= t.decision_at AND TIMESTAMP(c.as_of) <= t.decision_at
-  GROUP BY t.decision_id, c.source
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY t.decision_id, c.source ORDER BY c.as_of DESC, c.available_at DESC) = 1
 ),
 -- the newest version of the representative, unless a newer vintage no longer lists him
 newest_rep AS (
@@ -20,12 +20,13 @@ newest_rep AS (
   FROM rows_of_quarter AS t
   JOIN rep_vintage AS r
     ON r.RepCRD = t.RepCRD AND r.available_at <= t.decision_at AND TIMESTAMP(r.as_of) <= t.decision_at
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY t.decision_id ORDER BY r.as_of DESC) = 1
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY t.decision_id ORDER BY r.as_of DESC, r.available_at DESC) = 1
 ),
 rep AS (
   SELECT r.*
   FROM newest_rep AS r
-  JOIN newest_vintage AS v ON v.decision_id = r.decision_id AND v.source = 'rep' AND v.as_of = r.as_of
+  JOIN newest_vintage AS v
+    ON v.decision_id = r.decision_id AND v.source = 'rep' AND v.as_of = r.as_of AND v.available_at = r.available_at
 ),
 newest_firm AS (
   SELECT t.decision_id, f.*
@@ -33,19 +34,21 @@ newest_firm AS (
   JOIN rep AS r ON r.decision_id = t.decision_id
   JOIN firm_vintage AS f
     ON f.RIAFirmCRD = r.RIAFirmCRD AND f.available_at <= t.decision_at AND TIMESTAMP(f.as_of) <= t.decision_at
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY t.decision_id ORDER BY f.as_of DESC) = 1
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY t.decision_id ORDER BY f.as_of DESC, f.available_at DESC) = 1
 ),
 firm AS (
   SELECT f.*
   FROM newest_firm AS f
-  JOIN newest_vintage AS v ON v.decision_id = f.decision_id AND v.source = 'firm' AND v.as_of = f.as_of
+  JOIN newest_vintage AS v
+    ON v.decision_id = f.decision_id AND v.source = 'firm' AND v.as_of = f.as_of AND v.available_at = f.available_at
 ),
 current_firm AS (
   SELECT t.decision_id, t.decision_at, e.PREVIOUS_REGISTRATION_COMPANY_CRD_ID AS firm
   FROM rows_of_quarter AS t
   JOIN newest_vintage AS v ON v.decision_id = t.decision_id AND v.source = 'employment'
   JOIN employment_vintage AS e
-    ON e.RIA_CONTACT_CRD_ID = t.RepCRD AND e.as_of = v.as_of AND e.available_at <= t.decision_at
+    ON e.RIA_CONTACT_CRD_ID = t.RepCRD AND e.as_of = v.as_of
+    AND e.available_at = v.available_at AND e.available_at <= t.decision_at
   WHERE e.PREVIOUS_REGISTRATION_COMPANY_START_DATE < e.as_of
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY t.decision_id
@@ -62,12 +65,18 @@ newest_assets AS (
     AND TIMESTAMP(h.as_of) <= c.decision_at
     AND (EXTRACT(YEAR FROM h.as_of) - h.YEAR) * 12 + EXTRACT(MONTH FROM h.as_of) - h.MONTH BETWEEN 1 AND 12
   WHERE h.TOTAL_AUM IS NOT NULL
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.decision_id ORDER BY h.as_of DESC, h.YEAR DESC, h.MONTH DESC) = 1
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY c.decision_id ORDER BY h.as_of DESC, h.available_at DESC, h.YEAR DESC, h.MONTH DESC
+  ) = 1
 ),
 assets AS (
   SELECT a.*
   FROM newest_assets AS a
-  JOIN newest_vintage AS v ON v.decision_id = a.decision_id AND v.source = 'firm_history' AND v.as_of = a.as_of
+  JOIN newest_vintage AS v
+    ON v.decision_id = a.decision_id
+    AND v.source = 'firm_history'
+    AND v.as_of = a.as_of
+    AND v.available_at = a.available_at
 ),
 differences AS (
   SELECT

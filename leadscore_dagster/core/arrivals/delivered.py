@@ -12,9 +12,9 @@ from pathlib import Path
 from leadscore_dagster.core.arrivals.folders import Folder, local_folder
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.sources.drops import find_drop, quarter_in
-from leadscore_dagster.core.sources.ledger import INGESTS
+from leadscore_dagster.core.sources.ledger import newest_digests
 from leadscore_dagster.core.timetable import quarters_between
-from leadscore_dagster.core.warehouse import Warehouse, table
+from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.recipes.contract import quarter_of
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
 
@@ -40,13 +40,12 @@ def quarters_to_ingest(warehouse: Warehouse, recipe: Recipe, locate: Locate, unt
 
     ``cache``: folder for copies of drops that lie behind a URL.
     """
-    known = _ingested(warehouse)
+    known = {name: newest_digests(warehouse, source.table) for name, source in vintage_sources(recipe).items()}
     return [
         as_of
         for as_of in delivered_quarters(recipe, locate, until)
         if any(
-            known.get((source.table, as_of)) != _delivered(source, locate(name), as_of, cache)
-            or as_of.isoformat() not in warehouse.partitions(source.table)
+            known[name].get(as_of) != _delivered(source, locate(name), as_of, cache)
             for name, source in vintage_sources(recipe).items()
         )
     ]
@@ -75,10 +74,3 @@ def vintage_sources(recipe: Recipe) -> dict[str, VintageSource]:
 
 def _delivered(source: VintageSource, location: str, as_of: date, cache: Path) -> str:
     return find_drop(source, local_folder(location, source, as_of, cache), as_of).digest
-
-
-def _ingested(warehouse: Warehouse) -> dict[tuple[str, date], str]:
-    if INGESTS not in warehouse.tables():
-        return {}
-    rows = table(warehouse, f"SELECT table_name, as_of, digest FROM {INGESTS}").to_pylist()
-    return {(row["table_name"], row["as_of"]): row["digest"] for row in rows}

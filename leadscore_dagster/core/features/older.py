@@ -15,8 +15,8 @@ from leadscore_dagster.recipes.schema import Recipe, VintageSource
 def features_one_vintage_older(warehouse: Warehouse, recipe: Recipe, rows: pa.Table) -> pa.Table:
     """The features of stage ``row`` of past decisions, from the vintage before the one each was decided on.
 
-    Every vintage is treated as if it had arrived when the next one did, so each decision sees one vintage less. Logs
-    are as they were.
+    Every vintage is treated as if it had arrived when the next one did, so each decision sees one vintage less; of one
+    that was corrected the last arrival stands for it. Logs are as they were.
 
     Parameters
     ----------
@@ -38,8 +38,9 @@ def features_one_vintage_older(warehouse: Warehouse, recipe: Recipe, rows: pa.Ta
 def _delayed(name: str) -> str:
     return (
         f"SELECT v.* EXCEPT (available_at), n.next_at AS available_at FROM `{name}` AS v JOIN (\n"
-        "  SELECT a.as_of, LEAD(a.arrived) OVER (ORDER BY a.as_of) AS next_at FROM (\n"
-        f"    SELECT s.as_of, MIN(s.available_at) AS arrived FROM `{name}` AS s GROUP BY s.as_of\n"
+        "  SELECT a.as_of, a.corrected, LEAD(a.arrived) OVER (ORDER BY a.as_of) AS next_at FROM (\n"
+        "    SELECT s.as_of, MIN(s.available_at) AS arrived, MAX(s.available_at) AS corrected\n"
+        f"    FROM `{name}` AS s GROUP BY s.as_of\n"
         "  ) AS a\n"
-        ") AS n ON n.as_of = v.as_of WHERE n.next_at IS NOT NULL"
+        ") AS n ON n.as_of = v.as_of AND n.corrected = v.available_at WHERE n.next_at IS NOT NULL"
     )

@@ -44,7 +44,8 @@ def model_page(evidence: Record) -> str:
         ``standing`` (``champion``, ``since``, ``why``, ``holder``: who scores if this version does not);
         ``audit`` (``blocks``, ``why``, ``overall``: feature → kind, ``parts``: feature → part → kind, ``findings``; or
         ``absent``: why there is none);
-        ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: GateResult);
+        ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: GateResult;
+        or ``absent``: why it cannot be read);
         ``track_record`` (``as_of``, ``version``, ``from``, ``until``, ``n``, ``positives``, ``metrics``, ``oracle``).
     """
     title = f"Model report: {(evidence.get('recipe') or {}).get('title', evidence.get('version', ''))}"

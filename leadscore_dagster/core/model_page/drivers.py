@@ -68,7 +68,9 @@ def rankings(evidence: Record) -> str:
     lead = "Whether this model looks at the same things as another. Much movement is a question, not a fault."
     parts = []
     previous = evidence.get("previous")
-    if previous:
+    if previous and "absent" in previous:
+        parts.append(f"<h3>against the previous version</h3>{absent(previous['absent'])}")
+    elif previous:
         named = f"version <code>{escaped(previous['version'])}</code>, {escaped(previous['relation'])}"
         parts.append(f"<h3>against {named}</h3>{_ranking(previous['ranking'])}{_metrics(evidence, previous)}")
     else:

@@ -83,7 +83,7 @@ def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequen
 def _checks(found: Sequence[Watched]) -> str:
     rows = [
         (_chip(watched), escaped(watched.name.replace("_", " ")), escaped(watched.why))
-        for watched in sorted(found, key=lambda watched: watched.passed)
+        for watched in sorted(found, key=lambda watched: (watched.passed, watched.severity))
     ]
     return section(
         "What is watched", "Each is a check in Dagit, too.", table(("", "check", "why"), rows, kind="stack"), "checks"

@@ -27,7 +27,8 @@ def svg(trend: Trend) -> str:
     ticks = [low + (high - low) * part / 4 for part in range(5)]
     made = [f'<path class="grid" d="M{LEFT} {up(tick):.1f}H{WIDTH - RIGHT}"/>' for tick in ticks]
     made += [
-        f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{_text(tick, trend)}</text>' for tick in ticks
+        f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{_text(tick, trend, high - low)}</text>'
+        for tick in ticks
     ]
     for name, limit in trend.limits:
         made.append(f'<path class="limit" d="M{LEFT} {up(limit):.1f}H{WIDTH - RIGHT}"/>')
@@ -100,9 +101,9 @@ def _range(trend: Trend) -> tuple[float, float]:
     return (low - room if low else 0.0), high + room
 
 
-def _text(value: float, trend: Trend) -> str:
+def _text(value: float, trend: Trend, span: float) -> str:
     if trend.percent:
-        return f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
+        return f"{value:.1%}" if value < 0.1 or span < 0.05 else f"{value:.0%}"
     return f"{value:,.0f}" if abs(value) >= 20 else f"{value:.2g}"
 
 

@@ -123,7 +123,7 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
     level = FAMILY / row["columns"]
     if row["n"] < limits.minimum_rows or row["p_value"] >= level:
         return "still"
-    if row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0):
+    if _is_seasonal(row):
         return "still"
     if row["psi"] >= limits.psi_error:
         return "error"
@@ -148,6 +148,11 @@ def judge_drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[W
     return [_judge("feature_drift", features, limits), _judge("score_drift", scores, limits)]
 
 
+def _is_seasonal(row: Mapping[str, Any]) -> bool:
+    """Whether months of the training rows lay as far from the whole."""
+    return row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
+
+
 def _months(training: pa.Table) -> list[tuple[int, int]]:
     """First row and number of rows of every month of the training rows, which are in order of decision_at."""
     month = training["decision_at"].to_numpy().astype("datetime64[M]")
@@ -161,7 +166,8 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
         n = rows[0]["n"] if rows else 0
         why = f"Only {n:,} decisions in the last complete month, {limits.minimum_rows:,} are needed: not judged."
         return Watched(name, True, why, threshold=limits.psi_warn, rows=n)
-    furthest = max(rows, key=lambda row: row["psi"])
+    seasonal = [row["feature"] for row in rows if _is_seasonal(row)]
+    furthest = max(rows, key=lambda row: (not _is_seasonal(row), row["psi"]))
     numbers = {
         "value": furthest["psi"],
         "low": furthest["low"],
@@ -172,6 +178,8 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
     found = drifted(rows, limits)
     if not found:
         why = f"{furthest['month']}: nothing has moved more than chance explains; the furthest is {_told(furthest)}."
+        if seasonal:
+            why += f" No further than months of the training rows: {', '.join(seasonal[:NAMED])}."
         return Watched(name, True, why, **numbers)
     by_name = {row["feature"]: row for row in rows}
     told = "; ".join(_told(by_name[column]) for column in list(found)[:NAMED])

@@ -182,7 +182,7 @@ def _latency(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
 
 def _errors(today: Mapping[str, Any]) -> Watched:
     failed = today["failed_runs"]
-    why = f"{failed} scoring runs of this day failed." if failed else "No scoring run of this day failed."
+    why = f"Scoring runs of this day that failed: {failed}." if failed else "No scoring run of this day failed."
     return Watched("failed_runs", failed == 0, why, "warn", float(failed), 0.0)
 
 

@@ -4,8 +4,9 @@
 Not here: labels and features (rooms of their own), Dagster assets.
 """
 
-from leadscore_dagster.core.sources.checks import CheckResult, log_checks, match_rate, refuse, vintage_checks
+from leadscore_dagster.core.sources.checks import CheckResult, refuse, vintage_checks
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
+from leadscore_dagster.core.sources.log_checks import log_checks, match_rate
 from leadscore_dagster.core.sources.report import IngestReport
 
 __all__ = [

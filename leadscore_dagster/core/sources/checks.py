@@ -1,29 +1,29 @@
 """Gates of the sources: pure functions of what is stored, for a check to show and for a consumer to ask again.
 
-A blocking check holds only inside one run, so whoever reads a partition calls ``vintage_checks`` or ``log_checks``
-for it and passes the answer to ``refuse``. Everything is asked of the stored partition, nothing is remembered from
-the ingest. Not here: cleaning, Dagster.
+A blocking check holds only inside one run, so whoever reads a partition calls ``vintage_checks`` (of a log
+``log_checks``) for it and passes the answer to ``refuse``. Everything is asked of the stored partition, nothing is
+remembered from the ingest. Not here: what is asked of logs (log_checks.py), cleaning, Dagster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from leadscore_dagster.core.errors import GateRefused, InputError
+from leadscore_dagster.core.sources.arrived import as_of_of, delivered_last, place_of, published
 from leadscore_dagster.core.sources.rules import ARROW_TYPES, quoted, rules_of
-from leadscore_dagster.core.warehouse import Warehouse
+from leadscore_dagster.core.warehouse import Part, Warehouse
 from leadscore_dagster.core.warehouse import table as read
 from leadscore_dagster.recipes.contract import Column, Contract
-from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
+from leadscore_dagster.recipes.schema import VintageSource
 
-MINIMUM_MATCH_RATE = 0.90
 DEFAULT_COMPLETENESS = 0.95  # of the key, where a contract names no critical column
 LATEST_AVAILABLE_DAYS = 60  # after as_of: later, the next quarter is nearer than this one
 OLDEST_CONTENT_DAYS = 100  # before as_of: a full snapshot shows something of its own quarter
-_FEW_LEADS = 30
+Relations: TypeAlias = Mapping[str, Part] | None
 
 #: name to what it asks, in the order of the results
 VINTAGE_CHECKS = {
@@ -32,13 +32,6 @@ VINTAGE_CHECKS = {
     "completeness": "Critical columns are filled.",
     "freshness": "The drop arrived soon after the date it describes, and describes it.",
     "row_count": "As many rows as a full snapshot has, compared with the vintage before.",
-}
-LOG_CHECKS = {
-    "contract": "As for a vintage; and nothing in it became known at or after as_of.",
-    "uniqueness": VINTAGE_CHECKS["uniqueness"],
-    "completeness": VINTAGE_CHECKS["completeness"],
-    "freshness": "The log has rows from shortly before as_of.",
-    "match_rate": "Enough of the log's entities are in the newest vintage that had arrived.",
 }
 
 
@@ -56,46 +49,52 @@ class CheckResult:
 
 
 def vintage_checks(warehouse: Warehouse, source: VintageSource, as_of: date) -> list[CheckResult]:
-    """Every check of one stored vintage, by the names of VINTAGE_CHECKS.
+    """Every check of the arrival of a vintage that was taken in last, published or not.
 
-    Raises InputError if the partition is not there.
+    Raises InputError if there is none.
     """
-    _refuse_absent(warehouse, source.table, as_of)
+    return arrival_checks(warehouse, source, require_delivered(warehouse, source.table, as_of))
+
+
+def require_delivered(warehouse: Warehouse, table: str, as_of: date) -> Part:
+    """The arrival of a vintage that was taken in last. Raises InputError if there is none."""
+    return delivered_last(warehouse, table, as_of) or require_partition(warehouse, table, as_of)
+
+
+def arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -> list[CheckResult]:
+    """Every check of one arrival, by the names of VINTAGE_CHECKS. Nothing but its partition is read, and of the
+    vintage before that one it is compared with."""
+    as_of, contract, here = as_of_of(arrival.partition), source.contract, {source.table: arrival}
     return [
-        contract_check(warehouse, source.table, source.contract, as_of),
-        uniqueness(warehouse, source.table, source.contract, as_of),
-        completeness(warehouse, source.table, source.contract, as_of),
-        vintage_freshness(warehouse, source, as_of),
-        row_count(warehouse, source, as_of),
-    ]
-
-
-def log_checks(warehouse: Warehouse, source: LogSource, as_of: date, recipe: Recipe) -> list[CheckResult]:
-    """Every check of a log as stored for ``as_of``, by the names of LOG_CHECKS.
-
-    Raises InputError if the partition is not there.
-    """
-    _refuse_absent(warehouse, source.table, as_of)
-    contract = contract_check(warehouse, source.table, source.contract, as_of)
-    return [
-        known_time(warehouse, source, as_of) if contract.passed else contract,
-        uniqueness(warehouse, source.table, source.contract, as_of),
-        completeness(warehouse, source.table, source.contract, as_of),
-        log_freshness(warehouse, source, as_of),
-        match_rate(warehouse, source, recipe, as_of),
+        contract_check(warehouse, source.table, contract, as_of, here),
+        uniqueness(warehouse, source.table, contract, as_of, here),
+        completeness(warehouse, source.table, contract, as_of, here),
+        vintage_freshness(warehouse, source, as_of, here),
+        row_count(warehouse, source, arrival),
     ]
 
 
 def refuse(results: Sequence[CheckResult], what: str) -> None:
     """Raise GateRefused if a check of severity error has failed: the consumer's own gate."""
-    failed = [result for result in results if not result.passed and result.severity == "error"]
+    failed = refusals(results)
     if failed:
-        raise GateRefused(f"{what}: " + "; ".join(f"{result.name}: {result.why}" for result in failed))
+        raise GateRefused(f"{what}: {failed}")
 
 
-def contract_check(warehouse: Warehouse, table: str, contract: Contract, as_of: date) -> CheckResult:
-    """Stored types, required values, ranges, allowed values and dates; value: violations found, 0 allowed."""
-    stored = warehouse.schema(table)
+def refusals(results: Sequence[CheckResult]) -> str:
+    """What the failed checks of severity error say; empty if there is none."""
+    failed = [result for result in results if not result.passed and result.severity == "error"]
+    return "; ".join(f"{result.name}: {result.why}" for result in failed)
+
+
+def contract_check(
+    warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None
+) -> CheckResult:
+    """Stored types, required values, ranges, allowed values and dates; value: violations found, 0 allowed.
+
+    ``here``: what takes the place of the stored table, in this and the other checks.
+    """
+    stored = read(warehouse, f"SELECT * FROM `{table}` LIMIT 0", None, here).schema
     wrong = [
         c.name
         for c in contract.columns
@@ -106,7 +105,7 @@ def contract_check(warehouse: Warehouse, table: str, contract: Contract, as_of: 
         return CheckResult("contract", False, "error", len(wrong), 0, why)
     rules = rules_of(contract, as_of)
     items = ", ".join(["COUNT(*) AS row_count", *rules.counts])
-    row = _row(warehouse, f"SELECT {items} FROM `{table}` WHERE as_of = @as_of", rules.parameters)
+    row = row_of(warehouse, f"SELECT {items} FROM `{table}` WHERE as_of = @as_of", rules.parameters, here)
     broken = [(rule, int(row[f"broken_{i}"])) for i, rule in enumerate(rules.rules) if row[f"broken_{i}"]]
     total = sum(rows for _, rows in broken)
     texts = [f"{rule.column} {rule.name.replace('_', ' ')} in {rows:,} rows" for rule, rows in broken[:3]]
@@ -114,26 +113,32 @@ def contract_check(warehouse: Warehouse, table: str, contract: Contract, as_of: 
     return CheckResult("contract", not broken, "error", total, 0, why, total)
 
 
-def uniqueness(warehouse: Warehouse, table: str, contract: Contract, as_of: date) -> CheckResult:
+def uniqueness(
+    warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None
+) -> CheckResult:
     """Rows beyond the first of their key; 0 allowed."""
     key = ", ".join(quoted(name) for name in contract.key)
-    row = _row(
+    row = row_of(
         warehouse,
         f"SELECT COALESCE(SUM(n - 1), 0) AS extra FROM (SELECT COUNT(*) AS n FROM `{table}` WHERE as_of = @as_of"
         f" GROUP BY {key} HAVING COUNT(*) > 1)",
         {"as_of": as_of},
+        here,
     )
     extra = int(row["extra"])
     why = f"{extra:,} rows repeat the key ({', '.join(contract.key)})" if extra else "every key stands once"
     return CheckResult("uniqueness", extra == 0, "error", extra, 0, why, extra)
 
 
-def completeness(warehouse: Warehouse, table: str, contract: Contract, as_of: date) -> CheckResult:
+def completeness(
+    warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None
+) -> CheckResult:
     """Share of filled cells of the critical column that is furthest below its threshold."""
     critical = {c.name: c.minimum_completeness for c in contract.columns if c.minimum_completeness is not None}
     thresholds: dict[str, float] = critical or dict.fromkeys(contract.key, DEFAULT_COMPLETENESS)
     counts = ", ".join(f"COUNT({quoted(name)}) AS filled_{i}" for i, name in enumerate(thresholds))
-    row = _row(warehouse, f"SELECT COUNT(*) AS n, {counts} FROM `{table}` WHERE as_of = @as_of", {"as_of": as_of})
+    sql = f"SELECT COUNT(*) AS n, {counts} FROM `{table}` WHERE as_of = @as_of"
+    row = row_of(warehouse, sql, {"as_of": as_of}, here)
     total = row["n"]
     shares = {name: row[f"filled_{i}"] / total if total else 0.0 for i, name in enumerate(thresholds)}
     worst = min(shares, key=lambda name: shares[name] - thresholds[name])
@@ -142,16 +147,17 @@ def completeness(warehouse: Warehouse, table: str, contract: Contract, as_of: da
     return CheckResult("completeness", value >= threshold, "error", value, threshold, why, total - round(value * total))
 
 
-def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date) -> CheckResult:
+def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date, here: Relations = None) -> CheckResult:
     """Days from as_of to available_at; fails if it is late (warn), before as_of (error), or the newest date in the
     content lies so far back that the drop describes an earlier quarter (error)."""
     dates = [column for column in source.contract.columns if column.not_after_as_of]
     newest = ", ".join(f"MAX({_as_date(column)}) AS newest_{i}" for i, column in enumerate(dates))
-    row = _row(
+    row = row_of(
         warehouse,
         f"SELECT MIN(available_at) AS first, MAX(available_at) AS last{', ' + newest if newest else ''}"
         f" FROM `{source.table}` WHERE as_of = @as_of",
         {"as_of": as_of},
+        here,
     )
     start = datetime.combine(as_of, time(), UTC)
     if row["last"] is None:
@@ -170,124 +176,58 @@ def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date) 
     return CheckResult("freshness", days <= LATEST_AVAILABLE_DAYS, "warn", days, LATEST_AVAILABLE_DAYS, why)
 
 
-def row_count(warehouse: Warehouse, source: VintageSource, as_of: date) -> CheckResult:
-    """Rows as a share of the newest earlier vintage's; without one, any rows at all."""
-    counts = read(
-        warehouse,
-        f"SELECT as_of, COUNT(*) AS n FROM `{source.table}` WHERE as_of <= @as_of"
-        " GROUP BY as_of ORDER BY as_of DESC LIMIT 2",
-        {"as_of": as_of},
-    ).to_pylist()
-    here = counts.pop(0)["n"] if counts and counts[0]["as_of"] == as_of else 0
-    if not counts:
+def row_count(warehouse: Warehouse, source: VintageSource, arrival: Part) -> CheckResult:
+    """Rows as a share of those of what it is compared with; without that, any rows at all."""
+    here = _rows(warehouse, arrival)
+    before = compared_with(warehouse, source.table, arrival)
+    earlier = _rows(warehouse, before) if before else 0
+    if not before or not earlier:
         return CheckResult("row_count", here > 0, "error", float(here), 1.0, f"{here:,} rows, no earlier vintage", here)
-    before = counts[0]
-    share, threshold = here / before["n"], source.minimum_rows_share
-    why = f"{here:,} rows, {share:.1%} of the {before['n']:,} of {before['as_of']}"
+    share, threshold = here / earlier, source.minimum_rows_share
+    why = f"{here:,} rows, {share:.1%} of the {earlier:,} of {as_of_of(before.partition)}"
     return CheckResult("row_count", share >= threshold, "error", share, threshold, why, here)
 
 
-def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckResult:
-    """Rows, and instants in rows, at or after as_of; 0 allowed. Part of a log's contract. Columns declared
-    after_outcome are no features and may say when the record last changed."""
-    columns = [c for c in source.contract.columns if c.type in ("timestamp", "date") and c.known != "after_outcome"]
-    conditions = {"known_at": "known_at IS NULL OR known_at >= TIMESTAMP(@as_of)"}
-    conditions |= {c.name: f"{quoted(c.name)} >= {_limit(c)}" for c in columns}
-    items = ", ".join(f"COUNTIF({condition}) AS late_{i}" for i, condition in enumerate(conditions.values()))
-    row = _row(warehouse, f"SELECT {items} FROM `{source.table}` WHERE as_of = @as_of", {"as_of": as_of})
-    late = {name: int(row[f"late_{i}"]) for i, name in enumerate(conditions) if row[f"late_{i}"]}
-    total = sum(late.values())
-    texts = [f"{name} in {rows:,} rows" for name, rows in late.items()]
-    why = (
-        f"at or after {as_of}: {', '.join(texts)}; declare it in known_later"
-        if late
-        else f"the rows keep the contract, all known before {as_of}"
-    )
-    return CheckResult("contract", not late, "error", total, 0, why, total)
-
-
-def log_freshness(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckResult:
-    """Days from the newest row to as_of: an extract made long before as_of is not the log as it stood then."""
-    row = _row(
-        warehouse, f"SELECT MAX(known_at) AS newest FROM `{source.table}` WHERE as_of = @as_of", {"as_of": as_of}
-    )
-    if row["newest"] is None:
-        return CheckResult("freshness", False, "warn", 0, OLDEST_CONTENT_DAYS, f"no row was known before {as_of}", 0)
-    days = (datetime.combine(as_of, time(), UTC) - row["newest"]).total_seconds() / 86_400
-    why = f"the newest row became known {days:.1f} days before as_of"
-    return CheckResult("freshness", days <= OLDEST_CONTENT_DAYS, "warn", days, OLDEST_CONTENT_DAYS, why)
-
-
-def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date) -> CheckResult:
-    """Share of the log's rows known at ``as_of`` whose entity is in the newest vintage available before it.
-
-    The vintage is the recipe's first one keyed by the decisions' entity. Rows without an entity count as unmatched:
-    nobody can score them. Where no vintage was available yet, the oldest there is takes its place, and ``why`` says
-    so. A recipe without such a vintage has nothing to match: it needs every row to name its entity.
-    """
-    _refuse_absent(warehouse, log.table, as_of)
-    entity = recipe.decisions.entity
-    vintage = next(
-        (s for s in recipe.sources.values() if isinstance(s, VintageSource) and s.contract.key == (entity,)), None
-    )
-    if vintage is None:
-        row = _row(
-            warehouse,
-            f"SELECT COUNT(*) AS n, COUNT({quoted(entity)}) AS matched FROM `{log.table}` WHERE as_of = @as_of",
-            {"as_of": as_of},
-        )
-        return _match(row["n"], row["matched"], f"name their {entity}; no vintage describes it")
-    vintages = (
-        read(
-            warehouse,
-            f"SELECT as_of, MAX(available_at) AS available_at FROM `{vintage.table}` GROUP BY as_of ORDER BY as_of",
-        ).to_pylist()
-        if warehouse.partitions(vintage.table)
-        else []
-    )
-    if not vintages:
-        return CheckResult("match_rate", False, "error", 0, MINIMUM_MATCH_RATE, f"{vintage.table} has no vintage")
-    start = datetime.combine(as_of, time(), UTC)
-    available = [entry for entry in vintages if entry["available_at"] < start]
-    chosen = available[-1] if available else vintages[0]
-    row = _row(
-        warehouse,
-        f"SELECT COUNT(*) AS n, COUNTIF(v.entity IS NOT NULL) AS matched FROM `{log.table}` AS l LEFT JOIN"
-        f" (SELECT DISTINCT {quoted(entity)} AS entity FROM `{vintage.table}` WHERE as_of = @vintage) AS v"
-        f" ON v.entity = l.{quoted(entity)} WHERE l.as_of = @as_of",
-        {"as_of": as_of, "vintage": chosen["as_of"]},
-    )
-    note = "" if available else " (none was available yet: the oldest there is)"
-    return _match(row["n"], row["matched"], f"are in the vintage of {chosen['as_of']}{note}")
-
-
-def _match(total: int, matched: int, what: str) -> CheckResult:
-    value = matched / total if total else 0.0
-    severity: Literal["error", "warn"] = "error" if total >= _FEW_LEADS else "warn"
-    why = f"{matched:,} of {total:,} rows {what}"
-    return CheckResult(
-        "match_rate", value > MINIMUM_MATCH_RATE, severity, value, MINIMUM_MATCH_RATE, why, total - matched
-    )
+def compared_with(warehouse: Warehouse, table: str, arrival: Part) -> Part | None:
+    """The arrival an arrival's rows are counted against: the one it corrects, else the newest of the vintage before
+    that was known by then."""
+    earlier = [part for part in published(warehouse, table) if place_of(part) < place_of(arrival)]
+    if not earlier or as_of_of(earlier[-1].partition) == as_of_of(arrival.partition):
+        return earlier[-1] if earlier else None
+    of_one = [part for part in earlier if as_of_of(part.partition) == as_of_of(earlier[-1].partition)]
+    if len(of_one) > 1:
+        limit = _available_at(warehouse, arrival)
+        of_one = [of_one[0], *(part for part in of_one[1:] if _available_at(warehouse, part) <= limit)]
+    return of_one[-1]
 
 
 def _as_date(column: Column) -> str:
     return f"DATE({quoted(column.name)})" if column.type == "timestamp" else quoted(column.name)
 
 
-def _limit(column: Column) -> str:
-    return "TIMESTAMP(@as_of)" if column.type == "timestamp" else "@as_of"
-
-
-def _refuse_absent(warehouse: Warehouse, table: str, as_of: date) -> None:
+def require_partition(warehouse: Warehouse, table: str, as_of: date) -> Part:
+    """The partition of that day. Raises InputError if it is not there."""
     there = warehouse.partitions(table)
-    if as_of.isoformat() not in there:
-        raise InputError(
-            f"no partition {as_of}",
-            where=table,
-            remedy=f"materialize it first; there are: {', '.join(there) or 'none'}",
-        )
+    if as_of.isoformat() in there:
+        return Part(table, as_of.isoformat())
+    raise InputError(
+        f"no partition {as_of}",
+        where=table,
+        remedy=f"materialize it first; there are: {', '.join(there) or 'none'}",
+    )
 
 
-def _row(warehouse: Warehouse, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = read(warehouse, sql, parameters).to_pylist()[0]
+def _rows(warehouse: Warehouse, part: Part) -> int:
+    return int(row_of(warehouse, "SELECT COUNT(*) AS n FROM part", {}, {"part": part})["n"])
+
+
+def _available_at(warehouse: Warehouse, part: Part) -> datetime:
+    sql = "SELECT COALESCE(MAX(available_at), TIMESTAMP '9999-12-31 00:00:00+00') AS instant FROM part"
+    instant: datetime = row_of(warehouse, sql, {}, {"part": part})["instant"]
+    return instant
+
+
+def row_of(warehouse: Warehouse, sql: str, parameters: dict[str, Any], here: Relations = None) -> dict[str, Any]:
+    """The one row of a query."""
+    row: dict[str, Any] = read(warehouse, sql, parameters, here).to_pylist()[0]
     return row

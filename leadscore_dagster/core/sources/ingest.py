@@ -1,16 +1,18 @@
 """From a drop or an extract to a partition of the warehouse, with its quarantine, or a refusal that changes nothing.
 
-Order of writing: quarantine, the table, the ledger. Each is replaced whole, so a crash in between leaves every
+Order of writing: quarantine, aside, the table, the ledger. Each is replaced whole, so a crash in between leaves every
 table readable and a re-run completes it.
 
-A drop of a quarter that is already there is a correction if its content differs: its available_at must be later
-than the stored one, because decisions taken in between saw the first delivery (they then see the quarter
-before: never more than they knew). Older quarters may be delivered late, in any order.
+A drop of a quarter that is already there is a correction if its content differs: a further arrival of that vintage,
+kept beside the first with its own later available_at, so that decisions taken in between go on seeing what they saw.
+An arrival is judged before it is published: one that is refused stays aside and nobody reads it (arrived.py). Older
+quarters may be delivered late, in any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,21 +20,18 @@ import duckdb
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.sources import ledger
-from leadscore_dagster.core.sources.cleaning import (
-    WRONG_QUARTER_SHARE,
-    Cleaned,
-    clean,
-    kept_rows,
-    share_after_as_of,
-)
+from leadscore_dagster.core.sources.arrived import as_of_of, aside, unpublished
+from leadscore_dagster.core.sources.checks import CheckResult, refusals, vintage_checks
+from leadscore_dagster.core.sources.cleaning import Cleaned, clean, kept_rows
 from leadscore_dagster.core.sources.databases import is_database, read_database
-from leadscore_dagster.core.sources.drops import Drop, DropFile, digest_of, find_drop, find_files
+from leadscore_dagster.core.sources.drops import DropFile, digest_of, find_drop, find_files
 from leadscore_dagster.core.sources.files import stage
 from leadscore_dagster.core.sources.quarantine import QUARANTINE, partition_name, quarantine_table
 from leadscore_dagster.core.sources.reading import Loaded, load_batches, load_file, number, prepare, session
+from leadscore_dagster.core.sources.refusals import refuse_reserved, refuse_too_dirty, refuse_wrong_quarter, rejects_of
 from leadscore_dagster.core.sources.report import IngestReport, rows_read, unreadable_of, violations_of
-from leadscore_dagster.core.warehouse import Warehouse
-from leadscore_dagster.recipes.contract import Contract, quarter_of
+from leadscore_dagster.core.warehouse import Part, Warehouse
+from leadscore_dagster.recipes.contract import Contract
 from leadscore_dagster.recipes.schema import LogSource, VintageSource
 
 _BATCH_ROWS = 65_536
@@ -46,23 +45,30 @@ def ingest_vintage(
     folder: Path,
     as_of: date,
     *,
+    seen_at: datetime | None = None,
+    judge: Callable[[], Sequence[CheckResult]] | None = None,
     memory_limit: str = _MEMORY,
     threads: int | None = None,
 ) -> IngestReport:
-    """Write the quarter's drop as partition ``as_of`` of ``source.table``.
+    """Write the quarter's drop as an arrival of vintage ``as_of`` into ``source.table``, or set it aside.
 
     Columns: the contract's, then ``as_of`` DATE and ``available_at`` TIMESTAMP; rows in key order, so equal input
     gives equal bytes. Raises InputError, and leaves the warehouse as it was, for anything wrong with the drop.
+
+    Parameters
+    ----------
+    seen_at : now; when a correction without a manifest became available at the earliest.
+    judge : the gates of the arrival as it lies aside; ``vintage_checks`` where left out.
     """
     contract = source.contract
-    _refuse_reserved(contract, ("as_of", "available_at"))
+    refuse_reserved(contract, ("as_of", "available_at"))
     drop = find_drop(source, folder, as_of)
-    available_at, stated_by = ledger.agree(warehouse, source.table, drop)
+    arrival = ledger.arrival_of(warehouse, source.table, drop, seen_at)
     with session(memory_limit, threads) as (connection, scratch):
         loaded = _load(connection, scratch, drop.files, contract)
         cleaned = clean(connection, contract, as_of)
-        _refuse_wrong_quarter(connection, contract, drop)
-        _refuse_too_dirty(connection, contract, cleaned, loaded)
+        refuse_wrong_quarter(connection, contract, drop)
+        refuse_too_dirty(connection, contract, cleaned, loaded)
         report = _report(
             connection,
             source_name,
@@ -73,13 +79,20 @@ def ingest_vintage(
             as_of,
             drop.digest,
             [file.name for file in drop.files],
-            available_at,
-            stated_by,
+            arrival.available_at,
+            arrival.stated_by,
+            arrival.number,
         )
         extra = "CAST($as_of AS DATE) AS as_of, CAST($available_at AS TIMESTAMPTZ) AS available_at"
-        values = {"as_of": as_of, "available_at": available_at}
-        _write(warehouse, connection, contract, cleaned, loaded, report, extra, values)
-    ledger.record(warehouse, report, drop.files)
+        values = {"as_of": as_of, "available_at": arrival.available_at}
+        _drop_aside(warehouse, source.table, as_of)
+        target = Part(aside(source.table), arrival.partition)
+        _write(warehouse, connection, contract, cleaned, loaded, report, target, extra, values)
+    refused = refusals(judge() if judge else vintage_checks(warehouse, source, as_of))
+    if refused:
+        return replace(report, refused=refused)
+    warehouse.move_partition(target.table, target.partition, source.table, arrival.partition)
+    ledger.record(warehouse, report, drop.files, arrival.partition)
     return report
 
 
@@ -101,7 +114,7 @@ def ingest_log(
     Raises InputError, and leaves the warehouse as it was, for anything wrong with the extract.
     """
     contract = source.contract
-    _refuse_reserved(contract, ("as_of", "known_at"))
+    refuse_reserved(contract, ("as_of", "known_at"))
     files: tuple[DropFile, ...]
     with session(memory_limit, threads) as (connection, scratch):
         if isinstance(location, str) and is_database(location):
@@ -114,7 +127,7 @@ def ingest_log(
             loaded = _load(connection, scratch, files, contract)
             names, digest = [file.name for file in files], digest_of(files)
         cleaned = clean(connection, contract, as_of, source)
-        _refuse_too_dirty(connection, contract, cleaned, loaded)
+        refuse_too_dirty(connection, contract, cleaned, loaded)
         newest = connection.execute("SELECT max(known_at) FROM kept").fetchone()
         known = newest[0].astimezone(UTC) if newest and newest[0] is not None else None
         report = _report(
@@ -131,8 +144,9 @@ def ingest_log(
             "newest row",
         )
         extra = "CAST($as_of AS DATE) AS as_of, known_at"
-        _write(warehouse, connection, contract, cleaned, loaded, report, extra, {"as_of": as_of})
-    ledger.record(warehouse, report, files)
+        target = Part(source.table, as_of.isoformat())
+        _write(warehouse, connection, contract, cleaned, loaded, report, target, extra, {"as_of": as_of})
+    ledger.record(warehouse, report, files, target.partition)
     return report
 
 
@@ -165,15 +179,23 @@ def _write(
     cleaned: Cleaned,
     loaded: Sequence[Loaded],
     report: IngestReport,
+    target: Part,
     extra: str,
     values: Mapping[str, object],
 ) -> None:
     rejected = quarantine_table(connection, contract, cleaned, loaded, report.source, report.as_of)
     kept = connection.sql(kept_rows(contract, extra), params=values).to_arrow_reader(_BATCH_ROWS)
-    warehouse.write_partition(QUARANTINE, partition_name(report.table, report.as_of), rejected)
-    written = warehouse.write_partition(report.table, report.as_of.isoformat(), kept)
+    warehouse.write_partition(QUARANTINE, partition_name(report.table, target.partition), rejected)
+    written = warehouse.write_partition(target.table, target.partition, kept)
     if written != report.rows_kept:
         raise AssertionError(f"{written} rows written, {report.rows_kept} expected in {report.table}")
+
+
+def _drop_aside(warehouse: Warehouse, table: str, as_of: date) -> None:
+    """Only the arrival taken in last stands aside."""
+    for part in unpublished(warehouse, table, as_of):
+        if as_of_of(part.partition) == as_of:
+            warehouse.drop_partition(part.table, part.partition)
 
 
 def _report(
@@ -188,6 +210,7 @@ def _report(
     files: Sequence[str],
     available_at: datetime | None,
     stated_by: str,
+    arrival: int = 1,
 ) -> IngestReport:
     return IngestReport(
         source=source,
@@ -197,80 +220,17 @@ def _report(
         digest=digest,
         rows_read=rows_read(loaded),
         rows_kept=number(connection, "SELECT count(*) FROM kept"),
-        violations=violations_of(cleaned, _rejects(connection)),
+        violations=violations_of(cleaned, rejects_of(connection)),
         unreadable=unreadable_of(cleaned, contract),
         null_share=cleaned.null_share,
         available_at=available_at,
         available_at_from=stated_by,
         not_yet_known=cleaned.not_yet_known,
+        arrival=arrival,
     )
-
-
-def _refuse_wrong_quarter(connection: duckdb.DuckDBPyConnection, contract: Contract, drop: Drop) -> None:
-    for column, share in share_after_as_of(connection, contract, drop.as_of).items():
-        if share > WRONG_QUARTER_SHARE:
-            raise InputError(
-                f"wrong quarter: {share:.0%} of the dates lie after {drop.as_of}, so this is not the drop of "
-                f"{quarter_of(drop.as_of)}",
-                where=_names(drop.files),
-                column=column,
-                remedy="check which quarter the files describe and rename them",
-            )
-
-
-def _refuse_too_dirty(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, cleaned: Cleaned, loaded: Sequence[Loaded]
-) -> None:
-    """InputError where more is unreadable or in quarantine than the contract tolerates (duplicates aside)."""
-    where = ", ".join(item.name for item in loaded)
-    for item in unreadable_of(cleaned, contract):
-        if item.cells > contract.maximum_unreadable * max(cleaned.rows, 1):
-            kind = contract.column(item.column).type
-            raise InputError(
-                f"{item.cells / max(cleaned.rows, 1):.1%} of the cells do not read as {kind} (such as "
-                f"{', '.join(repr(example) for example in item.examples)}); the contract tolerates "
-                f"{contract.maximum_unreadable:.1%}",
-                where=where,
-                column=item.column,
-                rows=item.cells,
-                remedy="ask for the file again, or correct the column's type in the contract",
-            )
-    violations = [v for v in violations_of(cleaned, _rejects(connection)) if v.rule != "duplicate"]
-    removed, read = sum(v.rows for v in violations), rows_read(loaded)
-    if removed > contract.maximum_quarantined * read:
-        worst = max(violations, key=lambda violation: violation.rows)
-        raise InputError(
-            f"{removed / read:.1%} of the rows break the contract (most by rule {worst.rule}); it tolerates "
-            f"{contract.maximum_quarantined:.1%}",
-            where=where,
-            column=worst.column,
-            rows=removed,
-            remedy="ask for the file again, or correct the contract",
-        )
-
-
-def _refuse_reserved(contract: Contract, names: tuple[str, ...]) -> None:
-    for column in contract.columns:
-        if column.name.lower() in names:
-            raise InputError(
-                "the column's name is reserved for our own",
-                where=contract.name,
-                column=column.name,
-                remedy="give it another name and state its name in the file as `raw`",
-            )
-
-
-def _rejects(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    return {
-        str(r): int(n) for r, n in connection.execute("SELECT rule, count(*) FROM rejects GROUP BY rule").fetchall()
-    }
 
 
 def _content_digest(connection: duckdb.DuckDBPyConnection) -> str:
     """Digest of the rows read from a database, whatever their order."""
     row = connection.execute("SELECT count(*), coalesce(sum(hash(raw)::HUGEINT), 0) FROM raw").fetchone() or (0, 0)
     return f"{int(row[0]):x}-{int(row[1]):x}"
-
-
-def _names(files: Sequence[DropFile]) -> str:
-    return ", ".join(file.name for file in files)

@@ -37,9 +37,9 @@ SCHEMA = pa.schema(
 )
 
 
-def partition_name(table: str, as_of: date) -> str:
+def partition_name(table: str, partition: str) -> str:
     """Quarantine partition of one ingest: a re-run replaces it."""
-    return f"{table}_{as_of.isoformat()}"
+    return f"{table}_{partition}"
 
 
 def quarantine_table(

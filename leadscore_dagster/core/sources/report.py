@@ -39,7 +39,8 @@ class IngestReport:
     """Account of one ingest: ``rows_read == rows_kept + quarantined rows + not_yet_known``, always.
 
     ``not_yet_known``: rows of a log that became known at or after as_of. ``available_at_from`` says where
-    ``available_at`` comes from; for a log both say when its newest row became known.
+    ``available_at`` comes from; for a log both say when its newest row became known. ``arrival``: the how-manieth of
+    its vintage. ``refused``: why it was set aside, empty if it was not.
     """
 
     source: str
@@ -55,6 +56,8 @@ class IngestReport:
     available_at: datetime | None
     available_at_from: str
     not_yet_known: int = 0
+    arrival: int = 1
+    refused: str = ""
 
     def __post_init__(self) -> None:
         accounted = self.rows_kept + self.rows_quarantined + self.not_yet_known
@@ -88,6 +91,8 @@ class IngestReport:
             "available_at": self.available_at.isoformat() if self.available_at else "",
             "available_at_from": self.available_at_from,
             "digest": self.digest,
+            "arrival": self.arrival,
+            "refused": self.refused,
         }
         return {**numbers, "report": self._markdown()}
 

@@ -7,7 +7,7 @@ Not here: what the tables mean (see the rooms), Dagster resources (see leadscore
 from leadscore_dagster.core.warehouse.dialect import translate
 from leadscore_dagster.core.warehouse.lake import Lake
 from leadscore_dagster.core.warehouse.lint import lint
-from leadscore_dagster.core.warehouse.protocol import DryRun, Relation, Warehouse, table
+from leadscore_dagster.core.warehouse.protocol import DryRun, Part, Relation, Warehouse, table
 from leadscore_dagster.core.warehouse.statements import (
     compose,
     parameters,
@@ -19,6 +19,7 @@ from leadscore_dagster.core.warehouse.statements import (
 __all__ = [
     "DryRun",
     "Lake",
+    "Part",
     "Relation",
     "Warehouse",
     "compose",

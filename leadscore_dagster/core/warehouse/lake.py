@@ -8,11 +8,12 @@ database file to lock. Not here: how a file is written (files.py), the SQL diale
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 import duckdb
@@ -21,12 +22,13 @@ import pyarrow as pa
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.warehouse import parquet
 from leadscore_dagster.core.warehouse.dialect import Translation, touched_columns, translate
-from leadscore_dagster.core.warehouse.protocol import DryRun, Relation
+from leadscore_dagster.core.warehouse.protocol import DryRun, Part, Relation
 from leadscore_dagster.core.warehouse.statements import with_relations
 
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PARTITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 _BATCH_ROWS = 65_536
+_Given: TypeAlias = pa.Table | pa.RecordBatchReader | Part
 _TEXT_FAULTS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
 
@@ -88,6 +90,12 @@ class Lake:
         """See `Warehouse.drop_partition`."""
         self._path(table, partition).unlink(missing_ok=True)
 
+    def move_partition(self, table: str, partition: str, target: str, name: str) -> None:
+        """See `Warehouse.move_partition`: the file is renamed."""
+        path = self._path(target, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stored(Part(table, partition)).replace(path)
+
     def schema(self, table: str) -> pa.Schema:
         """See `Warehouse.schema`. A column absent from some partitions is NULL there."""
         return self.query(f"SELECT * FROM `{_checked(table, _TABLE, 'table')}` LIMIT 0").schema
@@ -104,10 +112,7 @@ class Lake:
 
     def digest(self, table: str, partition: str) -> str:
         """See `Warehouse.digest`: SHA-256 of the file, which holds nothing but the data."""
-        path = self._path(table, partition)
-        if not path.is_file():
-            raise InputError(f"partition {partition} is missing", where=table, remedy="materialize it first")
-        return parquet.sha256(path)
+        return parquet.sha256(self._stored(Part(table, partition)))
 
     def dry_run(
         self,
@@ -120,15 +125,17 @@ class Lake:
         statement, given = self._resolve(sql, relations)
         _bound(statement, parameters or {})
         stored = [name for name in statement.tables if name not in given]
-        schemas = {**{name: self.schema(name) for name in stored}, **{k: v.schema for k, v in given.items()}}
+        parts = {name: part for name, part in given.items() if isinstance(part, Part)}
+        schemas = {name: self.schema(name) for name in stored}
+        schemas |= {name: self.schema(part.table) for name, part in parts.items()}
+        schemas |= {name: data.schema for name, data in given.items() if not isinstance(data, Part)}
         touched = touched_columns(text, {name: schema.names for name, schema in schemas.items()})
         read = [(file, touched[name]) for name in stored for file in self._files(name)]
+        read += [(self._stored(part), touched[name]) for name, part in parts.items()]
         total = sum(parquet.column_bytes(file, columns) for file, columns in read)
-        return DryRun(bytes_scanned=total, tables=tuple(stored))
+        return DryRun(bytes_scanned=total, tables=tuple(sorted({*stored, *(part.table for part in parts.values())})))
 
-    def _resolve(
-        self, sql: str, relations: Mapping[str, Relation] | None
-    ) -> tuple[Translation, dict[str, pa.Table | pa.RecordBatchReader]]:
+    def _resolve(self, sql: str, relations: Mapping[str, Relation] | None) -> tuple[Translation, dict[str, _Given]]:
         """The statement with its SQL relations inlined, and the Arrow relations it reads."""
         named = {_checked(name, _TABLE, "relation"): relation for name, relation in (relations or {}).items()}
         texts = {name: relation for name, relation in named.items() if isinstance(relation, str)}
@@ -136,20 +143,21 @@ class Lake:
         given = {k: v for k, v in named.items() if not isinstance(v, str) and k in statement.tables}
         return statement, given
 
-    def _connect(
-        self, statement: Translation, given: Mapping[str, pa.Table | pa.RecordBatchReader]
-    ) -> duckdb.DuckDBPyConnection:
+    def _connect(self, statement: Translation, given: Mapping[str, _Given]) -> duckdb.DuckDBPyConnection:
         """A private in-memory database in which every table of the statement is a view."""
         connection = duckdb.connect(config=self._settings())
         connection.execute("SET timezone='UTC'")  # in the connect settings it fails: ICU is loaded later
         connection.execute("SET enable_progress_bar=false")  # it would write into standard output
         for name in statement.tables:
-            if name not in given:
-                self._view(connection, name)
-            elif isinstance(given[name], pa.Table):
-                connection.register(name, given[name])
+            relation = given.get(name)
+            if relation is None:
+                self._view(connection, name, self._files(name))
+            elif isinstance(relation, Part):
+                self._view(connection, name, [self._stored(relation)])
+            elif isinstance(relation, pa.Table):
+                connection.register(name, relation)
             else:  # a stream can be read once, a table of the statement any number of times
-                connection.from_arrow(given[name]).create(name)
+                connection.from_arrow(relation).create(name)
         return connection
 
     def _settings(self) -> dict[str, str | bool | int | float | list[str]]:
@@ -165,14 +173,14 @@ class Lake:
             settings["memory_limit"] = self.memory_limit
         return settings
 
-    def _view(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
-        files = [str(file) for file in self._files(table)]
+    def _view(self, connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path]) -> None:
         if not files:
             near = get_close_matches(table, self.tables(), n=3)
             remedy = f"did you mean {' or '.join(near)}?" if near else "materialize it first"
             raise InputError(f"no table is named {table!r}", where=self.dataset, remedy=remedy)
         try:
-            connection.read_parquet(files, union_by_name=True, hive_partitioning=False).create_view(table)
+            paths = [str(file) for file in files]
+            connection.read_parquet(paths, union_by_name=True, hive_partitioning=False).create_view(table)
         except duckdb.Error as error:
             raise self._explained(error, Translation("", (table,), ())) from error
 
@@ -202,7 +210,14 @@ class Lake:
 
     def _files(self, table: str) -> list[Path]:
         folder = self.root / self.dataset / _checked(table, _TABLE, "table")
-        return sorted(path for path in folder.glob("*.parquet") if _PARTITION.fullmatch(path.stem))
+        found = (path for path in folder.glob("*.parquet") if _PARTITION.fullmatch(path.stem))
+        return sorted(found, key=lambda path: path.stem)
+
+    def _stored(self, part: Part) -> Path:
+        path = self._path(part.table, part.partition)
+        if not path.is_file():
+            raise InputError(f"partition {part.partition} is missing", where=part.table, remedy="materialize it first")
+        return path
 
     def _path(self, table: str, partition: str) -> Path:
         folder = self.root / self.dataset / _checked(table, _TABLE, "table")

@@ -11,8 +11,17 @@ from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-Relation: TypeAlias = pa.Table | pa.RecordBatchReader | str
-"""A table given with the query: Arrow data, or the text of a GoogleSQL SELECT."""
+
+@dataclass(frozen=True)
+class Part:
+    """One partition of a stored table: given in the place of a table, the query reads nothing else of it."""
+
+    table: str
+    partition: str
+
+
+Relation: TypeAlias = pa.Table | pa.RecordBatchReader | Part | str
+"""A table given with the query: Arrow data, one stored partition, or the text of a GoogleSQL SELECT."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,10 @@ class Warehouse(Protocol):
 
     def drop_partition(self, table: str, partition: str) -> None:
         """Remove one partition; removing one that is not there is no error."""
+        ...
+
+    def move_partition(self, table: str, partition: str, target: str, name: str) -> None:
+        """Make a partition of ``table`` partition ``name`` of ``target``, replacing that one, all or nothing."""
         ...
 
     def schema(self, table: str) -> pa.Schema:

@@ -5,8 +5,9 @@ Lives here: the kind of a table, its vintages, its event date, the sample. Does 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 import pyarrow as pa
@@ -24,11 +25,13 @@ _INTEGERS = ("key", "integer", "count")
 
 @dataclass(frozen=True)
 class Vintage:
-    """One stored version of a table: the state it describes and the day it could be known."""
+    """One stored version of a table: the state it describes and the day it could be known. ``corrected_at``: when its
+    last arrival came, where it has several; the others are not looked at."""
 
     as_of: date
     known_on: date
     rows: int
+    corrected_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,18 @@ def entity_in_outcomes(recipe: Recipe, shape: Shape) -> str:
     return recipe.decisions.entity if recipe.decisions.entity in names else shape.entity
 
 
+def of_vintages(shape: Shape) -> str:
+    """Condition on alias ``h`` that keeps the vintages compared, each as it last arrived; of constants, so that an
+    engine need not read the others."""
+    days = ", ".join(f"DATE '{vintage.as_of.isoformat()}'" for vintage in shape.vintages)
+    corrected = [
+        f" AND (h.as_of != DATE '{vintage.as_of}' OR h.available_at = TIMESTAMP '{vintage.corrected_at}')"
+        for vintage in shape.vintages
+        if vintage.corrected_at is not None
+    ]
+    return "".join([f"h.as_of IN ({days})", *corrected])
+
+
 def sample(shape: Shape, alias: str) -> str:
     """Condition that keeps every ``one_in``-th entity, the same in every vintage; empty where all are kept."""
     if shape.one_in == 1:
@@ -122,14 +137,17 @@ def _vintages(warehouse: Warehouse, name: str, as_of: date) -> tuple[Vintage, ..
         return ()
     found = table(
         warehouse,
-        f"SELECT v.as_of, DATE(MAX(v.available_at)) AS known_on, COUNT(*) AS n FROM `{name}` AS v "
-        "WHERE v.as_of <= @as_of GROUP BY v.as_of ORDER BY v.as_of",
+        f"SELECT v.as_of, v.available_at, COUNT(*) AS n FROM `{name}` AS v "
+        "WHERE v.as_of <= @as_of GROUP BY v.as_of, v.available_at ORDER BY v.as_of, v.available_at",
         {"as_of": as_of},
-    )
+    ).to_pylist()
+    arrivals = Counter(row["as_of"] for row in found)
     vintages: list[Vintage] = []
-    for row in reversed(found.to_pylist()):  # a vintage delivered late tells nothing a later one has told before
-        known_on = min([row["known_on"], *(vintage.known_on for vintage in vintages)])
-        vintages.append(Vintage(row["as_of"], known_on, row["n"]))
+    for row in reversed(list({row["as_of"]: row for row in found}.values())):  # the last arrival of each
+        # a vintage delivered late tells nothing a later one has told before
+        known_on = min([row["available_at"].date(), *(vintage.known_on for vintage in vintages)])
+        corrected_at = row["available_at"] if arrivals[row["as_of"]] > 1 else None
+        vintages.append(Vintage(row["as_of"], known_on, row["n"], corrected_at))
     return tuple(reversed(vintages))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leadscore_dagster.core.audit.restatement.shape import Shape, is_dated, sample
+from leadscore_dagster.core.audit.restatement.shape import Shape, is_dated, of_vintages, sample
 from leadscore_dagster.recipes.contract import Column
 
 CALENDAR = "restatement_calendar"
@@ -25,7 +25,7 @@ def differences(shape: Shape, columns: Sequence[str]) -> str:
     counts = [f"COUNTIF(a.`{name}` IS DISTINCT FROM b.`{name}`) AS c{i}" for i, name in enumerate(columns)]
     same = " AND ".join(f"a.`{key}` = b.`{key}`" for key in shape.keys)
     return f"""WITH shown AS (
-  SELECT h.as_of, {names} FROM `{shape.table}` AS h WHERE {_of_vintages(shape)}{sample(shape, "h")}
+  SELECT h.as_of, {names} FROM `{shape.table}` AS h WHERE {of_vintages(shape)}{sample(shape, "h")}
 )
 SELECT {", ".join(["COUNT(*) AS matched", *counts])}
 FROM {CALENDAR} AS c
@@ -37,7 +37,7 @@ def sampled(shape: Shape, columns: Sequence[str]) -> str:
     """The rows that are followed through all vintages: keys, as_of and the given columns."""
     names = list(dict.fromkeys([*shape.keys, *columns, "as_of", *(["known_at"] if shape.kind == "log" else [])]))
     wanted = ", ".join(f"h.`{name}`" for name in names)
-    return f"SELECT {wanted} FROM `{shape.table}` AS h WHERE {_of_vintages(shape)}{sample(shape, 'h')}"
+    return f"SELECT {wanted} FROM `{shape.table}` AS h WHERE {of_vintages(shape)}{sample(shape, 'h')}"
 
 
 def seen_twice(shape: Shape) -> str:
@@ -45,7 +45,7 @@ def seen_twice(shape: Shape) -> str:
     keys = ", ".join(f"h.`{key}`" for key in shape.keys)
     return (
         f"SELECT COUNT(*) AS n FROM (SELECT COUNT(*) AS seen FROM `{shape.table}` AS h "
-        f"WHERE {_of_vintages(shape)}{sample(shape, 'h')} GROUP BY {keys} HAVING COUNT(*) > 1)"
+        f"WHERE {of_vintages(shape)}{sample(shape, 'h')} GROUP BY {keys} HAVING COUNT(*) > 1)"
     )
 
 
@@ -62,7 +62,7 @@ def value_steps(shape: Shape, column: Column, entity: str, only: str = "") -> st
     {event or "CAST(NULL AS DATE)"} AS stated_on
   FROM `{shape.table}` AS h
   JOIN {CALENDAR} AS c ON c.as_of = h.as_of
-  WHERE {_of_vintages(shape)}{only or sample(shape, "h")}
+  WHERE {of_vintages(shape)}{only or sample(shape, "h")}
 ),
 followed AS (
   SELECT s.*, {dated} AS event_date, LAG(s.known_on) {window} AS before, LAG(s.value) {window} AS value_before,
@@ -87,7 +87,7 @@ def date_steps(shape: Shape, column: Column, entity: str, only: str = "") -> str
   SELECT h.`{entity}` AS entity, {_keys(shape)}, h.as_of, c.known_on, {value} AS value
   FROM `{shape.table}` AS h
   JOIN {CALENDAR} AS c ON c.as_of = h.as_of
-  WHERE {_of_vintages(shape)}{only or sample(shape, "h")}
+  WHERE {of_vintages(shape)}{only or sample(shape, "h")}
 ),
 followed AS (
   SELECT s.*, LAG(s.as_of) OVER (PARTITION BY {by} ORDER BY s.as_of) AS before,
@@ -109,7 +109,7 @@ def row_steps(shape: Shape, entity: str, only: str = "") -> str:
     """Steps of a dated row: it was written late if it is first shown in a vintage although its date lay before the
     vintage before, which showed other rows of the same entity. One step a row."""
     by = ", ".join(f"h.`{key}`" for key in shape.keys)
-    where = f"{_of_vintages(shape)}{only or sample(shape, 'h')}"
+    where = f"{of_vintages(shape)}{only or sample(shape, 'h')}"
     return f"""shown AS (
   SELECT MIN(h.`{entity}`) AS entity, MIN(h.`{shape.entity}`) AS owner, {_keys(shape)},
     MIN({shape.event}) AS event_date, MIN(h.as_of) AS first_as_of, COUNT(*) AS seen
@@ -252,9 +252,3 @@ def _keys(shape: Shape) -> str:
 
 def _names(shape: Shape, alias: str) -> str:
     return ", ".join(f"{alias}.key_{i}" for i in range(len(shape.keys)))
-
-
-def _of_vintages(shape: Shape) -> str:
-    """Only the vintages compared; constants, so that an engine need not read the others."""
-    days = ", ".join(f"DATE '{vintage.as_of.isoformat()}'" for vintage in shape.vintages)
-    return f"h.as_of IN ({days})"
