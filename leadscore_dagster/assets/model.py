@@ -75,9 +75,10 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 {
                     "version": version,
                     "estimator": candidate.estimator,
-                    "report": report.candidate_markdown(candidate),
+                    "report": report.candidate_markdown(candidate, candidate.judgement.evidence),
                     "conversion_by_decile": report.gains_plot(candidate),
                     "strongest_features": report.importance_plot(candidate),
+                    "contributions_by_value": report.summary_plot(candidate.judgement.evidence),
                     **{name: value for name, value in numbers.items() if value == value},
                 }
             ),

@@ -203,6 +203,7 @@ def _manifest(
         },
         "served": dict(judgement.served),
         "periods": [asdict(period) for period in candidate.periods],
+        "folds": [{period.name: asdict(period) for period in fold} for fold in candidate.folds],
         "purged": candidate.purged,
         "same_entity": candidate.same_entity,
         "features": [asdict(feature) for feature in model.features],

@@ -160,6 +160,12 @@ def read_track_record(warehouse: Warehouse, as_of: date) -> list[dict[str, Any]]
     return [json.loads(text) for text in table(warehouse, sql, {"as_of": as_of})["record_json"].to_pylist()]
 
 
+def newest_track_record(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The records kept at the newest quarter that has any."""
+    kept = warehouse.partitions(TABLE)
+    return read_track_record(warehouse, date.fromisoformat(max(kept))) if kept else []
+
+
 def _candidates(warehouse: Warehouse, as_of: date) -> Iterator[tuple[date, str]]:
     if not warehouse.partitions(CANDIDATES):
         return

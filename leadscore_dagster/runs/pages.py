@@ -24,6 +24,7 @@ from leadscore_dagster.core.gates import PROMOTION
 from leadscore_dagster.core.model_page import model_page
 from leadscore_dagster.core.modelling.candidate_evidence import ranking_record
 from leadscore_dagster.core.modelling.explanation import importance_csv
+from leadscore_dagster.core.track_record import newest_track_record
 from leadscore_dagster.core.training import TABLE
 from leadscore_dagster.core.training_audit import PARTS, TABLE_PARTS, AuditReport, audit_training_table
 from leadscore_dagster.core.warehouse import Warehouse
@@ -55,9 +56,7 @@ def write_audit_page(
     return _write(workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html", page)
 
 
-def write_model_page(
-    recipe: Recipe, workspace: Workspace, version: str, track_record: Sequence[Mapping[str, Any]] = ()
-) -> Path:
+def write_model_page(recipe: Recipe, workspace: Workspace, version: str) -> Path:
     """The report of a version as one HTML file in the recipe's outputs, and its importances as CSV; the page's path.
 
     Made from what is stored, so the report of an old version can be made again: it then says what its files and the
@@ -67,7 +66,7 @@ def write_model_page(
     ------
     InputError : there is no such version, or its files are not what their digests say.
     """
-    evidence = stored_evidence(recipe, workspace, version, track_record)
+    evidence = stored_evidence(recipe, workspace, version)
     outputs = workspace.outputs(recipe)
     if evidence["measured"]:
         table = importance_csv(evidence["measured"]["importance"], evidence["manifest"]["features"])
@@ -75,9 +74,7 @@ def write_model_page(
     return _write(outputs / f"model_report_{version}.html", model_page(evidence))
 
 
-def stored_evidence(
-    recipe: Recipe, workspace: Workspace, version: str, track_record: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
+def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[str, Any]:
     """Everything the home holds about a version, as `model_page` reads it."""
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
     manifest = registry.read_manifest(models, version)
@@ -100,7 +97,7 @@ def stored_evidence(
         "standing": _standing(entries, version, champion_at(warehouse, workspace.now())),
         "audit": _audit(warehouse, recipe, as_of, manifest),
         "previous": _previous(warehouse, models, as_of, version, manifest, paired),
-        "track_record": list(track_record),
+        "track_record": newest_track_record(warehouse),
     }
 
 

@@ -19,6 +19,7 @@ from leadscore_dagster.core.modelling.candidate_evidence import candidate_eviden
 from leadscore_dagster.core.modelling.evaluation import gains_table
 from leadscore_dagster.core.modelling.intervals import period_metrics
 from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.modelling.selection import COMPARED
 from leadscore_dagster.recipes.schema import Gate, Model, Segment
 from leadscore_dagster_tests.audit.test_page import HOSTILE, Page
 
@@ -74,13 +75,17 @@ def evidence(**changes: Any) -> dict[str, Any]:
     later = fold | {"first": "2024-07-01T00:00:00Z", "last": "2024-09-01T00:00:00Z"}
     manifest = {
         "recipe": "leads", "as_of": "2026-01-01", "estimator": "xgboost", "why_chosen": "it is simpler",
-        "code_version": "c0de", "libraries": {"numpy": "2.4"}, "parameters": {"max_depth": 2}, "files": {"m.ubj": "ab"},
+        "code_version": "c0de", "libraries": {"numpy": "2.4"}, "files": {"m.ubj": "ab"},
         "vintages": {"reps/2025-07-01": "d1gest" * 10}, "label_window_days": 30, "purged": 41,
         "compared": {
-            "xgboost": {"cross_validation_auc_pr": asdict(metrics["auc_pr"]), "folds": [0.30, 0.32, 0.34]},
-            "lightgbm": {"cross_validation_auc_pr": asdict(metrics["auc_pr"]), "folds": [0.29, 0.30, 0.34]},
+            name: {"estimator": name, "imbalance": "none", "folds": folds, "variation": 0.06,
+                   "metrics": metrics_to_dict({part: metrics[part] for part in COMPARED})}
+            for name, folds in (("xgboost", [0.30, 0.32, 0.34]), ("lightgbm", [0.29, 0.30, 0.34]))
         },
-        "search": {"trials": 30, "finished": True}, "folds": [{"training": fold, "validation": later}],
+        "contender": {"estimator": "xgboost", "imbalance": "none", "parameters": {"max_depth": 2}},
+        "failed": {"xgboost + smote": "too few positives"},
+        "searched": {"xgboost": {"parameters": {"max_depth": 2}, "value": 0.33, "trials": 30, "cut_short": False}},
+        "folds": [{"training": fold, "validation": later}],
         "periods": [
             period | {"name": "development", "first": "2024-01-01T00:00:00Z", "last": "2025-01-01T00:00:00Z"},
             period | {"name": "test", "first": "2025-06-10T00:00:00Z", "last": "2025-10-12T00:00:00Z"},
@@ -102,8 +107,8 @@ def evidence(**changes: Any) -> dict[str, Any]:
                      "ranking": ranking_record(["tenure", "region", "mail"], ["region", "tenure", "old"]),
                      "metrics": metrics_to_dict(metrics), "paired": None},
         "track_record": [{"as_of": "2025-10-01", "version": "2025-10-01-aaaaaaaaaaaa", "from": "2025-10-01",
-                          "until": "2026-01-01", "n": 812, "positives": 37,
-                          "metrics": {"auc_roc": {"value": 0.71, "low": 0.63, "high": 0.79}}, "oracle": None}],
+                          "until": "2026-01-01", "n": 812, "positives": 37, "role": "champion", "claimed": {},
+                          "metrics": {"auc_roc": {"value": 0.71, "low": 0.63, "high": 0.79}}, "oracle": {}}],
     }  # fmt: skip
     return given | changes
 
@@ -128,7 +133,7 @@ def test_the_summary_says_whether_it_may_be_used_and_what_sales_gets(html: str) 
 
 def test_every_number_it_was_given_is_on_the_page(html: str) -> None:
     words = " ".join(" ".join(Page(html).text).split())
-    for told in ("max depth 2", "c0de", "d1gestd1gest", "41 rows purged", "after a gap of", "160 days", "trials 30",
+    for told in ("max depth 2", "c0de", "d1gestd1gest", "41 rows purged", "after a gap of", "160 days", "luckiest of many", "too few positives",
                  "It is simpler.", "0.710 [0.630, 0.790]", "812", "The champion before".lower(), "no row was lost",
                  "30 days", "better", "2025-06", "length", "below -1"):  # fmt: skip
         assert told in words, told
@@ -170,9 +175,10 @@ def test_text_from_outside_is_text() -> None:
     given = evidence(
         recipe={"title": HOSTILE, "owner": HOSTILE}, version=HOSTILE, ledger=[], standing={"why": HOSTILE},
         track_record=[{"as_of": HOSTILE, "version": HOSTILE, "from": HOSTILE, "until": HOSTILE, "n": 1, "positives": 0,
-                       "metrics": {HOSTILE: None}}],
+                       "role": HOSTILE, "claimed": {}, "metrics": {HOSTILE: None}}],
     )  # fmt: skip
-    given["manifest"] |= {"why_chosen": HOSTILE, "vintages": {HOSTILE: HOSTILE}, "parameters": {HOSTILE: HOSTILE}}
+    given["manifest"] |= {"why_chosen": HOSTILE, "vintages": {HOSTILE: HOSTILE}, "failed": {HOSTILE: HOSTILE}}
+    given["manifest"]["contender"]["parameters"] = {HOSTILE: HOSTILE}
     given["manifest"]["compared"][HOSTILE] = given["manifest"]["compared"]["lightgbm"]
     page = Page(model_page(given))
     assert {tag for tag, _ in page.tags} & {"script", "img", "iframe", "link", "object"} == set()
@@ -213,19 +219,19 @@ def test_numbers_are_written_with_ends_as_exact_as_their_value() -> None:
     assert (percent(0.0032), percent(0.1), percent(None)) == ("0.32%", "10%", '<span class="none">–</span>')
 
 
-def test_contenders_are_read_by_name_or_as_a_list_with_their_strategy() -> None:
-    listed = {
-        "estimator": "xgboost",
-        "imbalance": "smote",
-        "compared": [
-            {"estimator": "xgboost", "imbalance": "none", "cross_validation_auc_pr": {"value": 1}, "folds": [0.1]},
-            {"estimator": "xgboost", "imbalance": "smote", "cross_validation_auc_pr": {"value": 2}, "folds": [0.2]},
-        ],
+def test_the_chosen_contender_is_known_by_estimator_and_treatment() -> None:
+    compared = {
+        name: {"estimator": "xgboost", "imbalance": imbalance, "folds": [0.1], "metrics": {}}
+        for name, imbalance in (("xgboost", "none"), ("xgboost + smote", "smote"))
     }
+    listed = {"contender": {"estimator": "xgboost", "imbalance": "smote"}, "compared": compared}
     assert [(one["name"], one["chosen"]) for one in contenders(listed)] == [
-        ("xgboost · none", False),
-        ("xgboost · smote", True),
+        ("xgboost", False),
+        ("xgboost + smote", True),
     ]
+
+
+def test_differences_are_paired_by_fold() -> None:
     found = fold_difference([0.29, 0.30, 0.34], [0.30, 0.32, 0.34])
     assert found is not None
     assert found["value"] == pytest.approx(-0.01)

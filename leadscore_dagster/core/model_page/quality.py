@@ -107,6 +107,10 @@ def cohorts(evidence: Record) -> str:
     return section("Segments and months", lead, tables + (by_month if months else ""), "cohorts")
 
 
+#: what a track record shows
+DELIVERED = ("top_decile_lift", "auc_pr", "auc_roc", "ece")
+
+
 def track_record(evidence: Record) -> str:
     """What the model of each quarter did on the decisions that came after it."""
     lead = "The model of each quarter, as it was, on decisions nobody had seen when it was trained."
@@ -114,21 +118,19 @@ def track_record(evidence: Record) -> str:
     if not records:
         why = "no later quarter has been scored with this recipe's earlier versions"
         return section("Track record", lead, absent(why), "record")
-    names = list(dict.fromkeys(name for one in records for name in one.get("metrics") or {}))
     rows = [
         [
-            f"{day(one['as_of'])}<small><code>{escaped(one['version'])}</code></small>",
+            f"{day(one['as_of'])}<small>{escaped(one['role'])} <code>{escaped(one['version'])}</code></small>",
             f"{day(one['from'])} to {day(one['until'])}",
             number(one["n"]),
             number(one["positives"]),
-            *(spanned(at(one, "metrics", name)) for name in names),
-            *([spanned(one.get("oracle"))] if any(one.get("oracle") for one in records) else []),
+            spanned(at(one, "claimed", "top_decile_lift")),
+            *(spanned(at(one, "metrics", name)) for name in DELIVERED),
         ]
         for one in records
     ]
-    header = ["model of", "judged on", "n", "positives", *(escaped(PHRASES.get(name, name)) for name in names)]
-    if any(one.get("oracle") for one in records):
-        header.append("oracle")
+    measures = (escaped(PHRASES[name]) for name in DELIVERED)
+    header = ["model of", "judged on", "n", "positives", "lift claimed on its test period", *measures]
     return section("Track record", lead, table(header, rows, numeric=range(2, len(header)), kind="stack"), "record")
 
 

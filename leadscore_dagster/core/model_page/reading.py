@@ -104,25 +104,15 @@ def days_between(earlier: Any, later: Any) -> int | None:
 
 
 def contenders(manifest: Record) -> list[dict[str, Any]]:
-    """What was compared in cross-validation: ``name``, ``auc_pr`` (interval), ``folds`` (AUC-PR of each), ``chosen``.
-
-    A manifest names them by estimator, or lists them with their strategy against imbalance.
-    """
-    stored = manifest.get("compared") or {}
-    if isinstance(stored, Mapping):
-        stored = [{"estimator": name, **entry} for name, entry in stored.items()]
+    """What was compared in cross-validation: ``name``, ``metrics`` (name → interval), ``variation``, ``folds`` (AUC-PR
+    of each), ``chosen``."""
+    chosen = manifest.get("contender") or {}
     made = []
-    for entry in stored:
-        strategy = entry.get("imbalance")
-        named = entry.get("name") or " · ".join(str(part) for part in (entry["estimator"], strategy) if part)
-        same = entry["estimator"] == manifest.get("estimator")
-        if strategy and manifest.get("imbalance"):
-            same = same and strategy == manifest["imbalance"]
+    for name, entry in (manifest.get("compared") or {}).items():
+        same = all(entry.get(part) == chosen.get(part) for part in ("estimator", "imbalance"))
         folds = [found for value in entry.get("folds", ()) if (found := finite(value)) is not None]
-        made.append(
-            {"name": named, "auc_pr": entry.get("cross_validation_auc_pr"), "folds": folds, "chosen": same}
-            | {"difference": entry.get("difference_to_chosen")}
-        )
+        metrics, variation = entry.get("metrics") or {}, finite(entry.get("variation"))
+        made.append({"name": name, "metrics": metrics, "variation": variation, "folds": folds, "chosen": same})
     return made
 
 

@@ -120,41 +120,66 @@ def comparison(evidence: Record) -> str:
     why = str(manifest.get("why_chosen") or "").rstrip(".")
     told = f"{escaped(why[0].upper() + why[1:])}. " if why else ""
     lead = told + "Folds follow each other in time; nothing of the later periods is seen."
-    entries = [one for one in contenders(manifest) if one["auc_pr"]]
+    entries = [one for one in contenders(manifest) if one["metrics"].get("auc_pr")]
     if not entries:
         return section("How it was chosen", lead, absent("no comparison is stored with this version"), "chosen")
     chosen: list[float] = next((one["folds"] for one in entries if one["chosen"]), [])
-    reach = [finite(one["auc_pr"].get(end)) for one in entries for end in ("low", "high")]
+    reach = [finite(one["metrics"]["auc_pr"].get(end)) for one in entries for end in ("low", "high")]
     known = [end for end in reach if end is not None]
     ends = (min(known), max(known)) if known else (0.0, 1.0)
-    rows = []
-    for one in entries:
-        difference = one["difference"] or fold_difference(one["folds"], chosen)
-        interval = one["auc_pr"]
-        whole = None not in [finite(interval.get(end)) for end in ("value", "low", "high")]
-        mark = whisker(interval["value"], interval["low"], interval["high"], ends, "") if whole else ""
-        rows.append(
-            [
-                f"<b>{escaped(one['name'].replace('_', ' '))}</b>{'<small>chosen</small>' if one['chosen'] else ''}",
-                spanned(interval) + mark,
-                "–" if one["chosen"] else spanned(difference),
-                " · ".join(f"{value:.3f}" for value in one["folds"]),
-            ]
-        )
-    header = ["candidate", "mean AUC-PR of the folds", "less the chosen one, paired", "each fold"]
+    rows = [_contender(one, chosen, ends) for one in entries]
+    header = [
+        "candidate",
+        "mean AUC-PR of the folds",
+        "less the chosen one, paired",
+        "each fold",
+        "variation",
+        "precision in the top tenth",
+        "calibration error before calibration",
+    ]
     note = "Paired: fold by fold, interval of Student's t; folds share training rows, so it is rather too narrow."
+    failed = "".join(
+        f"<li><b>{escaped(name)}</b> could not be fitted: {escaped(why)}</li>"
+        for name, why in (manifest.get("failed") or {}).items()
+    )
     body = table(header, rows, numeric=(2,), kind="stack") + f'<p class="note">{note}</p>'
-    return section("How it was chosen", lead, body, "chosen")
+    return section("How it was chosen", lead, body + (f"<ul>{failed}</ul>" if failed else ""), "chosen")
+
+
+def _contender(one: Record, chosen: list[float], ends: tuple[float, float]) -> list[str]:
+    interval = one["metrics"]["auc_pr"]
+    whole = None not in [finite(interval.get(end)) for end in ("value", "low", "high")]
+    mark = whisker(interval["value"], interval["low"], interval["high"], ends, "") if whole else ""
+    return [
+        f"<b>{escaped(one['name'].replace('_', ' '))}</b>{'<small>chosen</small>' if one['chosen'] else ''}",
+        spanned(interval) + mark,
+        "–" if one["chosen"] else spanned(fold_difference(one["folds"], chosen)),
+        " · ".join(f"{value:.3f}" for value in one["folds"]),
+        "–" if one["variation"] is None else percent(one["variation"]),
+        spanned(one["metrics"].get("precision_at_10pct")),
+        spanned(one["metrics"].get("ece")),
+    ]
 
 
 def search(evidence: Record) -> str:
     """The search for parameters, as far as one was made."""
     lead = "Parameters were sought inside the development period only."
-    found = at(evidence, "manifest", "search")
+    found = at(evidence, "manifest", "searched")
     if not found:
-        why = "no search is stored with this version; the parameters are the recipe's"
+        why = "no search was made; the parameters are the recipe's"
         return section("Search", lead, absent(why), "search")
-    return section("Search", lead, _pairs(found), "search")
+    rows = [
+        [
+            f"<b>{escaped(estimator.replace('_', ' '))}</b>",
+            number(one["trials"]),
+            number(one["value"]),
+            "yes" if one["cut_short"] else "no",
+            escaped(", ".join(f"{name} {value:g}" for name, value in one["parameters"].items())),
+        ]
+        for estimator, one in found.items()
+    ]
+    header = ["estimator", "trials", "best mean AUC-PR (the luckiest of many)", "cut short by time", "parameters"]
+    return section("Search", lead, table(header, rows, numeric=(1, 2), kind="stack"), "search")
 
 
 def lineage(evidence: Record) -> str:
@@ -168,7 +193,7 @@ def lineage(evidence: Record) -> str:
         "recipe": manifest.get("recipe"),
         "code version": manifest.get("code_version"),
         "estimator": manifest.get("estimator"),
-        **{f"parameter {name}": value for name, value in (manifest.get("parameters") or {}).items()},
+        **{f"parameter {name}": value for name, value in (at(manifest, "contender", "parameters") or {}).items()},
         "calibration": at(manifest, "calibrator", "kind"),
         "features": len(manifest.get("features") or []),
         **{f"library {name}": value for name, value in (manifest.get("libraries") or {}).items()},

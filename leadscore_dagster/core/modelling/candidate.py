@@ -21,7 +21,7 @@ from leadscore_dagster.core.modelling.estimators import complete_parameters
 from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.modelling.judging import NOTHING_KNOWN, Judgement, Known, judge
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.periods import TimeSplit
+from leadscore_dagster.core.modelling.periods import Fold, TimeSplit
 from leadscore_dagster.core.modelling.scoring import (
     FoldFeatures,
     ScoringModel,
@@ -61,6 +61,7 @@ class Candidate:
     ----------
     failed : contender to the reason it could not be fitted.
     searched : estimator to its search for parameters.
+    folds : training and validation rows of each fold.
     purged, same_entity : rows left out between the periods, by the label window and by the recipe's groups.
     judgement : how it did on the test period.
     splits : every row: decision_id, its ``period`` (null: purged), and for each fold ``fold_1`` … whether it was
@@ -75,6 +76,7 @@ class Candidate:
     failed: Mapping[str, str]
     searched: Mapping[str, SearchResult]
     periods: tuple[Period, ...]
+    folds: tuple[tuple[Period, Period], ...]
     purged: int
     same_entity: int
     window_days: int
@@ -145,6 +147,7 @@ def train_candidate(
         failed=selection.failed,
         searched=selection.searched,
         periods=(_period("development", development), _period("calibration", calibration), _period("test", test)),
+        folds=tuple(_fold_periods(development, encoded.fold) for encoded in selection.folds),
         purged=split.purged,
         same_entity=split.same_entity,
         window_days=window_days,
@@ -215,6 +218,13 @@ def _sides(rows: int, positions: Mapping[str, np.ndarray]) -> pa.DictionaryArray
     for number, found in enumerate(positions.values()):
         code[found] = number
     return pa.DictionaryArray.from_arrays(pa.array(code, mask=code < 0), list(positions))
+
+
+def _fold_periods(development: pa.Table, fold: Fold) -> tuple[Period, Period]:
+    return (
+        _period(TRAINED, development.take(pa.array(fold.training))),
+        _period(VALIDATED, development.take(pa.array(fold.validation))),
+    )
 
 
 def _period(name: str, rows: pa.Table) -> Period:
