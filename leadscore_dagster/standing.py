@@ -54,18 +54,17 @@ def places_of(recipe: Recipe, workspace: Workspace) -> list[Place]:
 
 def known_of(instance: dg.DagsterInstance, recipe: Recipe) -> Known:
     """What has been done for a recipe, by whomever."""
-    ingested = {
-        (name, as_of): Arrival(
-            digest=(record.asset_materialization.tags or {}).get(_DATA_VERSION, ""),
-            available_at=_available_at(record.asset_materialization),
-            at=record.timestamp,
-        )
-        for name, source in vintage_sources(recipe).items()
-        for as_of, record in _newest_by_quarter(instance, key(recipe, source.table)).items()
-        if record.asset_materialization is not None
+    arrivals = {name: _arrivals(instance, recipe, name) for name in vintage_sources(recipe)}
+    newest = {(name, as_of): found[0] for name, of_source in arrivals.items() for as_of, found in of_source.items()}
+    held = {
+        (name, as_of): good
+        for name, of_source in arrivals.items()
+        for as_of, found in of_source.items()
+        if found[0].refused and (good := next((arrival for arrival in found if not arrival.refused), None))
     }
     ruled = _newest_by_quarter(instance, key(recipe, "champion_model"))
-    return Known(ingested, {as_of: record.timestamp for as_of, record in ruled.items()}, _asked(instance, recipe))
+    rulings = {as_of: record.timestamp for as_of, record in ruled.items()}
+    return Known(newest, rulings, _asked(instance, recipe), held)
 
 
 def run_request(recipe: Recipe, request: Request) -> dg.RunRequest:
@@ -95,6 +94,25 @@ def asked_for(instance: dg.DagsterInstance, run_keys: Collection[str]) -> set[st
     between requests of one and the same tick."""
     records = instance.get_run_records(dg.RunsFilter(tags={_RUN_KEY: sorted(run_keys)})) if run_keys else []
     return {record.dagster_run.tags[_RUN_KEY] for record in records}
+
+
+def _arrivals(instance: dg.DagsterInstance, recipe: Recipe, source: str) -> dict[date, list[Arrival]]:
+    """Arrivals of a source by quarter, the newest first."""
+    asset = key(recipe, recipe.sources[source].table)
+    records = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=asset), limit=_NEWEST).records
+    found: dict[date, list[Arrival]] = {}
+    for record in records:
+        made = record.asset_materialization
+        if record.partition_key is not None and made is not None:
+            refused = made.metadata.get("refused")
+            arrival = Arrival(
+                digest=(made.tags or {}).get(_DATA_VERSION, ""),
+                available_at=_available_at(made),
+                at=record.timestamp,
+                refused=bool(refused is not None and refused.value),
+            )
+            found.setdefault(date.fromisoformat(record.partition_key), []).append(arrival)
+    return found
 
 
 def _newest_by_quarter(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[date, dg.EventLogRecord]:

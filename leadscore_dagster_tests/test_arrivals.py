@@ -426,3 +426,25 @@ def test_a_linked_file_is_followed(tmp_path: Path) -> None:
     assert len(before) == 3
     os.utime(tmp_path / "elsewhere" / "firms_2024_q1.csv", (1.0, 1.0))
     assert Folder(str(folder)).files() != before
+
+
+def test_a_refused_correction_makes_no_refresh_of_a_later_quarter_another(tmp_path: Path) -> None:
+    """What was set aside is rested on by nobody: the newest quarter has been refreshed with what is read."""
+    for quarter in ("2024_q1", "2024_q2"):
+        vendor.write_drop(tmp_path, quarter)
+    sightings = vendor.look_twice(tmp_path)
+    known = vendor.done(vendor.drop_of(sightings, FIRST), 10.0, ruled=False)
+    known = vendor.done(vendor.drop_of(sightings, SECOND), 20.0, known)
+    vendor.write_drop(tmp_path, "2024_q1", version=2)
+    corrected = vendor.look_twice(tmp_path)
+    drop = vendor.drop_of(corrected, FIRST)
+    taken = vendor.done(drop, 30.0, known, ruled=False)
+    assert decide(corrected.quarters, taken).request is not None
+    refused = {
+        key: replace(arrival, refused=True) if key[1] == FIRST else arrival for key, arrival in taken.ingested.items()
+    }
+    held = {key: arrival for key, arrival in known.ingested.items() if key[1] == FIRST}
+    after = replace(taken, ingested=refused, held=held)
+    decision = decide(corrected.quarters, after)
+    assert decision.request is None
+    assert any("has been refreshed with this content" in said for said in decision.why)

@@ -199,7 +199,7 @@ def _statuses(recipe_changes: dict[str, object] | None = None) -> set[object]:
     repository = build_defs([recipe], Workspace(home="/nowhere")).get_repository_def()
     sensor = repository.get_sensor_def("small_drop_sensor")
     schedules = [schedule for schedule in repository.schedule_defs if schedule.name.startswith("small_")]
-    assert len(schedules) == 2
+    assert len(schedules) >= 2
     return {sensor.default_status.value, *(schedule.default_status.value for schedule in schedules)}
 
 

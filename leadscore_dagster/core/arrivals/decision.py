@@ -26,11 +26,12 @@ MOST_REQUESTS = 3
 
 @dataclass(frozen=True)
 class Arrival:
-    """A source's drop of a quarter as it was ingested; ``at``: when, in seconds."""
+    """A source's drop of a quarter as it was ingested; ``at``: when, in seconds. ``refused``: set aside on arrival."""
 
     digest: str
     available_at: datetime | None
     at: float
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,21 @@ class Known:
 
     Parameters
     ----------
-    ingested : (source, quarter) → its newest arrival.
+    ingested : (source, quarter) → its newest arrival, refused or not.
     ruled : quarter → when it was last decided who is champion, in seconds.
     asked : (kind, quarter) → runs that were requested, oldest first.
+    held : (source, quarter) → its newest arrival that was not refused, where that is another one.
     """
 
     ingested: Mapping[tuple[str, date], Arrival] = field(default_factory=dict)
     ruled: Mapping[date, float] = field(default_factory=dict)
     asked: Mapping[tuple[str, date], Sequence[Asked]] = field(default_factory=dict)
+    held: Mapping[tuple[str, date], Arrival] = field(default_factory=dict)
+
+    @property
+    def read(self) -> dict[tuple[str, date], Arrival]:
+        """(source, quarter) → the arrival a refresh reads last: a refused one never."""
+        return {**{key: found for key, found in self.ingested.items() if not found.refused}, **self.held}
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,7 @@ def _ingest(drop: QuarterDrop, known: Known) -> Request | str:
 def _refresh(drop: QuarterDrop, known: Known) -> Request | str:
     name = quarter_of(drop.as_of)
     ingested = is_ingested(drop, known)
-    newest = max((arrival.at for (_, as_of), arrival in known.ingested.items() if as_of <= drop.as_of), default=0.0)
+    newest = max((arrival.at for (_, as_of), arrival in known.read.items() if as_of <= drop.as_of), default=0.0)
     if ingested and known.ruled.get(drop.as_of, 0.0) > newest:
         return f"{name} has been refreshed with this content"
     content = _resting_on(drop.content, drop.as_of, known)
@@ -186,7 +194,7 @@ def _resting_on(own: str, as_of: date, known: Known) -> str:
     """A drop's content with every earlier vintage as ingested: a late or corrected one makes the refresh another."""
     earlier = sorted(
         f"{quarter}\t{name}\t{arrival.digest}\t{arrival.available_at}"
-        for (name, quarter), arrival in known.ingested.items()
+        for (name, quarter), arrival in known.read.items()
         if quarter < as_of
     )
     return fingerprint([own, *earlier])
