@@ -137,7 +137,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
 
 def _vintages(warehouse: Warehouse, recipe: Recipe) -> str:
     """One row per quarter, one column per source."""
-    sql = f"SELECT table_name, as_of, rows_kept, rows_quarantined FROM {INGESTS}"
+    sql = f"SELECT table_name, as_of, rows_kept, rows_quarantined FROM {INGESTS} ORDER BY available_at"
     found = {(row["table_name"], row["as_of"]): row for row in table(warehouse, sql).to_pylist()}
     names = [source.table for source in recipe.sources.values() if isinstance(source, VintageSource)]
     quarters = sorted({as_of for name, as_of in found if name in names})
