@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time
 
 import dagster as dg
 
-from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
+from leadscore_dagster.assets.shell import begun_at, group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.core.battery import require_vintages
 from leadscore_dagster.core.scoring import day as scoring
 from leadscore_dagster.core.staleness import require_fresh
@@ -63,7 +63,9 @@ def _scores(recipe: Recipe, decisions: str, target: str, who: str) -> dg.AssetsD
         warehouse, day = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
             require_vintages(warehouse, recipe, day)
-            champion = scoring.champion_of_day(warehouse, workspace.models(recipe), recipe, day)
+            champion = scoring.champion_of_day(
+                warehouse, workspace.models(recipe), recipe, day, begun_at(context, workspace)
+            )
             require_fresh(warehouse, recipe, day)
             scored_at = datetime.combine(day, time.min, tzinfo=UTC)
             table = scoring.score_day(warehouse, recipe, champion, day, decisions, target, scored_at)

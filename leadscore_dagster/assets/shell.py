@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 
 from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.resources import Workspace
 
 REFUSED, BAD_INPUT = "refused by a gate", "bad input"
 
@@ -32,6 +33,16 @@ def owners(recipe: Recipe) -> list[str] | None:
 def partition_day(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> date:
     """The partition's key as a date: the ``as_of`` of a quarter, or the day that is scored."""
     return date.fromisoformat(context.partition_key)
+
+
+def begun_at(context: dg.AssetExecutionContext, workspace: Workspace) -> datetime | None:
+    """When the run began by the machine's clock; None where the workspace's clock stands still."""
+    if workspace.clock:
+        return None
+    record = context.instance.get_run_record_by_id(context.run_id)
+    assert record is not None
+    started = record.start_time
+    return datetime.fromtimestamp(started, UTC) if started else record.create_timestamp.replace(tzinfo=UTC)
 
 
 @contextmanager

@@ -48,15 +48,20 @@ def take_decisions(warehouse: Warehouse, recipe: Recipe, day: date, location: st
     return report, decisions, prospects
 
 
-def champion_of_day(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) -> LoadedVersion:
+def champion_of_day(
+    warehouse: Warehouse, models: Path, recipe: Recipe, day: date, recorded_until: datetime | None = None
+) -> LoadedVersion:
     """The champion at the start of ``day``, its files verified and its gates evaluated again.
+
+    ``recorded_until``: when the run began that asks; it finishes with the champion it began with, whatever is written
+    into the ledger meanwhile.
 
     Raises
     ------
     GateRefused : nobody is champion on that day, or the champion's stored evidence does not pass the gates.
     InputError : the version's files are not what its digests say.
     """
-    entry = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC))
+    entry = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC), recorded_until)
     if entry is None:
         raise GateRefused(
             f"No champion of {recipe.name!r} on {day}: no candidate had passed its gates by then. "
