@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.gates import GateResult
-from leadscore_dagster.core.waivers import Waiver, grant, waived, waivers_of
+from leadscore_dagster.core.gates import GateResult, to_json
+from leadscore_dagster.core.waivers import Waiver, grant, judged, waived, waivers_of
 from leadscore_dagster.core.warehouse import Lake
 
 FAILED = GateResult("ece", False, 0.08, 0.06, 0.1, 0.05, "Calibration error is 0.080: refused.")
@@ -47,6 +47,16 @@ def test_a_waived_gate_passes_until_its_last_day_and_says_who_and_why(lake: Lake
 def test_before_it_was_granted_and_after_its_last_day_it_does_not_count(lake: Lake, day: date) -> None:
     grant(lake, WAIVER, [FAILED])
     assert waived([FAILED], waivers_of(lake, WAIVER.version, day)) == [FAILED]
+
+
+def test_after_its_last_day_the_gate_says_when_it_was_waived(lake: Lake) -> None:
+    grant(lake, WAIVER, [FAILED])
+    (before,) = judged(lake, WAIVER.version, [FAILED], date(2026, 2, 1))
+    (after,) = judged(lake, WAIVER.version, [FAILED], date(2026, 4, 1))
+    assert (before.verdict, after.verdict) == ("waived", "refused")
+    assert after.why == f"{FAILED.why} It was waived from 2026-01-10 to 2026-03-31 only."
+    assert '"waived": true' in to_json([before])
+    assert "waived" not in to_json([PASSED])
 
 
 def test_it_is_for_one_version_only(lake: Lake) -> None:

@@ -53,7 +53,10 @@ PROMOTION = "better_than_champion"
 
 @dataclass(frozen=True)
 class GateResult:
-    """One verdict: value and interval (None when unknown), threshold, and why, as a sentence."""
+    """One verdict: value and interval (None when unknown), threshold, and why, as a sentence.
+
+    ``waived``: it passes because somebody let it pass (waivers), not by what was measured.
+    """
 
     name: str
     passed: bool
@@ -62,6 +65,12 @@ class GateResult:
     high: float | None
     threshold: float
     why: str
+    waived: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """In one word."""
+        return "waived" if self.waived else "passed" if self.passed else "refused"
 
 
 def evaluate_gates(metrics: Mapping[str, Interval], gates: Mapping[Metric, Gate]) -> list[GateResult]:
@@ -142,8 +151,9 @@ def compare_with_champion(
 
 
 def to_json(results: Sequence[GateResult]) -> str:
-    """Verdicts as a JSON list."""
-    return json.dumps([asdict(result) for result in results], allow_nan=False)
+    """Verdicts as a JSON list; ``waived`` stands only where it is true."""
+    stored = [{name: value for name, value in asdict(one).items() if name != "waived" or value} for one in results]
+    return json.dumps(stored, allow_nan=False)
 
 
 def metrics_to_dict(metrics: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:

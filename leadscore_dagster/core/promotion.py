@@ -37,7 +37,7 @@ from leadscore_dagster.core.modelling.judging import Known
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.modelling.training_rows import rows_of
 from leadscore_dagster.core.shadow import instead_of_promotion
-from leadscore_dagster.core.waivers import waived, waivers_of
+from leadscore_dagster.core.waivers import judged, waivers_of
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe
 
@@ -110,7 +110,7 @@ def candidate_of(warehouse: Warehouse, as_of: date) -> str:
 def judge(warehouse: Warehouse, models: Path, recipe: Recipe, version: str, on: date) -> list[GateResult]:
     """The recipe's gates over a version's stored metrics, computed afresh; what was waived on a day passes."""
     results = evaluate_gates(registry.load_metrics(models, version), recipe.gates)
-    return waived(results, waivers_of(warehouse, version, on))
+    return judged(warehouse, version, results, on)
 
 
 def rule(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def gates_markdown(results: Sequence[GateResult]) -> str:
     """One row per gate: verdict, value, 95% interval, threshold, and why."""
     rows = [
-        f"| {'passed' if result.passed else '**refused**'} | {PHRASES.get(result.name, result.name)} | "
+        f"| {result.verdict if result.passed else '**refused**'} | {PHRASES.get(result.name, result.name)} | "
         f"{_number(result.value)} | {_number(result.low)} … {_number(result.high)} | {_number(result.threshold)} | "
         f"{result.why} |"
         for result in results

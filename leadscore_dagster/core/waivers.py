@@ -79,23 +79,38 @@ def grant(warehouse: Warehouse, waiver: Waiver, refused: Sequence[GateResult]) -
 
 def waivers_of(warehouse: Warehouse, version: str, on: date) -> list[Waiver]:
     """The waivers of a version that count on a day, in the order they were granted."""
-    if not warehouse.partitions(TABLE):
-        return []
-    rows = table(
-        warehouse,
-        f"SELECT {', '.join(_SCHEMA.names)} FROM {TABLE} WHERE version = @version AND expires_on >= @day "
-        "AND granted_at < TIMESTAMP(DATE_ADD(@day, INTERVAL 1 DAY)) ORDER BY granted_at, gate",
-        {"version": version, "day": on},
-    )
-    return [Waiver(**row) for row in rows.to_pylist()]
+    return [waiver for waiver in _granted(warehouse, version) if _counts(waiver, on)]
+
+
+def judged(warehouse: Warehouse, version: str, results: Sequence[GateResult], on: date) -> list[GateResult]:
+    """A version's verdicts on a day: what is waived then passes; a gate that fails says when else it was waived."""
+    granted = _granted(warehouse, version)
+    found = waived(results, [waiver for waiver in granted if _counts(waiver, on)])
+    return [result if result.passed else _told(result, granted) for result in found]
 
 
 def waived(results: Sequence[GateResult], waivers: Sequence[Waiver]) -> list[GateResult]:
     """The verdicts with every failed gate that has a waiver let past; what was measured stays in the reason."""
     by_gate = {waiver.gate: waiver for waiver in waivers}
     return [
-        replace(result, passed=True, why=f"{by_gate[result.name].text()}. {result.why}")
+        replace(result, passed=True, waived=True, why=f"{by_gate[result.name].text()}. {result.why}")
         if not result.passed and result.name in by_gate
         else result
         for result in results
     ]
+
+
+def _granted(warehouse: Warehouse, version: str) -> list[Waiver]:
+    if not warehouse.partitions(TABLE):
+        return []
+    sql = f"SELECT {', '.join(_SCHEMA.names)} FROM {TABLE} WHERE version = @version ORDER BY granted_at, gate"
+    return [Waiver(**row) for row in table(warehouse, sql, {"version": version}).to_pylist()]
+
+
+def _counts(waiver: Waiver, on: date) -> bool:
+    return waiver.granted_at.astimezone(UTC).date() <= on <= waiver.expires_on
+
+
+def _told(result: GateResult, granted: Sequence[Waiver]) -> GateResult:
+    spans = [f"from {one.granted_at:%Y-%m-%d} to {one.expires_on}" for one in granted if one.gate == result.name]
+    return replace(result, why=f"{result.why} It was waived {' and '.join(spans)} only.") if spans else result

@@ -151,6 +151,7 @@ def gate_record(result: GateResult) -> dict[str, Any]:
     return {
         "name": result.name,
         "passed": result.passed,
+        "waived": result.waived,
         "value": result.value,
         "threshold": result.threshold,
         "why": result.why,
@@ -159,5 +160,5 @@ def gate_record(result: GateResult) -> dict[str, Any]:
 
 def gate_table(results: list[GateResult]) -> str:
     """Gates as a plain-text table."""
-    rows = [("passed" if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results]
+    rows = [(r.verdict if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results]
     return columns(rows, ("verdict", "gate", "value", "low", "high", "threshold"))

@@ -26,6 +26,7 @@ from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
 from leadscore_dagster.core.sources.report import IngestReport
+from leadscore_dagster.core.waivers import judged
 from leadscore_dagster.core.warehouse import Relation, Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
 
@@ -51,7 +52,7 @@ def take_decisions(warehouse: Warehouse, recipe: Recipe, day: date, location: st
 def champion_of_day(
     warehouse: Warehouse, models: Path, recipe: Recipe, day: date, recorded_until: datetime | None = None
 ) -> LoadedVersion:
-    """The champion at the start of ``day``, its files verified and its gates evaluated again.
+    """The champion at the start of ``day``, its files verified and its gates, and who let it past one, evaluated again.
 
     ``recorded_until``: when the run began that asks; it finishes with the champion it began with, whatever is written
     into the ledger meanwhile.
@@ -68,7 +69,8 @@ def champion_of_day(
             f"Run `leadscore run {recipe.name}` for a quarter that begins on or before that day."
         )
     manifest = registry.read_manifest(models, entry.version)
-    require_passed(evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates), f"Champion {entry.version}")
+    results = evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates)
+    require_passed(judged(warehouse, entry.version, results, day), f"Champion {entry.version} on {day}")
     return load_to_score(models, entry.version, fold_features_of(recipe))
 
 
