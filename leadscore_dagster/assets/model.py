@@ -16,6 +16,7 @@ from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import features_of
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.training import training_rows
+from leadscore_dagster.core.version_audit import keep_audit
 from leadscore_dagster.partitions import quarters
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
@@ -44,7 +45,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
     def candidate_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, as_of = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            require_audit(warehouse, recipe, as_of)
+            audit = require_audit(warehouse, recipe, as_of)
             candidate = train_candidate(
                 training_rows(warehouse, as_of),
                 features_of(recipe),
@@ -68,6 +69,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 ],
                 recorded_at=workspace.now(),
             )
+            keep_audit(warehouse, version, audit)
             _track(context, workspace, recipe, version)
         numbers = {name: interval.value for name, interval in candidate.metrics.items()}
         return dg.MaterializeResult(

@@ -111,11 +111,12 @@ def _require(warehouse: Warehouse, source: VintageSource, arrival: Part) -> None
     refuse(_arrival_checks(warehouse, source, arrival), f"{source.table} {arrival.partition} was refused")
 
 
-def require_audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
-    """Raise GateRefused unless the training table of ``as_of`` passed its audit."""
+def require_audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> AuditReport:
+    """The audit the training table of ``as_of`` has passed. Raises GateRefused if it has not."""
     report = audit_training_table(warehouse, recipe, as_of)
     if report.blocks:
         raise GateRefused(f"The training table of {as_of} was refused. {report.why()}")
+    return report
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,17 @@ from typing import Any
 
 from leadscore_dagster.core import promotion, registry
 from leadscore_dagster.core.audit.page import audit_page
-from leadscore_dagster.core.audit.page.matrix import kind_of
 from leadscore_dagster.core.audit.verdict import overall
-from leadscore_dagster.core.battery import vintage_digests
 from leadscore_dagster.core.champion import LedgerEntry, champion_at, champion_before, history
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.gates import PROMOTION
 from leadscore_dagster.core.model_page import model_page
 from leadscore_dagster.core.modelling.candidate_evidence import ranking_record
 from leadscore_dagster.core.modelling.explanation import importance_csv
+from leadscore_dagster.core.retention import report_files
 from leadscore_dagster.core.track_record import newest_track_record
-from leadscore_dagster.core.training import TABLE
-from leadscore_dagster.core.training_audit import PARTS, TABLE_PARTS, AuditReport, audit_training_table
+from leadscore_dagster.core.training_audit import PARTS, TABLE_PARTS, AuditReport
+from leadscore_dagster.core.version_audit import kept_audit
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
@@ -59,8 +58,8 @@ def write_audit_page(
 def write_model_page(recipe: Recipe, workspace: Workspace, version: str) -> Path:
     """The report of a version as one HTML file in the recipe's outputs, and its importances as CSV; the page's path.
 
-    Made from what is stored, so the report of an old version can be made again: it then says what its files and the
-    ledger say today.
+    Made from what is stored, so the report of an old version can be made again: its audit is the one it has passed
+    when it was trained, its gates and its standing are today's.
 
     Raises
     ------
@@ -68,10 +67,11 @@ def write_model_page(recipe: Recipe, workspace: Workspace, version: str) -> Path
     """
     evidence = stored_evidence(recipe, workspace, version)
     outputs = workspace.outputs(recipe)
+    report, importances = report_files(version)
     if evidence["measured"]:
         table = importance_csv(evidence["measured"]["importance"], evidence["manifest"]["features"])
-        _write(outputs / f"importance_{version}.csv", table)
-    return _write(outputs / f"model_report_{version}.html", model_page(evidence))
+        _write(outputs / importances, table)
+    return _write(outputs / report, model_page(evidence))
 
 
 def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
         "gates": [*gates, paired] if paired else gates,
         "ledger": [asdict(entry) | {"effective_from": entry.effective_from.isoformat()} for entry in entries],
         "standing": _standing(entries, version, champion_at(warehouse, workspace.now())),
-        "audit": _audit(warehouse, recipe, as_of, manifest),
+        "audit": kept_audit(warehouse, version),
         "previous": _previous(warehouse, models, as_of, version, manifest, paired),
         "track_record": newest_track_record(warehouse),
     }
@@ -117,25 +117,6 @@ def _comparison(entries: Sequence[LedgerEntry], version: str) -> dict[str, Any] 
     """The paired comparison with the champion of its day, as the ledger keeps it."""
     judged = [result for entry in entries if entry.version == version for result in json.loads(entry.gates_json)]
     return next((dict(result) for result in reversed(judged) if result["name"] == PROMOTION), None)
-
-
-def _audit(warehouse: Warehouse, recipe: Recipe, as_of: date, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The audit of the table the version was trained on, as long as that table can still be looked at."""
-    if as_of.isoformat() not in (warehouse.partitions(TABLE) if TABLE in warehouse.tables() else []):
-        return {"absent": f"the training table of {as_of} is no longer stored"}
-    if vintage_digests(warehouse, recipe, as_of) != manifest["vintages"]:
-        return {"absent": f"the sources of {as_of} are no longer what this version was trained on"}
-    report = audit_training_table(warehouse, recipe, as_of)
-    parts: dict[str, dict[str, str]] = {}
-    for verdict in report.verdicts:
-        parts.setdefault(verdict.feature, {})[verdict.part] = kind_of(verdict)
-    return {
-        "blocks": report.blocks,
-        "why": report.why(),
-        "overall": {name: kind_of(verdict) for name, verdict in overall(report.verdicts).items()},
-        "parts": parts,
-        "findings": [asdict(finding) for _, finding in report.findings],
-    }
 
 
 def _previous(

@@ -151,7 +151,6 @@ def gate_record(result: GateResult) -> dict[str, Any]:
     return {
         "name": result.name,
         "passed": result.passed,
-        "waived": result.waived,
         "value": result.value,
         "threshold": result.threshold,
         "why": result.why,

@@ -149,6 +149,16 @@ def test_a_refused_candidate_is_refused_in_the_first_sentence_with_its_reasons()
     assert "the leakage audit of its training table blocks" in Page(blocked).words
 
 
+def test_a_waived_gate_is_called_waived_and_not_passed() -> None:
+    gate = {"name": "auc_roc", "passed": True, "waived": True, "value": 0.55, "low": 0.5, "high": 0.6, "threshold": 0.6,
+            "why": "auc_roc waived until 2026-03-31 by Ann: a bridge. Low."}  # fmt: skip
+    page = model_page(evidence(gates=[gate, gate | {"name": "ece", "waived": False, "why": "Fine."}]))
+    words = Page(page.replace("</p><p>", " ")).words
+    assert "1 gate of 2 passed, 1 waived. Waived: auc_roc waived until 2026-03-31 by Ann: a bridge. Low." in words
+    assert 'class="banner waiting"' in page
+    assert page.count("<span>waived</span>") == 1
+
+
 def test_a_sound_version_that_is_not_champion_names_who_scores() -> None:
     standing = {"champion": False, "holder": "2025-10-01-aaaaaaaaaaaa", "why": "The difference may be noise."}
     words = Page(model_page(evidence(standing=standing))).words

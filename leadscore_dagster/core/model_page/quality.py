@@ -19,11 +19,14 @@ _FURTHER = {"brier": "Brier score", "training_auc_pr": "AUC-PR on the training r
 
 def gates(evidence: Record) -> str:
     """Every gate with value, interval, threshold and reason."""
-    lead = "The unfavourable end of the interval must hold, unless the recipe says otherwise. One refusal is enough."
+    lead = (
+        "The unfavourable end of the interval must hold, unless the recipe says otherwise. One refusal is enough, "
+        "unless somebody has waived it."
+    )
     results = evidence.get("gates") or []
     rows = [
         [
-            _passed(bool(gate["passed"])),
+            _verdict(gate),
             f"<b>{escaped(PHRASES.get(gate['name'], gate['name'].replace('_', ' ')))}</b>",
             spanned(gate, _form(gate["name"])),
             percent(gate["threshold"]) if gate["name"] in _SHARES else short(gate["threshold"]),
@@ -166,6 +169,8 @@ def _form(name: str) -> Form:
     return "percent" if name in _SHARES else "number"
 
 
-def _passed(passed: bool) -> str:
-    kind, symbol, word = ("clear", "✓", "passed") if passed else ("leak", "✕", "refused")
+def _verdict(gate: Record) -> str:
+    kind, symbol, word = ("clear", "✓", "passed") if gate["passed"] else ("leak", "✕", "refused")
+    if gate.get("waived"):
+        kind, symbol, word = "suspect", "!", "waived"
     return f'<span class="chip {kind}"><s>{symbol}</s><span>{word}</span></span>'

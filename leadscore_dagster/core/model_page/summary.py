@@ -49,11 +49,17 @@ def verdict(evidence: Record) -> tuple[str, list[str]]:
     audit = evidence.get("audit") or {}
     if audit.get("blocks"):
         return "refused", ["Must not be used: the leakage audit of its training table blocks.", escaped(audit["why"])]
+    waived = [gate for gate in gates if gate.get("waived")]
     told = [f"All {len(gates)} gates passed."]
+    if waived:
+        told = [f"{counted(len(gates) - len(waived), 'gate')} of {len(gates)} passed, {len(waived)} waived."]
+        told += [f"Waived: {escaped(gate['why'])}" for gate in waived]
     if standing.get("champion"):
-        return "passed", [f"May be used: it is the champion since {day(standing['since'])}.", *told, _why(standing)]
+        state = "waiting" if waived else "passed"
+        return state, [f"May be used: it is the champion since {day(standing['since'])}.", *told, _why(standing)]
     holder = f" {escaped(standing['holder'])} scores instead." if standing.get("holder") else ""
-    return "waiting", [f"Sound, but not in use.{holder}", *told, _why(standing)]
+    sound = "Usable while it is waived, but not in use." if waived else "Sound, but not in use."
+    return "waiting", [f"{sound}{holder}", *told, _why(standing)]
 
 
 def key_numbers(evidence: Record) -> str:
@@ -191,7 +197,8 @@ def _doubts(evidence: Record) -> str:
 
 
 def _why(standing: Record) -> str:
-    return escaped(standing.get("why") or "The ledger has no entry for this version.")
+    why = standing.get("why")
+    return f"The ledger says of it: {escaped(why)}" if why else "The ledger has no entry for this version."
 
 
 def _test(manifest: Record) -> Any:

@@ -54,7 +54,7 @@ def data(evidence: Record) -> str:
 
 def audit(evidence: Record) -> str:
     """The leakage audit of the training table: what blocks, how many features are what, and the matrix."""
-    lead = "Whether a feature uses what nobody could have known at the decision. Leak and suspect block."
+    lead = "Whether a feature uses what nobody could have known at the decision, as found when the model was trained."
     found = evidence.get("audit") or {}
     kinds: Mapping[str, Mapping[str, str]] = found.get("parts") or {}
     if not kinds:
@@ -66,7 +66,7 @@ def audit(evidence: Record) -> str:
         for kind, (symbol, word, _) in KINDS.items()
         if counts[kind]
     )
-    state = "It blocks." if found.get("blocks") else "It does not block."
+    state = "It blocks." if found.get("blocks") else "None of it blocks."
     told = f"<p>{counted(len(overall), 'feature')}: {chips} {state}</p>"
     why = f"<p class=note>{escaped(found['why'])}</p>" if found.get("why") else ""
     columns = list(dict.fromkeys(part for parts in kinds.values() for part in parts))
@@ -117,7 +117,7 @@ def periods(evidence: Record) -> str:
 def comparison(evidence: Record) -> str:
     """What was compared in cross-validation, with the paired difference to the chosen one."""
     manifest = evidence.get("manifest") or {}
-    why = str(manifest.get("why_chosen") or "").rstrip(".")
+    why = str(manifest.get("why_chosen") or "").rstrip(".").replace("_", " ")
     told = f"{escaped(why[0].upper() + why[1:])}. " if why else ""
     lead = told + "Folds follow each other in time; nothing of the later periods is seen."
     entries = [one for one in contenders(manifest) if one["metrics"].get("auc_pr")]
