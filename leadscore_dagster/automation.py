@@ -14,6 +14,8 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.recipes.schema import Recipe
 
 SWITCH = "LEADSCORE_AUTOMATION"
+#: in a schedule's metadata: its tick may leave today for a later one, so only what it has asked for can be missed
+WAITS = "leadscore/waits"
 
 
 def is_on() -> bool:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from leadscore_dagster.automation import schedule_status
+from leadscore_dagster.automation import WAITS, schedule_status
 from leadscore_dagster.core.arrivals import Cursor, Sightings, sight, vintage_sources
 from leadscore_dagster.core.champion import champion_at, history
 from leadscore_dagster.core.monitoring.health import TABLE as WATCHED
@@ -91,6 +91,7 @@ def monitoring_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         cron_schedule=f"45 {automation.daily_hour} * * *",
         execution_timezone=automation.timezone,
         default_status=schedule_status(recipe),
+        metadata={WAITS: True},
         description=(
             "Watches every day after it was scored: health, class balance, drift, performance, the shadow. A day "
             "that is not scored yet waits for the next tick; one nobody has scored by then is watched too, and says so."

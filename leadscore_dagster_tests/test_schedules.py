@@ -142,10 +142,30 @@ def test_days_after_a_closed_data_set_and_before_the_first_are_skipped(
 
 
 def test_a_recipe_nobody_has_set_up_asks_for_nothing(tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    for schedule in ("daily", "retraining"):
+    for schedule in ("daily", "monitoring", "retraining"):
         requests, said = _tick(schedule, MORNING, Workspace(home=str(tmp_path)), instance)
         assert requests == []
         assert "Nobody has said where source" in said
+
+
+# ---- what was scored is watched
+
+
+def test_scored_days_are_watched_and_a_late_day_waits_for_the_next_tick(
+    workspace: Workspace, instance: dg.DagsterInstance
+) -> None:
+    recipe = vendor.recipe()
+    assert _tick("monitoring", MORNING, workspace, instance) == ([], "every scored day has been watched")
+    _crown(workspace, recipe, date(2024, 7, 1))
+    _scored(workspace, recipe, date(2024, 7, 7), date(2024, 7, 8))
+    workspace.warehouse(recipe).write_partition("scoring_health", "2024-07-07", pa.table({"day": [date(2024, 7, 7)]}))
+    requests, _ = _tick("monitoring", MORNING, workspace, instance)
+    assert _keys(requests) == ["2024-07-09", "2024-07-08"]  # nobody scored yesterday: that is watched, too
+    assert {request.run_key for request in requests} == {"small/monitoring/2024-07-09", "small/monitoring/2024-07-08"}
+    _launch(requests, instance, workspace)
+    assert _tick("monitoring", MORNING, workspace, instance)[0] == []
+    _scored(workspace, recipe, date(2024, 7, 10))
+    assert _keys(_tick("monitoring", MORNING, workspace, instance)[0]) == ["2024-07-10"]
 
 
 # ---- what day it is

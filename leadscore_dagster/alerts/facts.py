@@ -116,6 +116,7 @@ def _result(evaluation: dg.AssetCheckEvaluation, partition: str | None) -> Check
         description=evaluation.description or "",
         value=_number(evaluation, "value"),
         threshold=_number(evaluation, "threshold"),
+        standing=getattr(evaluation.metadata.get("standing"), "value", None),
     )
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 
 from leadscore_dagster.alerts.facts import PARTITION_TAG, crash_of
+from leadscore_dagster.automation import WAITS
 from leadscore_dagster.core.alerts.watching import Expected, FailedTick
 
 #: the newest failed ticks of one sensor that are read in one look
@@ -121,6 +122,8 @@ def _expected(
     tick = instance.get_tick(state.instigator_origin_id, state.selector_id, at.timestamp())
     job = repository.get_job(schedule.job_name)
     partition = _day_partition(job, at)
+    if WAITS in schedule.metadata and not (tick and partition in {key.rsplit("/", 1)[-1] for key in tick.run_keys}):
+        partition = None
     missing, runs = [], set()
     if partition is not None:
         missing = [key for key in job.asset_layer.executable_asset_keys if not _is_there(instance, key, partition)]

@@ -59,7 +59,7 @@ def checks_of(
                 metadata=metadata(
                     {
                         name: getattr(result, name)
-                        for name in ("value", "low", "high", "threshold", "rows", "evidence")
+                        for name in ("value", "low", "high", "threshold", "rows", "evidence", "standing")
                         if getattr(result, name, None) is not None
                     }
                 ),

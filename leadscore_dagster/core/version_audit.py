@@ -21,7 +21,7 @@ TABLE = "model_audits"
 
 
 def summary(report: AuditReport) -> dict[str, Any]:
-    """``blocks``, ``why``, ``overall`` (feature → kind), ``parts`` (feature → part → kind), ``findings``; JSON-ready."""
+    """JSON-ready: blocks, why, overall (feature → kind), parts (feature → part → kind) and findings."""
     parts: dict[str, dict[str, str]] = {}
     for verdict in report.verdicts:
         parts.setdefault(verdict.feature, {})[verdict.part] = kind_of(verdict)

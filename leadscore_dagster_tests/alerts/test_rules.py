@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from leadscore_dagster.core.alerts.alert import Severity
+from leadscore_dagster.core.alerts.message import messages_of
+from leadscore_dagster.core.alerts.routing import AlertSettings
 from leadscore_dagster.core.alerts.rules import CheckResult, FailedStep, RunFacts, alerts_of_run, closed_by_run
 from leadscore_dagster.core.alerts.text import Crash
 from leadscore_dagster_tests.alerts.samples import NOON
@@ -60,6 +63,25 @@ def test_a_warning_does_not_hide_that_the_run_died() -> None:
     warned = CheckResult("toy/table", "drift", None, False, "WARN")
     alerts = alerts_of_run(RunFacts("r", "toy_refresh", False, NOON, assets=("toy/table",), results=(warned,)))
     assert [(one.kind, one.severity) for one in alerts] == [("check_failed", "WARN"), ("run_failed", "ERROR")]
+
+
+def test_what_stands_for_a_month_is_one_alert_whatever_day_it_is_seen_on_and_one_subject_that_a_later_day_closes() -> (
+    None
+):
+    def seen(day: str, month: str, passed: bool = False, severity: Severity = "WARN") -> RunFacts:
+        result = CheckResult("toy/drift", "score_drift", day, passed, severity, standing=month)
+        of_the_day = CheckResult("toy/health", "failed_runs", day, False, "WARN")
+        return RunFacts(f"run of {day}", "toy_monitoring", True, NOON, partition=day, results=(result, of_the_day))
+
+    days = ("2026-02-01", "2026-01"), ("2026-02-02", "2026-01"), ("2026-03-01", "2026-02")
+    told = [message.id for day in days for message in messages_of(alerts_of_run(seen(*day)), AlertSettings())]
+    assert len(told) == 6
+    assert told[0] == told[2] != told[4]
+    assert len({told[1], told[3], told[5]}) == 3
+    (worse, _) = messages_of(alerts_of_run(seen(*days[1], severity="ERROR")), AlertSettings())
+    assert worse.id != told[0]
+    opened = [alerts_of_run(seen(*day))[0].subject for day in days]
+    assert set(opened) <= set(closed_by_run(seen("2026-03-02", "2026-02", passed=True)))
 
 
 def test_a_passing_check_and_a_made_asset_are_well_again() -> None:

@@ -431,6 +431,30 @@ def test_a_skipped_day_is_missed_only_where_there_have_been_days_before(schedule
     assert "skipped at 2026-03-05 06:00 UTC" in message["alerts"][0]["evidence"]
 
 
+def test_a_schedule_that_waits_for_a_late_day_has_missed_only_what_it_has_asked_for(
+    daemon: Daemon, hook: Webhook
+) -> None:
+    """Monitoring leaves a day that is not scored yet to its next tick; the schedule that scores tells of the day."""
+    daemon.execute("toy_daily_scores", partition_key="2026-03-03")
+    daemon.set_clock(datetime(2026, 3, 4, 5, tzinfo=UTC))
+    daemon.cursor = None
+    daemon.look()
+    state = turn_on(daemon.instance, "toy_waiting_schedule", daemon.now - timedelta(days=1))
+    tick(daemon.instance, state, datetime(2026, 3, 4, 6, tzinfo=UTC), "SKIPPED")
+    _watch(daemon, 4)
+    asked = ["toy/monitoring/2026-03-02"]
+    tick(daemon.instance, state, datetime(2026, 3, 5, 6, tzinfo=UTC), "SUCCESS", run_keys=asked)
+    daemon.later(hours=20)
+    _watch(daemon, 5)
+    assert hook.received == []
+    asked = ["toy/monitoring/2026-03-06"]
+    tick(daemon.instance, state, datetime(2026, 3, 6, 6, tzinfo=UTC), "SUCCESS", run_keys=asked)
+    daemon.later(hours=20)
+    _watch(daemon, 5)
+    (message,) = hook.messages("error")
+    assert message["alerts"][0]["partition"] == "2026-03-06"
+
+
 def test_after_a_pause_the_daemon_may_catch_up_before_anything_counts_as_missed(
     scheduled: Daemon, hook: Webhook
 ) -> None:

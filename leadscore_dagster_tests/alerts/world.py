@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +35,7 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster_shared.error import SerializableErrorInfo
 
 from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor
+from leadscore_dagster.automation import WAITS
 from leadscore_dagster.resources import Workspace
 
 SCENARIOS = dg.StaticPartitionsDefinition(["fine", "failed", "warned", "crashed", "unmade", "refused", "both"])
@@ -86,6 +87,9 @@ def scores() -> None: ...
 REFRESH = dg.define_asset_job("toy_refresh", selection=[table, model])
 SCORING = dg.define_asset_job("toy_daily_scores", selection=[scores])
 SCHEDULE = dg.build_schedule_from_partitioned_job(SCORING, hour_of_day=6, name="toy_daily_schedule")
+WAITING = dg.ScheduleDefinition(
+    name="toy_waiting_schedule", job=SCORING, cron_schedule="0 6 * * *", metadata={WAITS: True}
+)
 
 
 @contextmanager
@@ -121,7 +125,7 @@ class Daemon:
             assets=[table, model, scores],
             asset_checks=[table_checks],
             jobs=[REFRESH, SCORING, *ALERT_JOBS],
-            schedules=[SCHEDULE, alert_schedule(home)],
+            schedules=[SCHEDULE, WAITING, alert_schedule(home)],
             sensors=[self.sensor],
             resources={"workspace": self.workspace},
             executor=dg.in_process_executor,
@@ -231,7 +235,12 @@ def turn_on(instance: dg.DagsterInstance, name: str, since: datetime) -> Instiga
 
 
 def tick(
-    instance: dg.DagsterInstance, state: InstigatorState, at: datetime, status: str, error: str | None = None
+    instance: dg.DagsterInstance,
+    state: InstigatorState,
+    at: datetime,
+    status: str,
+    error: str | None = None,
+    run_keys: Sequence[str] = (),
 ) -> None:
     """A tick of a sensor or schedule as the daemon would have kept it."""
     instance.create_tick(
@@ -242,6 +251,8 @@ def tick(
             TickStatus(status),
             at.timestamp(),
             selector_id=state.selector_id,
+            run_keys=list(run_keys),
+            run_ids=["" for _ in run_keys],
             error=SerializableErrorInfo(f"RuntimeError: {error}\n", [], "RuntimeError") if error else None,
         )
     )

@@ -16,7 +16,11 @@ from leadscore_dagster.core.alerts.text import Crash, crash_evidence, evidence_o
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One evaluation of an asset check. ``threshold`` and ``value`` are None where the check has none."""
+    """One evaluation of an asset check. ``threshold`` and ``value`` are None where the check has none.
+
+    ``standing``: the month, week or version the check was about, where it is about more than its partition: every
+    day's partition then fails of the same cause, which is one failure.
+    """
 
     asset: str
     check: str
@@ -26,6 +30,7 @@ class CheckResult:
     description: str = ""
     value: float | None = None
     threshold: float | None = None
+    standing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def alerts_of_run(run: RunFacts, hidden: Collection[str] = ()) -> list[Alert]:
 
 def closed_by_run(run: RunFacts) -> Iterator[str]:
     """Subjects that are well again after this run."""
-    yield from (check_subject(one.asset, one.check, one.partition) for one in run.results if one.passed)
+    yield from (_subject(one) for one in run.results if one.passed)
     if run.succeeded:
         yield job_subject(run.job, run.partition)
         yield from (asset_subject(asset, run.partition) for asset in run.assets)
@@ -107,10 +112,13 @@ def check_path(asset: str, check: str) -> str:
 
 
 def _failed_check(run: RunFacts, result: CheckResult, hidden: Collection[str]) -> Alert:
+    key, occasion = f"check/{run.run_id}/{result.asset}/{result.check}/{result.partition or ''}", f"run/{run.run_id}"
+    if result.standing:
+        key = occasion = f"standing/{result.asset}/{result.check}/{result.standing}"
     return Alert(
-        key=f"check/{run.run_id}/{result.asset}/{result.check}/{result.partition or ''}",
-        occasion=f"run/{run.run_id}",
-        subject=check_subject(result.asset, result.check, result.partition),
+        key=key,
+        occasion=occasion,
+        subject=_subject(result),
         kind="check_failed",
         severity=result.severity,
         what=plain(f"check {result.check} failed on {_thing(result.asset, result.partition)}"),
@@ -126,6 +134,11 @@ def _failed_check(run: RunFacts, result: CheckResult, hidden: Collection[str]) -
         job=run.job,
         owner=run.owners.get(result.asset),
     )
+
+
+def _subject(result: CheckResult) -> str:
+    """What stands stays open until a later day's check of the same passes."""
+    return check_subject(result.asset, result.check, None if result.standing else result.partition)
 
 
 def _broken_check(run: RunFacts, step: FailedStep, asset: str, check: str, hidden: Collection[str]) -> Alert:

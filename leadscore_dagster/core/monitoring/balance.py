@@ -75,4 +75,4 @@ def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list
     )
     threshold = least if week["rate"] < trained else most
     ends = {"value": week["rate"], "low": week["low"], "high": week["high"], "threshold": threshold}
-    return [Watched(name, passed, why, rows=week["n"], **ends)]
+    return [Watched(name, passed, why, rows=week["n"], standing=week["week"], **ends)]

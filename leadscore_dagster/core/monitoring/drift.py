@@ -174,6 +174,7 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
         "high": furthest["high"],
         "threshold": limits.psi_warn,
         "rows": furthest["n"],
+        "standing": furthest["month"],
     }
     found = drifted(rows, limits)
     if not found:

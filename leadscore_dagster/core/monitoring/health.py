@@ -129,7 +129,7 @@ def judge_health(
         _volume(today, earlier),
         _latency(today, earlier),
         _errors(today),
-        _availability(availability),
+        _availability(availability, today["day"]),
         _vintages(vintages, today["day"], recipe.automation.vintage_stale_after_days),
     ]
 
@@ -186,7 +186,7 @@ def _errors(today: Mapping[str, Any]) -> Watched:
     return Watched("failed_runs", failed == 0, why, "warn", float(failed), 0.0)
 
 
-def _availability(rows: Sequence[Mapping[str, Any]]) -> Watched:
+def _availability(rows: Sequence[Mapping[str, Any]], day: date) -> Watched:
     falls = {row["feature"]: row["present_in_training"] - row["present"] for row in rows}
     if not falls:
         return Watched("feature_availability", True, "Nobody was scored: not judged.", threshold=LARGEST_FALL)
@@ -201,7 +201,8 @@ def _availability(rows: Sequence[Mapping[str, Any]]) -> Watched:
     why = f"{len(gone)} of {len(rows)} features are missing more often than in training: {told}." if gone else (
         f"All {len(rows)} features are there as often as in training; the largest fall is {max(worst, 0.0):.1%}."
     )  # fmt: skip
-    return Watched("feature_availability", not gone, why, "warn", worst, LARGEST_FALL, rows=rows[0]["n"])
+    numbers = {"value": worst, "threshold": LARGEST_FALL, "rows": rows[0]["n"], "standing": _week(day)}
+    return Watched("feature_availability", not gone, why, "warn", **numbers)
 
 
 def _vintages(vintages: dict[str, date | None], day: date, limit: int) -> Watched:
@@ -214,7 +215,12 @@ def _vintages(vintages: dict[str, date | None], day: date, limit: int) -> Watche
         "; ".join(problems) + "." if problems else f"The oldest is {oldest}, {ages[oldest]} days; allowed are {limit}."
     )
     value = float(ages[oldest]) if ages else None
-    return Watched("vintage_age", not problems, why, "error", value, float(limit))
+    return Watched("vintage_age", not problems, why, "error", value, float(limit), standing=_week(day))
+
+
+def _week(day: date) -> str:
+    """What lasts until a vendor delivers is told again each week."""
+    return f"{day:%G-W%V}"
 
 
 def _count(warehouse: Warehouse, name: str, day: date) -> int:

@@ -166,6 +166,7 @@ def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
         "high": worst["high"],
         "threshold": limits.performance_drop,
         "rows": worst["n"],
+        "standing": worst["version"],
     }
     told = "; ".join(_told(row) for row in fallen) or f"no more than chance explains; {_told(worst)}"
     why = f"Against the test period of {worst['version']}: {told}. Allowed is a drop of {limits.performance_drop:.0%}."
@@ -193,7 +194,7 @@ def _calibration(whole: Mapping[str, Any], limits: Monitoring) -> Watched:
         f"{least:.2%} to {most:.2%}."
     )
     ends = {"value": whole["value"], "low": whole["low"], "high": whole["high"], "threshold": expected}
-    return Watched("calibration", passed, why, rows=whole["n"], **ends)
+    return Watched("calibration", passed, why, rows=whole["n"], standing=whole["version"], **ends)
 
 
 def _parts(months: np.ndarray, segments: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, np.ndarray]]:

@@ -17,6 +17,8 @@ class Watched:
     """``value`` (95% interval ``low`` … ``high``) against ``threshold``, and why, as a sentence without personal data.
 
     ``severity``: warn is told in the digest, error at once. ``value`` None: there was too little to judge.
+    ``standing``: the month, week or version a judgement is about when it is about more than its day; an alarm that
+    stands is then told once, not every day it is seen.
     """
 
     name: str
@@ -28,6 +30,12 @@ class Watched:
     low: float | None = None
     high: float | None = None
     rows: int | None = None
+    standing: str | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether there was enough to judge."""
+        return self.value is not None or not self.passed
 
 
 def store(warehouse: Warehouse, name: str, day: date, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
