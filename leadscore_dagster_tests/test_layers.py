@@ -32,7 +32,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("audit", "labels", "modelling", "retraining"),
     ("gates", "training"),
     ("consequence", "training_audit"),
-    ("battery", "model_page", "registry", "report", "shadow", "waivers"),
+    ("battery", "model_page", "registry", "report", "shadow", "version_audit", "waivers"),
     ("alerts", "promotion", "scoring"),
     ("monitoring", "track_record"),
 )
