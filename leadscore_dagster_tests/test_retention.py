@@ -42,8 +42,12 @@ def test_a_version_that_anything_names_is_never_listed(
     stored: set[str], data: st.DataObject, rules: Retention, training: bool
 ) -> None:
     named = data.draw(st.sets(st.sampled_from(sorted(stored)))) if stored else set()
-    verdicts = judge_versions(stored, dict.fromkeys(named, "the ledger"), TODAY, rules, training=training)
+    versions = st.sampled_from(sorted(stored))
+    reports = data.draw(st.dictionaries(versions, st.sets(versions, max_size=3), max_size=5)) if stored else {}
+    verdicts = judge_versions(stored, dict.fromkeys(named, "the ledger"), reports, TODAY, rules, training=training)
     gone = {verdict.name for verdict in verdicts if verdict.goes}
+    for by, found in reports.items():
+        assert by in gone or not gone & (found - {by}), "a report that stays names a version that goes"
     assert {verdict.name for verdict in verdicts} == stored
     assert not gone & named
     assert not (training and gone)
@@ -52,15 +56,27 @@ def test_a_version_that_anything_names_is_never_listed(
     assert all(verdict.why for verdict in verdicts)
 
 
-@given(DAYS, RULES, st.integers(1, 120), st.integers(0, 92))
+def test_neither_its_own_report_nor_that_of_one_that_goes_keeps_a_version() -> None:
+    first, second, third = (f"2020-01-01-{digit * 12}" for digit in "abc")
+    reports = {first: {first, second}, second: {first}, third: {third}}
+    kept = [
+        {v.name for v in judge_versions([first, second, third], named, reports, TODAY, Retention(), training=False)
+         if not v.goes}
+        for named in ({}, {first: "the ledger"})
+    ]  # fmt: skip
+    assert kept == [set(), {first, second}]
+
+
+@given(DAYS, DAYS, DAYS, RULES, st.integers(1, 120), st.integers(0, 92))
 def test_a_day_that_is_young_or_still_needed_is_never_listed(
-    days: set[date], rules: Retention, label_days: int, catch_up: int
+    scored: set[date], watched: set[date], counted: set[date], rules: Retention, label_days: int, catch_up: int
 ) -> None:
-    verdicts = judge_days(days, TODAY, rules, label_days=label_days, catch_up_days=catch_up)
+    days = {"scores": scored, "watched": watched}
+    verdicts = judge_days(days, TODAY, rules, label_days=label_days, catch_up_days=catch_up, counted=counted)
     gone = {date.fromisoformat(verdict.name) for verdict in verdicts if verdict.goes}
-    assert [verdict.name for verdict in verdicts] == sorted(str(day) for day in days)
+    assert [verdict.name for verdict in verdicts] == sorted(str(day) for day in scored | watched)
     assert all((TODAY - day).days > max(rules.scores_days, label_days, catch_up) for day in gone)
-    assert not days or max(days) not in gone
+    assert not gone & {*counted, *(max(found) for found in days.values() if found)}
 
 
 @given(_runs(), RULES)

@@ -47,29 +47,43 @@ def versions_named(texts: Iterable[str]) -> set[str]:
     return {found for text in texts for found in VERSION.findall(text)}
 
 
+def report_files(version: str) -> tuple[str, str]:
+    """Names of a version's own files among a recipe's outputs: its report and its importances. They go with it."""
+    return f"model_report_{version}.html", f"importance_{version}.csv"
+
+
 def judge_days(
-    days: Collection[date], today: date, retention: Retention, *, label_days: int, catch_up_days: int
+    days: Mapping[str, Collection[date]],
+    today: date,
+    retention: Retention,
+    *,
+    label_days: int,
+    catch_up_days: int,
+    counted: Collection[date] = (),
 ) -> list[Verdict]:
-    """Days of scores, oldest first.
+    """Days, oldest first. A day goes whole: from every table, with its list.
 
     Parameters
     ----------
-    days : every day of which a table or a list is there.
+    days : by table (or the lists), every day that is there.
     label_days : days after which the outcome of a day's decision is known; until then its scores cannot be judged.
-    catch_up_days : so far back the daily schedule looks; a day deleted inside would be scored again.
+    catch_up_days : so far back the schedules look; a day deleted inside would be scored, or watched, again.
+    counted : days that count for the version in the shadow.
     """
-    newest = max(days, default=None)
+    newest = {max(found): name for name, found in days.items() if found}
     verdicts = []
-    for day in sorted(days):
+    for day in sorted(set().union(*days.values())):
         age = (today - day).days
         if age <= retention.scores_days:
             why, goes = f"not older than {retention.scores_days} days", False
-        elif day == newest:
-            why, goes = "the newest day there is", False
+        elif day in newest:
+            why, goes = f"the newest day of {newest[day]}", False
         elif age <= label_days:
             why, goes = "its outcomes are not all known yet", False
         elif age <= catch_up_days:
             why, goes = "the daily schedule would score it again", False
+        elif day in counted:
+            why, goes = "it counts for the version in the shadow", False
         else:
             why, goes = f"{age} days old, {retention.scores_days} are kept", True
         verdicts.append(Verdict("day", day.isoformat(), goes, why))
@@ -77,28 +91,46 @@ def judge_days(
 
 
 def judge_versions(
-    stored: Collection[str], references: Mapping[str, str], today: date, retention: Retention, *, training: bool
+    stored: Collection[str],
+    references: Mapping[str, str],
+    reports: Mapping[str, Collection[str]],
+    today: date,
+    retention: Retention,
+    *,
+    training: bool,
 ) -> list[Verdict]:
     """Model versions whose files are there, oldest first.
 
     Parameters
     ----------
     stored : names of versions, which begin with the quarter they were trained for.
-    references : version to what refers to it: the ledger, a report, a table that is kept.
+    references : version to what refers to it: the ledger, a table or a list that is kept.
+    reports : version to the versions that its own report names. A report counts for as long as its version stays, so
+        neither a version's own report keeps it, nor that of one that goes.
     training : whether a run is in progress, which may be about to refer to any of them.
     """
-    oldest = _quarters_before(today, retention.versions_quarters)
+    oldest = oldest_kept(today, retention)
+    named = dict(references)
+    kept = {name for name in stored if training or name in named or _quarter(name) >= oldest}
+    reading = sorted({*kept, *(name for name in reports if name not in stored)})
+    while reading:
+        version = reading.pop()
+        for other in sorted(set(reports.get(version, ())) - {version}):
+            named.setdefault(other, f"the report of {version}")
+            if other in stored and other not in kept:
+                kept.add(other)
+                reading.append(other)
     verdicts = []
     for version in sorted(stored):
-        quarter = date.fromisoformat(version[:10])
-        if version in references:
-            why, goes = f"named by {references[version]}", False
+        quarter = _quarter(version)
+        if version in named:
+            why, goes = f"named by {named[version]}", False
         elif quarter >= oldest:
             why, goes = f"not older than {retention.versions_quarters} quarters", False
         elif training:
             why, goes = "a run is in progress", False
         else:
-            why, goes = f"trained for {quarter}, never champion, challenger or shadow, and nothing names it", True
+            why, goes = f"trained for {quarter}, trained again since, and nothing that is kept names it", True
         verdicts.append(Verdict("version", version, goes, why))
     return verdicts
 
@@ -127,7 +159,11 @@ def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -
     return verdicts
 
 
-def _quarters_before(today: date, quarters: int) -> date:
-    """First day of the quarter that began ``quarters`` quarters before the one of ``today``."""
-    count = today.year * 4 + (today.month - 1) // 3 - quarters
+def oldest_kept(today: date, retention: Retention) -> date:
+    """First day of the oldest quarter whose versions are kept whatever became of them."""
+    count = today.year * 4 + (today.month - 1) // 3 - retention.versions_quarters
     return date(count // 4, count % 4 * 3 + 1, 1)
+
+
+def _quarter(version: str) -> date:
+    return date.fromisoformat(version[:10])
