@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from leadscore_dagster.alerts.jobs import OWN_JOBS
-from leadscore_dagster.core import promotion, shadow, track_record
+from leadscore_dagster.core import promotion, shadow, track_record, version_audit
 from leadscore_dagster.core.champion import LEDGER, VERSIONS, history
 from leadscore_dagster.core.monitoring import balance, drift, health, performance
 from leadscore_dagster.core.retention import RunFact, oldest_kept, report_files, versions_named
@@ -86,8 +86,8 @@ def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], tod
     """Version to what names it and is kept: tables of the warehouse, lists, and what else lies among the outputs.
 
     The candidate of a quarter is in ``candidate_model``: the track record of every later quarter opens its files
-    again. Not asked: ``model_versions``, which names all of them; the reports of versions, which go with them; and the
-    track records of quarters that are older than the versions that are kept.
+    again. Not asked: ``model_versions``, which names all of them; the reports and audits of versions, which go with
+    them; and the track records of quarters that are older than the versions that are kept.
     """
     warehouse, outputs = workspace.warehouse(recipe), workspace.outputs(recipe)
     own, lists = {path for _, path in _own_files(outputs)}, {list_of(day.isoformat()) for day in gone}
@@ -98,7 +98,7 @@ def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], tod
     oldest = oldest_kept(today, recipe.automation.retention)
     told = {LEDGER: "the ledger", promotion.CANDIDATES: "the track record, as the candidate of its quarter"}
     for name in warehouse.tables():
-        if name != VERSIONS:
+        if name not in (VERSIONS, version_audit.TABLE):
             named = versions_named(_texts(warehouse, name, gone, oldest))
             found.update(dict.fromkeys(named, told.get(name, f"table {name}")))
     return found

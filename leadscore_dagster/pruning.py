@@ -18,6 +18,7 @@ import dagster as dg
 
 from leadscore_dagster.automation import schedule_status
 from leadscore_dagster.core.retention import RunFact, Verdict, judge_days, judge_runs, judge_versions, report_files
+from leadscore_dagster.core.version_audit import TABLE as AUDITS
 from leadscore_dagster.prunable import (
     counted_days,
     daily_tables,
@@ -143,9 +144,11 @@ def _delete_version(recipe: Recipe, workspace: Workspace, version: str) -> None:
 
 
 def _sweep(recipe: Recipe, workspace: Workspace) -> None:
-    """Delete what was renamed away, now or by a prune that was killed, and the reports of it."""
+    """Delete what was renamed away, now or by a prune that was killed, with its reports and its audit."""
     for left in workspace.models(recipe).glob(f"{RENAMED}*"):
-        _unlink(workspace.outputs(recipe) / name for name in report_files(left.name.removeprefix(RENAMED)))
+        version = left.name.removeprefix(RENAMED)
+        _unlink(workspace.outputs(recipe) / name for name in report_files(version))
+        workspace.warehouse(recipe).drop_partition(AUDITS, version)
         shutil.rmtree(left)
 
 

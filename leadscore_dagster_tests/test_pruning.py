@@ -18,6 +18,7 @@ from leadscore_dagster.core.promotion import CANDIDATES
 from leadscore_dagster.core.retention import report_files
 from leadscore_dagster.core.scoring.beside import SHADOW_SCORES
 from leadscore_dagster.core.track_record import TABLE as TRACK_RECORD
+from leadscore_dagster.core.version_audit import TABLE as AUDITS
 from leadscore_dagster.jobs import watching_keys
 from leadscore_dagster.prunable import DAY_COLUMNS, daily_tables
 from leadscore_dagster.pruning import prune, prune_job
@@ -89,6 +90,7 @@ def written_home(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Pa
             (folder / name).write_text(version)
         quarter = date.fromisoformat(version[:10])
         record_version(warehouse, ModelVersion(recipe.name, version, quarter, AT, version))
+        warehouse.write_partition(AUDITS, version, pa.table({"version": [version], "audit_json": ["{}"]}))
         report, importances = report_files(version)
         (outputs / report).write_text(f"<p>{version} of {version}")
         (outputs / importances).write_text("feature,importance\n")
@@ -129,7 +131,8 @@ def test_old_days_and_the_versions_nothing_kept_names_go_and_all_else_stays(
     lists = [f"outputs/advisor_mql/ranked_leads_{day}.csv" for day in SCORED[2:]]
     files = [f"models/advisor_mql/{version}/{name}" for version in GOING for name in ("manifest.json", "booster.ubj")]
     reports = [f"outputs/advisor_mql/{name}" for version in GOING for name in report_files(version)]
-    assert sorted(gone) == sorted([*tables, *lists, *files, *reports])
+    audits = [f"warehouse/advisor_mql/{AUDITS}/{version}.parquet" for version in GOING]
+    assert sorted(gone) == sorted([*tables, *lists, *files, *reports, *audits])
 
 
 def test_every_table_that_watches_a_day_is_a_daily_table(recipe: Recipe) -> None:
@@ -225,7 +228,7 @@ def test_a_killed_prune_leaves_whole_things_and_the_next_one_finishes(
     workspace: Workspace, recipe: Recipe, recipe_file: Path, tmp_path: Path
 ) -> None:
     """Killed before a removal: in the middle of a day, and inside of the first version."""
-    in_a_day, inside = 5, 3 * (len(daily_tables(recipe)) + 1) + 4
+    in_a_day, inside = 5, 3 * (len(daily_tables(recipe)) + 1) + 5
     arguments: list[str | Path] = [recipe_file, workspace.clock]
     for removals in (in_a_day, inside):
         shutil.copytree(workspace.home, tmp_path / str(removals))
