@@ -175,7 +175,7 @@ def judge_shadow(days: Sequence[ShadowDay], trial: Trial, day: date, minimum_suc
     passed = final and success is not None and success >= minimum_success
     told = f"{scored:,} of {decisions:,} decisions ({success:.1%})" if success is not None else "none"
     if not final:
-        ruling = f"{trial.days} days in a row are needed: it waits."
+        ruling = f"{trial.days} days in a row are needed{': it waits' if trial.waits else ''}."
     else:
         ruling = f"At least {minimum_success:.0%} is asked: {'passed' if passed else 'refused'}."
     why = f"Beside the champion for {len(row)} days in a row, {trial.version} scored {told}. {ruling}"

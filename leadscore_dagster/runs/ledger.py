@@ -64,13 +64,19 @@ def roll_back(home: Path, name: str, version: str, why: str, since: str | None) 
     return TextOutcome(text, {"champion": _record(entry)})
 
 
-def waive(home: Path, name: str, version: str, gate: str, until: str, why: str, granted_by: str) -> TextOutcome:
+def waive(
+    home: Path, name: str, version: str, gate: str, until: str, why: str, granted_by: str, clock: str = ""
+) -> TextOutcome:
     """Let a version past a gate it failed, until a day."""
-    recipe, workspace = load_recipe(name), Workspace(home=str(home))
+    recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
     warehouse, models, now = workspace.warehouse(recipe), workspace.models(recipe), workspace.now()
     failed = refused(evaluate_gates(registry.load_metrics(models, version), recipe.gates))
     waiver = grant(warehouse, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
-    text = f"{waiver.text()}. Run the version's quarter again to promote it: `leadscore run {recipe.name} --as-of …`."
+    champion = champion_at(warehouse, now)
+    again = f"Run its quarter again to promote it: `leadscore run {recipe.name} --as-of {version[:10]}`."
+    if champion is not None and champion.version == version:
+        again = f"It is the champion and scores up to and including {waiver.expires_on}."
+    text = f"{waiver.text()}. {again}"
     record = {"version": version, "gate": gate, "until": until, "why": why, "granted_by": granted_by}
     return TextOutcome(text, {"waiver": record})
 

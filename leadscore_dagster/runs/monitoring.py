@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 
 from leadscore_dagster.core.monitoring.dashboard import FILE
 from leadscore_dagster.core.monitoring.overview import judgements
+from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
 from leadscore_dagster.recipes.loading import parse_day
 from leadscore_dagster.runs.instance import Progress, execute, instance_of
-from leadscore_dagster.runs.outcome import DONE, REFUSED, TextOutcome, columns
+from leadscore_dagster.runs.outcome import DONE, REFUSED, TextOutcome
 from leadscore_dagster.runs.refresh import opened
+
+#: characters of a line, and of the longest name
+WIDTH, NAME_WIDTH = 118, 20
 
 
 def monitor_recipe(home: Path, name: str, day: str | None, progress: Progress, clock: str = "") -> TextOutcome:
@@ -28,11 +33,9 @@ def monitor_recipe(home: Path, name: str, day: str | None, progress: Progress, c
     found = judgements(warehouse, recipe, chosen)
     failed = [watched for watched in found if not watched.passed]
     page = workspace.outputs(recipe) / FILE
-    rows = [(_state(watched.passed, watched.severity), watched.name, watched.why) for watched in found]
-    text = "\n".join(
-        [f"{recipe.title}, {chosen}: {len(failed)} of {len(found)} out of line.", "",
-         columns(rows, ("", "watched", "why")), "", f"Page: {page}"]
-    )  # fmt: skip
+    waiting = sum(not watched.judged for watched in found)
+    first = f"{recipe.title}, {chosen}: {len(failed)} of {len(found)} out of line, {waiting} not judged yet."
+    text = "\n".join([first, "", *(line for watched in found for line in _lines(watched)), "", f"Page: {page}"])
     record = {
         "status": "alarm" if failed else "in order",
         "day": chosen.isoformat(),
@@ -43,5 +46,8 @@ def monitor_recipe(home: Path, name: str, day: str | None, progress: Progress, c
     return TextOutcome(text, record, REFUSED if errors else DONE)
 
 
-def _state(passed: bool, severity: str) -> str:
-    return "ok" if passed else severity
+def _lines(watched: Watched) -> list[str]:
+    """State, name and reason, the reason wrapped into a column of its own."""
+    state = ("ok" if watched.passed else watched.severity) if watched.judged else "–"
+    head = f"  {state:<5}  {watched.name:<{NAME_WIDTH}}  "
+    return wrap(watched.why, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)

@@ -72,18 +72,21 @@ def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequen
     failed = [watched for watched in found if not watched.passed]
     errors = [watched for watched in failed if watched.severity == "error"]
     first = "Nothing is out of line." if not failed else f"{counted(len(failed), 'thing')} out of line."
+    waiting = [watched.name.replace("_", " ") for watched in found if not watched.judged]
+    later = f"<p>Too little is known yet to judge: {escaped(', '.join(waiting))}.</p>" if waiting else ""
     told = "".join(f"<p>{escaped(watched.why)}</p>" for watched in [*errors, *(w for w in failed if w not in errors)])
     items = "".join(f"<div><dt>{name}</dt><dd>{escaped(value)}</dd></div>" for name, value in facts.items())
     return (
         f'<header><p class="kicker">Monitoring</p><h1>{escaped(recipe.title)}</h1><dl>{items}</dl>'
-        f'<div class="banner {"refused" if failed else "passed"}" role="status"><p>{first}</p>{told}</div></header>'
+        f'<div class="banner {"refused" if failed else "passed"}" role="status">'
+        f"<p>{first}</p>{told}{later}</div></header>"
     )
 
 
 def _checks(found: Sequence[Watched]) -> str:
     rows = [
-        (_chip(watched), escaped(watched.name.replace("_", " ")), escaped(watched.why))
-        for watched in sorted(found, key=lambda watched: (watched.passed, watched.severity))
+        (_chip(watched), f"<b>{escaped(watched.name.replace('_', ' '))}</b>", escaped(watched.why))
+        for watched in sorted(found, key=lambda watched: (watched.passed, not watched.judged, watched.severity))
     ]
     return section(
         "What is watched", "Each is a check in Dagit, too.", table(("", "check", "why"), rows, kind="stack"), "checks"
@@ -91,6 +94,8 @@ def _checks(found: Sequence[Watched]) -> str:
 
 
 def _chip(watched: Watched) -> str:
+    if not watched.judged:
+        return '<span class="chip">– not judged</span>'
     if watched.passed:
         return '<span class="chip clear">✓ in order</span>'
     kind, word = ("leak", "✕ error") if watched.severity == "error" else ("suspect", "! warning")
@@ -142,12 +147,13 @@ def _drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> str:
     complete = sorted((row for row in rows if row["complete"]), key=lambda row: (-row["psi"], row["feature"]))
     running = {row["feature"]: row for row in rows if not row["complete"]}
     chips = {"error": '<span class="chip leak">✕ moved</span>', "warn": '<span class="chip suspect">! moved</span>',
-             "still": '<span class="chip clear">✓</span>'}  # fmt: skip
+             "still": '<span class="chip clear">✓</span>',
+             "season": '<span class="chip">as in training</span>'}  # fmt: skip
     made = []
     for row in complete[:COLUMNS_SHOWN]:
         so_far = running.get(row["feature"])
         made.append(
-            [chips[drift.degree(row, limits)], f"<code>{escaped(row['feature'])}</code>",
+            [chips[_drift_kind(row, limits)], f"<code>{escaped(row['feature'])}</code>",
              f"{number(row['psi'], 3)} <small>{number(row['low'], 3)} to {number(row['high'], 3)}</small>",
              number(so_far["psi"] if so_far else None, 3),
              f"{escaped(row['moved'])}: {share(row['share_before'])} → {share(row['share_now'])}", number(row["n"])]
@@ -155,10 +161,16 @@ def _drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> str:
     month = complete[0]["month"] if complete else ""
     lead = (
         f"{escaped(month)}, the columns that moved most. Marked is what a test shared between all columns has proven "
-        f"and what reaches {limits.psi_warn:g} or {limits.psi_error:g}."
+        f"and what reaches {limits.psi_warn:g} or {limits.psi_error:g}. As in training: some months of the training "
+        "rows lay as far from the whole, so it says nothing new."
     )
     header = ("", "column", "index", "month so far", "most moved", "decisions")
     return section("Columns", lead, table(header, made, (2, 3, 5), "stack") if made else "", "columns")
+
+
+def _drift_kind(row: Mapping[str, Any], limits: Monitoring) -> str:
+    how = drift.degree(row, limits)
+    return "season" if how == "still" and drift.is_seasonal(row) and row["psi"] >= limits.psi_warn else how
 
 
 def _availability(rows: Sequence[Mapping[str, Any]]) -> str:

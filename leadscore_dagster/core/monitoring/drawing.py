@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 
 from leadscore_dagster.core.monitoring.trends import Point, Trend
 from leadscore_dagster.core.page.text import escaped
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FLOOR = 420, 190, 52, 10, 12, 162
+#: limits so close that their names would lie on each other
+CROWDED = 16
 
 
 def svg(trend: Trend) -> str:
@@ -24,17 +27,18 @@ def svg(trend: Trend) -> str:
 
     step = (WIDTH - LEFT - RIGHT) / max(len(trend.points), 1)
     across = [LEFT + step * (place + 0.5) for place in range(len(trend.points))]
-    ticks = [low + (high - low) * part / 4 for part in range(5)]
+    step_up = _step(high - low)
+    ticks = [step_up * place for place in range(math.ceil(low / step_up - 1e-9), math.floor(high / step_up + 1e-9) + 1)]
     made = [f'<path class="grid" d="M{LEFT} {up(tick):.1f}H{WIDTH - RIGHT}"/>' for tick in ticks]
     made += [
-        f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{_text(tick, trend, high - low)}</text>'
+        f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{_text(tick, trend, step_up)}</text>'
         for tick in ticks
     ]
     for name, limit in trend.limits:
         made.append(f'<path class="limit" d="M{LEFT} {up(limit):.1f}H{WIDTH - RIGHT}"/>')
-        made.append(
-            f'<text class="limit" x="{WIDTH - RIGHT}" y="{up(limit) - 4:.1f}" text-anchor="end">{escaped(name)}</text>'
-        )
+        crowded = any(0 < up(limit) - up(other) < CROWDED for _, other in trend.limits)  # the line above writes here
+        y = up(limit) + (12 if crowded else -4)
+        made.append(f'<text class="limit" x="{WIDTH - RIGHT}" y="{y:.1f}" text-anchor="end">{escaped(name)}</text>')
     for x, point in zip(across, trend.points, strict=True):
         if point.low is not None and point.high is not None:
             made.append(f'<path class="interval" d="M{x:.1f} {up(point.low):.1f}V{up(point.high):.1f}"/>')
@@ -101,10 +105,15 @@ def _range(trend: Trend) -> tuple[float, float]:
     return (low - room if low else 0.0), high + room
 
 
-def _text(value: float, trend: Trend, span: float) -> str:
-    if trend.percent:
-        return f"{value:.1%}" if value < 0.1 or span < 0.05 else f"{value:.0%}"
-    return f"{value:,.0f}" if abs(value) >= 20 else f"{value:.2g}"
+def _step(span: float) -> float:
+    """The distance of round ticks: 1, 2 or 5 times a power of ten, five of them at most."""
+    power = 10.0 ** math.floor(math.log10(span / 5))
+    return next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 5)
+
+
+def _text(value: float, trend: Trend, step: float) -> str:
+    digits = max(math.ceil(-math.log10(step) - 1e-9), 0)
+    return f"{value:.{max(digits - 2, 0)}%}" if trend.percent else f"{value:,.{digits}f}"
 
 
 def _told(point: Point, trend: Trend) -> str:

@@ -123,7 +123,7 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
     level = FAMILY / row["columns"]
     if row["n"] < limits.minimum_rows or row["p_value"] >= level:
         return "still"
-    if _is_seasonal(row):
+    if is_seasonal(row):
         return "still"
     if row["psi"] >= limits.psi_error:
         return "error"
@@ -132,6 +132,11 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
     # the bin's own test is one of three at most that made the p-value
     alone = large and 3 * row["moved_p_value"] < level
     return "warn" if row["high"] >= limits.psi_warn or alone else "still"
+
+
+def is_seasonal(row: Mapping[str, Any]) -> bool:
+    """Whether months of the training rows lay as far from the whole."""
+    return row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
 
 
 def drifted(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> dict[str, Degree]:
@@ -148,11 +153,6 @@ def judge_drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[W
     return [_judge("feature_drift", features, limits), _judge("score_drift", scores, limits)]
 
 
-def _is_seasonal(row: Mapping[str, Any]) -> bool:
-    """Whether months of the training rows lay as far from the whole."""
-    return row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
-
-
 def _months(training: pa.Table) -> list[tuple[int, int]]:
     """First row and number of rows of every month of the training rows, which are in order of decision_at."""
     month = training["decision_at"].to_numpy().astype("datetime64[M]")
@@ -166,8 +166,8 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
         n = rows[0]["n"] if rows else 0
         why = f"Only {n:,} decisions in the last complete month, {limits.minimum_rows:,} are needed: not judged."
         return Watched(name, True, why, threshold=limits.psi_warn, rows=n)
-    seasonal = [row["feature"] for row in rows if _is_seasonal(row)]
-    furthest = max(rows, key=lambda row: (not _is_seasonal(row), row["psi"]))
+    seasonal = [row["feature"] for row in rows if is_seasonal(row)]
+    furthest = max(rows, key=lambda row: (not is_seasonal(row), row["psi"]))
     numbers = {
         "value": furthest["psi"],
         "low": furthest["low"],

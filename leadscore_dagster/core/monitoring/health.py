@@ -207,7 +207,7 @@ def _availability(rows: Sequence[Mapping[str, Any]], day: date) -> Watched:
 
 def _vintages(vintages: dict[str, date | None], day: date, limit: int) -> Watched:
     if not vintages:
-        return Watched("vintage_age", True, "This recipe reads no vintages.", threshold=float(limit))
+        return Watched("vintage_age", True, "This recipe reads no vintages.", value=0.0, threshold=float(limit))
     problems = stale(vintages, day, limit)
     ages = {name: (day - as_of).days for name, as_of in vintages.items() if as_of is not None}
     oldest = max(ages, key=lambda name: ages[name]) if ages else ""
