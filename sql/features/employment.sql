@@ -24,7 +24,7 @@ WITH known AS (
   LEFT JOIN firm_staff AS s
     ON s.firm = c.firm
     AND s.as_of = c.as_of
-    AND s.available_at = c.available_at
+    AND s.available_at >= c.available_at
     AND s.available_at <= d.decision_at
     AND (s.first_day IS NULL OR c.decision_date >= s.first_day)
     AND (s.last_day IS NULL OR c.decision_date <= s.last_day)

@@ -17,7 +17,7 @@ WITH stated AS (
     ON v.decision_id = c.decision_id AND v.source = 'firm_history'
   JOIN firm_history_vintage AS h
     ON h.RIA_INVESTOR_CRD_ID = c.firm AND h.as_of = v.as_of
-    AND h.available_at = v.available_at AND h.available_at <= c.decision_at
+    AND h.available_at >= v.available_at AND h.available_at <= c.decision_at
   WHERE h.TOTAL_AUM IS NOT NULL
     AND h.YEAR * 12 + h.MONTH < EXTRACT(YEAR FROM h.as_of) * 12 + EXTRACT(MONTH FROM h.as_of)
     AND (

@@ -17,5 +17,5 @@ JOIN known_vintage AS v
   ON v.decision_id = d.decision_id AND v.source = 'employment'
 JOIN employment_vintage AS e
   ON e.RIA_CONTACT_CRD_ID = d.RepCRD AND e.as_of = v.as_of
-  AND e.available_at = v.available_at AND e.available_at <= d.decision_at
+  AND e.available_at >= v.available_at AND e.available_at <= d.decision_at
 WHERE e.PREVIOUS_REGISTRATION_COMPANY_START_DATE < e.as_of

@@ -51,4 +51,4 @@ LEFT JOIN known_vintage AS v
   ON v.decision_id = d.decision_id AND v.source = 'rep'
 LEFT JOIN rep_vintage AS r
   ON r.RepCRD = d.RepCRD AND r.as_of = v.as_of
-  AND r.available_at = v.available_at AND r.available_at <= d.decision_at
+  AND r.available_at >= v.available_at AND r.available_at <= d.decision_at
