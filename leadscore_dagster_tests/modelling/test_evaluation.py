@@ -48,6 +48,18 @@ def test_gains_of_a_constant_score_are_the_base_rate_everywhere() -> None:
     assert sum(decile.positives for decile in gains) == pytest.approx(label.sum())
 
 
+def test_rows_of_one_person_make_the_rate_of_a_decile_no_surer() -> None:
+    label, margin, _ = scored(1000, 0)
+    people = np.repeat(np.arange(1000), 3)
+    once, naive, honest = (
+        gains_table(label[rows], margin[rows], codes)
+        for rows, codes in ((np.arange(1000), None), (people, None), (people, people))
+    )
+    assert [each.rate for each in honest] == pytest.approx([each.rate for each in once])
+    assert honest[0].high - honest[0].low == pytest.approx(once[0].high - once[0].low, rel=0.01)
+    assert naive[0].high - naive[0].low < 0.7 * (once[0].high - once[0].low)
+
+
 def test_gains_of_few_rows_have_fewer_deciles_and_none_without_rows() -> None:
     assert [decile.n for decile in gains_table(np.array([1, 0, 0]), np.array([3.0, 2.0, 1.0]))] == [1, 1, 1]
     assert gains_table(np.zeros(0, int), np.zeros(0)) == ()

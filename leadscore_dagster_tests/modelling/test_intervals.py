@@ -14,6 +14,7 @@ from leadscore_dagster.core.modelling.intervals import (
     entity_codes,
     interval_ends,
     paired_difference,
+    paired_differences,
     period_metrics,
 )
 
@@ -44,9 +45,9 @@ def test_intervals_hold_their_value_and_repeat_for_a_seed() -> None:
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     truth = {
         "auc_roc": norm.cdf(0.8 / np.sqrt(2)),
-        "auc_pr": measure(*scored(500_000, 99), replicates=1)["auc_pr"].value,
+        "auc_pr": measure(*scored(200_000, 99), replicates=1)["auc_pr"].value,
     }
-    drawn = [measure(*scored(500, seed), replicates=100) for seed in range(80)]
+    drawn = [measure(*scored(500, seed), replicates=100) for seed in range(60)]
     for metric, value in truth.items():
         covered = np.mean([m[metric].low <= value <= m[metric].high for m in drawn])
         assert 0.87 <= covered <= 0.99, metric
@@ -55,8 +56,16 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
 def test_the_ends_of_auc_pr_are_freed_from_the_bias_of_the_replicates() -> None:
     value, drawn = np.array([1.0, 1.0]), np.linspace(1, 3, 201)[:, None] * [1, 1]
     low, high = interval_ends(value, drawn, shifted=np.array([True, False]))
-    np.testing.assert_allclose(low, [0.05, 1.05])
-    np.testing.assert_allclose(high, [1.95, 2.95])
+    # the 5.05th and the 196.95th of 201: (r + 1) p
+    np.testing.assert_allclose(low, [0.0405, 1.0405])
+    np.testing.assert_allclose(high, [1.9595, 2.9595])
+
+
+def test_few_replicates_make_ends_less_exact_and_not_too_narrow() -> None:
+    rng = np.random.default_rng(0)
+    low, high = interval_ends(np.zeros(4000), rng.normal(size=(100, 4000)), np.zeros(4000, bool))
+    held = norm.cdf(high) - norm.cdf(low)
+    assert held.mean() == pytest.approx(0.95, abs=0.004)
 
 
 def test_rows_of_one_entity_are_drawn_together() -> None:
@@ -64,9 +73,9 @@ def test_rows_of_one_entity_are_drawn_together() -> None:
     ten_times = np.repeat(np.arange(1000), 10)
     codes = entity_codes(ten_times)
     assert codes is not None
-    naive = measure(label[ten_times], margin[ten_times], replicates=1000)["auc_roc"]
-    honest = measure(label[ten_times], margin[ten_times], codes, 1000)["auc_roc"]
-    single = measure(label, margin, replicates=1000)["auc_roc"]
+    naive = measure(label[ten_times], margin[ten_times], replicates=400)["auc_roc"]
+    honest = measure(label[ten_times], margin[ten_times], codes, 400)["auc_roc"]
+    single = measure(label, margin, replicates=400)["auc_roc"]
     assert honest.high - honest.low > 2 * (naive.high - naive.low)
     assert honest.high - honest.low == pytest.approx(single.high - single.low, rel=0.25)
 
@@ -103,6 +112,13 @@ def test_the_paired_interval_is_narrower_than_two_separate_ones() -> None:
     assert paired.high - paired.low < 0.3 * (alone.high - alone.low)
     same = paired_difference(label, first, 3 * first - 1, "auc_pr", replicates=100)
     assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_differences_measured_together_are_those_measured_one_by_one() -> None:
+    label, first = scored(1000, 0)
+    second, names = first + np.random.default_rng(5).normal(size=1000), ("auc_pr", "top_decile_lift")
+    together = paired_differences(label, first, second, names, None, 50, 3)
+    assert together == {name: paired_difference(label, first, second, name, None, 50, 3) for name in names}
 
 
 def test_the_paired_interval_sees_a_real_difference() -> None:

@@ -54,7 +54,7 @@ def calibration_error(
     rate = (hits + LENT_EVENTS) / (rows + LENT_EVENTS / np.maximum(mean, 1e-9))
     # variance of probability - label in a bin: of the label, of the probability, and what they share
     variance = rate * (1 - rate) + (squares - 2 * products) / rows - mean**2 + 2 * mean * hits / rows
-    design = _design_effect(label - probability, bins, codes)
+    design = design_effect(label - probability, bins, codes)
     error = np.sqrt(np.maximum(variance, 1e-12) * design / rows)
     difference = np.abs(expected - hits) / rows
     gap = difference / error
@@ -82,8 +82,13 @@ def _beyond_chance(gap: np.ndarray, z: float) -> bool:
     return bool((gap**2).sum() > chdtri(len(gap), ndtr(-z)))
 
 
-def _design_effect(error: np.ndarray, bins: np.ndarray, codes: np.ndarray | None) -> float:
-    """How much the variance of a sum grows because rows of one entity resemble each other (Kish 1965); at least 1."""
+def design_effect(error: np.ndarray, bins: np.ndarray, codes: np.ndarray | None) -> float:
+    """How much the variance of a sum grows because rows of one entity resemble each other (Kish 1965); at least 1.
+
+    Parameters
+    ----------
+    error : [n], centred here within ``bins`` (0 … 9, int [n]); codes : number of each row's entity [n], or None.
+    """
     if codes is None:
         return 1.0
     centred = error - (np.bincount(bins, error, BINS) / np.maximum(np.bincount(bins, minlength=BINS), 1))[bins]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.calibration_error import calibration_error
+from leadscore_dagster.core.modelling.calibration_error import calibration_error, design_effect
 from leadscore_dagster.core.modelling.intervals import (
     CALIBRATION_METHOD,
     MINIMUM_UNITS,
@@ -45,8 +45,13 @@ class Decile:
     lift: float
 
 
-def gains_table(label: np.ndarray, margin: np.ndarray) -> tuple[Decile, ...]:
-    """Ten deciles of scored rows, highest first; fewer when there are fewer than ten rows."""
+def gains_table(label: np.ndarray, margin: np.ndarray, codes: np.ndarray | None = None) -> tuple[Decile, ...]:
+    """Ten deciles of scored rows, highest first; fewer when there are fewer than ten rows.
+
+    Rows of one entity (``codes`` int [n], None when none repeats) count in the intervals for as many as they are worth:
+    Wilson's n is divided by the design effect.
+    """
+    worth = 1 / design_effect(label.astype(np.float64), metrics.equal_mass_bins(margin), codes)
     points = metrics.curve(metrics.rank(label, margin))
     borders = np.unique(np.round(np.linspace(0, len(label), metrics.BINS + 1)))
     hits = np.diff(np.interp(borders, points.rows, points.hits))
@@ -54,7 +59,7 @@ def gains_table(label: np.ndarray, margin: np.ndarray) -> tuple[Decile, ...]:
     made = []
     for number, (size, found) in enumerate(zip(np.diff(borders), hits, strict=True), start=1):
         rate = float(found / size)
-        low, high = wilson(float(found), float(size))
+        low, high = wilson(float(found) * worth, float(size) * worth)
         made.append(Decile(number, int(size), float(found), rate, low, high, rate / base if base > 0 else NAN))
     return tuple(made)
 

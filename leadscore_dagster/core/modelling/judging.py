@@ -122,7 +122,7 @@ def judge(
         metrics=measured,
         baseline_metrics=measured if baseline is final else _baseline(baseline, test, label, constant, codes, model),
         extra_metrics={"brier": brier, "training_auc_pr": training_auc_pr},
-        gains=gains_table(label, scores.margin),
+        gains=gains_table(label, scores.margin, codes),
         importances=strongest,
         predictions=_predictions(test, entity, scores, probability),
         served={verdict: served.share(verdict) for verdict in ("keep", "correct", "rank_only")} if served else {},
