@@ -9,32 +9,53 @@ Truth of each: AUC-ROC, AUC-PR, lift, precision, Brier: the metric of the weight
 population bins of equal mass of the model's probability, the mean of |mean probability - mean true probability|. Rate:
 the mean true probability of the top tenth. Segment ECE: the largest of the segments. Differences: of two such values.
 
-Run: ``python -m benchmarks.coverage [--worlds N]``. Markdown on stdout.
+A last kind of test period repeats each person's rows, with the one outcome, as several associations of one advisor do:
+intervals that draw whole people must hold the truth there too, and those that draw rows cannot.
+
+Run: ``OMP_NUM_THREADS=1 python -m benchmarks.coverage [--worlds N]``. Markdown on stdout.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from benchmarks.worlds import NAMES, Population, draw_entities, draw_outcomes, simulate_population
+from benchmarks.worlds import NAMES, Population, draw_entities, draw_outcomes, in_parallel, simulate_population
 from leadscore_dagster.core.modelling import metrics
 from leadscore_dagster.core.modelling.calibration import fit_calibrator
 from leadscore_dagster.core.modelling.evaluation import gains_table, segment_calibration_error
 from leadscore_dagster.core.modelling.intervals import (
     CURVE_METRICS,
     expected_calibration_error,
-    paired_difference,
+    paired_differences,
     period_metrics,
 )
 from leadscore_dagster.core.rates import wilson
 
-#: rows of a test period, replicates of its bootstrap
-SIZES = ((1_300, 500), (5_200, 500), (51_500, 200))
+#: value, low end, high end
+Ends = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A kind of test period: about ``rows`` leads, ``replicates`` of its bootstrap, ``worlds`` of it, and at most so
+    many ``copies`` of a person's rows, all with the one outcome."""
+
+    rows: int
+    replicates: int
+    worlds: int
+    copies: int = 1
+
+
+DRAWS = (Draw(1_300, 300, 500), Draw(5_200, 300, 500), Draw(51_500, 200, 200), Draw(5_200, 200, 300, copies=5))
+#: what a model without features says, for the Brier skill
+RATE = 0.039
+#: of intervals that take a person's rows for independent ones, shown to be too narrow
+NAIVE = ", rows taken for people"
 PAIRED = ("auc_roc", "auc_pr", "top_decile_lift")
 #: the calibrated probability, and the same with log-odds wrong by so much: calibration errors of about .05, .1, .2
 WRONG = {"ece": 0.0, "ece, log-odds + .9": 0.9, "ece, log-odds + 1.4": 1.4, "ece, log-odds + 2.1": 2.1}
@@ -61,7 +82,7 @@ def scored_population(leads: int, seed: int) -> Scored:
     part = random.integers(0, 6, len(np.unique(everybody.entity)))[np.unique(everybody.entity, return_inverse=True)[1]]
     training, later, rest = part < 2, part == 2, np.flatnonzero(part > 2)
     margins = []
-    for depth, columns in ((2, slice(None)), (3, slice(0, 6))):
+    for depth, columns in ((2, slice(None)), (3, slice(0, 2))):
         booster = xgboost.XGBClassifier(n_estimators=80, max_depth=depth, learning_rate=0.05, n_jobs=1, random_state=0)
         booster.fit(everybody.features[training][:, columns], label[training])
         predicted = booster.predict(everybody.features[:, columns], output_margin=True).astype(np.float64)
@@ -83,6 +104,8 @@ def true_metrics(scored: Scored) -> dict[str, float]:
         found[name] = measure(curves[0])
         found[f"difference of {name}"] = found[name] - measure(curves[1])
     found["brier"] = float(np.mean(truth * (1 - scored.probability) ** 2 + (1 - truth) * scored.probability**2))
+    constant = float(np.mean(truth * (1 - RATE) ** 2 + (1 - truth) * RATE**2))
+    found["brier_skill"] = 1 - found["brier"] / constant
     found["rate of the top tenth"] = found["precision_at_10pct"]
     for name, shift in WRONG.items():
         found[name] = _true_ece(truth, shifted(scored.probability, shift))
@@ -105,63 +128,68 @@ def shifted(probability: np.ndarray, by: float) -> np.ndarray:
     return odds / (1 + odds)
 
 
-def one_world(scored: Scored, rows: int, replicates: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Ends of every interval on one drawn test period."""
-    random = np.random.default_rng([seed, rows])
-    drawn, codes = draw_entities(scored.leads.entity, random, rows)
+def one_world(scored: Scored, draw: Draw, seed: int) -> dict[str, Ends]:
+    """Value and ends of every interval on one drawn test period."""
+    random = np.random.default_rng([seed, draw.rows])
+    drawn, codes = draw_entities(scored.leads.entity, random, draw.rows)
     label = draw_outcomes(scored.leads.truth[drawn], random)
+    if draw.copies > 1:
+        copies = random.integers(1, draw.copies + 1, codes.max() + 1)[codes]
+        drawn, codes, label = (np.repeat(each, copies) for each in (drawn, codes, label))
     margin, other, probability = (each[drawn] for each in (scored.margin, scored.other, scored.probability))
-    measured = dict(period_metrics(label, margin, probability, 0.039, codes, replicates, seed))
+    measured = dict(period_metrics(label, margin, probability, RATE, codes, draw.replicates, seed))
     for name, shift in WRONG.items():
         measured[name] = expected_calibration_error(label, shifted(probability, shift), codes)
     measured["segment_ece"] = segment_calibration_error(label, probability, scored.segment[drawn], codes)
-    for name in PAIRED:
-        difference = paired_difference(label, margin, other, name, codes, replicates, seed)
-        measured[f"difference of {name}"] = difference
-    ends = {name: (interval.low, interval.high) for name, interval in measured.items()}
-    top = gains_table(label, margin)[0]
-    return ends | {"rate of the top tenth": (top.low, top.high), "positives": (label.sum(), label.sum())}
+    differences = paired_differences(label, margin, other, PAIRED, codes, draw.replicates, seed)
+    measured |= {f"difference of {name}": interval for name, interval in differences.items()}
+    if draw.copies > 1:
+        alone = period_metrics(label, margin, probability, RATE, None, draw.replicates, seed)
+        measured |= {f"{name}{NAIVE}": alone[name] for name in ("auc_roc", "top_decile_lift", "ece")}
+    ends = {name: (interval.value, interval.low, interval.high) for name, interval in measured.items()}
+    top = gains_table(label, margin, codes)[0]
+    return ends | {"rate of the top tenth": (top.rate, top.low, top.high), "rows": (len(label),) * 3}
 
 
-def table(
-    truth: Mapping[str, float], worlds: Callable[[int], Mapping[str, tuple[float, float]]], count: int, rows: int
-) -> str:
-    """Markdown: metric, truth, coverage with its Wilson interval, how often the truth lies below and above, width."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for number in range(count):
-        for name, ends in worlds(number).items():
-            found[name].append(ends)
-    positives = np.mean(found.pop("positives"))
+def table(truth: Mapping[str, float], found: Sequence[Mapping[str, Ends]], draw: Draw) -> str:
+    """Markdown: metric, truth, mean of the values, coverage with its Wilson interval, how often the truth lies below
+    and above, width."""
+    count = len(found)
+    rows, positives = (np.mean([world[name][0] for world in found]) for name in ("rows", "test_positives"))
+    people = f" of people with 1 to {draw.copies} equal rows each" if draw.copies > 1 else ""
     lines = [
-        f"\n{count} worlds, about {rows:,} decisions and {positives:,.0f} positives each\n",
-        "| metric | truth | covered | 95% interval | truth below | truth above | mean width |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        f"\n{count} worlds, about {rows:,.0f} decisions and {positives:,.0f} positives each{people}\n",
+        "| metric | truth | mean value | covered | 95% interval | truth below | truth above | mean width |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for name, value in truth.items():
-        if name not in found:
+    for name in found[0]:
+        value = truth.get(name.removesuffix(NAIVE))
+        if value is None:
             continue
-        low, high = np.array(found[name]).T
+        seen, low, high = np.array([world[name] for world in found]).T
         held = (low <= value) & (value <= high)
         ends = wilson(float(held.sum()), count)
         lines.append(
-            f"| {name} | {value:.4f} | {held.mean():.1%} | {ends[0]:.1%} to {ends[1]:.1%} | {(value < low).mean():.1%} "
-            f"| {(value > high).mean():.1%} | {(high - low).mean():.4f} |"
+            f"| {name} | {value:.4f} | {seen.mean():.4f} | {held.mean():.1%} | {ends[0]:.1%} to {ends[1]:.1%} "
+            f"| {(value < low).mean():.1%} | {(value > high).mean():.1%} | {(high - low).mean():.4f} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    arguments.add_argument("--worlds", type=int, default=200)
+    arguments.add_argument("--worlds", type=int, help="of each kind; without it as many as are cheap")
+    arguments.add_argument("--only", type=int, help="number of the one kind to draw, from 0")
     arguments.add_argument("--leads", type=int, default=200_000)
     arguments.add_argument("--seed", type=int, default=7)
+    arguments.add_argument("--processes", type=int, default=2)
     given = arguments.parse_args()
     scored = scored_population(given.leads, given.seed)
     truth = true_metrics(scored)
     truth.pop("decile_order")  # 1 in any population with a signal: an order has no interval around its own end
-    for rows, replicates in SIZES:
-        worlds = lambda number, rows=rows, replicates=replicates: one_world(scored, rows, replicates, number)  # noqa: E731
-        print(table(truth, worlds, given.worlds, rows), flush=True)
+    for draw in DRAWS if given.only is None else DRAWS[given.only :][:1]:
+        worlds = given.worlds or draw.worlds
+        print(table(truth, in_parallel(partial(one_world, scored, draw), worlds, given.processes), draw), flush=True)
 
 
 if __name__ == "__main__":

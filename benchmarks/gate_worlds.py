@@ -5,22 +5,23 @@ equal: candidate and champion are the same model plus their own errors of one si
 better: the champion is the candidate plus so much error that its true top-decile lift is .4 lower; test periods of
 about 2,000 positives. Leads, truth and test periods as in benchmarks/coverage.py.
 
-Fewer replicates than the recipe's are used (an interval of 100 is on average as wide as one of 1,000, its ends are
-less exact), which moves no share measured here by more than its own interval; `--replicates 1000` is the recipe's.
+replicates: fewer are used here than the recipe's 1,000. An interval of 100 is on average as wide, its ends are less
+exact: the same worlds are judged with both, and the verdicts held against each other.
 
-Run: ``python -m benchmarks.gate_worlds [noise] [equal] [better] [--worlds N] [--replicates N]``.
+Run: ``OMP_NUM_THREADS=1 python -m benchmarks.gate_worlds [noise] [equal] [better] [replicates] [--worlds N]``.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.coverage import Scored, scored_population
-from benchmarks.worlds import draw_entities, draw_outcomes
+from benchmarks.worlds import draw_entities, draw_outcomes, in_parallel
 from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.gates import compare_with_champion, evaluate_gates, refused
 from leadscore_dagster.core.modelling import metrics
@@ -28,7 +29,7 @@ from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.modelling.intervals import CURVE_METRICS
 from leadscore_dagster.core.rates import wilson
 from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Promotion
+from leadscore_dagster.recipes.schema import Promotion, Recipe
 
 METRICS = ("auc_pr", "auc_roc", "top_decile_lift")
 IMPROVEMENT = 0.4
@@ -51,16 +52,23 @@ def noise_table(seed: int) -> tuple[pa.Table, tuple[Feature, ...]]:
     return pa.table(kept | columns), tuple(Feature(name, name, "number") for name in names)
 
 
-def noise(worlds: int, replicates: int) -> list[str]:
-    recipe = load_recipe("advisor_mql")
-    model = recipe.model.model_copy(update={"bootstrap_replicates": replicates, "segments": {}, "calibrate_by": None})
-    passed, by_gate = 0, Counter[str]()
-    for world in range(worlds):
-        table, features = noise_table(world)
-        candidate = train_candidate(table, features, model, 30, "person")
-        results = evaluate_gates(candidate.metrics, recipe.gates)
-        passed += not refused(results)
-        by_gate.update(result.name for result in refused(results))
+def without_names(recipe: Recipe, replicates: int) -> Recipe:
+    """The recipe without segments and rankings, whose features noise has not, and with fewer replicates."""
+    smaller = {"bootstrap_replicates": replicates, "segments": {}, "business_signals": (), "reference_ranking": ()}
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update=smaller)})
+
+
+def refusals_of_noise(recipe: Recipe, world: int) -> list[str]:
+    """Names of the gates that refuse the candidate of one world of noise."""
+    table, features = noise_table(world)
+    candidate = train_candidate(table, features, recipe.model, 30, "person")
+    return [result.name for result in refused(evaluate_gates(candidate.metrics, recipe.gates))]
+
+
+def noise(worlds: int, replicates: int, processes: int) -> list[str]:
+    recipe = without_names(load_recipe("advisor_mql"), replicates)
+    found = in_parallel(partial(refusals_of_noise, recipe), worlds, processes)
+    passed, by_gate = found.count([]), Counter(name for names in found for name in names)
     stopped = ", ".join(f"{name} {count}" for name, count in by_gate.most_common())
     return [_row("noise gets past every gate", "", "at most 5%", passed, worlds), f"\nRefusals by gate: {stopped}.\n"]
 
@@ -85,30 +93,34 @@ def error_that_costs(scored: Scored, lift: float) -> float:
     return high
 
 
-def compared(
-    scored: Scored, ours: np.ndarray, theirs: np.ndarray, rows: int, worlds: int, replicates: int
+def promoted_in_world(
+    scored: Scored, ours: np.ndarray, theirs: np.ndarray, rows: int, replicates: int, world: int
 ) -> Counter[str]:
-    """How often the first is promoted over the second, by promotion metric."""
-    promoted: Counter[str] = Counter()
-    for world in range(worlds):
-        random = np.random.default_rng([world, rows])
-        drawn, codes = draw_entities(scored.leads.entity, random, rows)
-        label = draw_outcomes(scored.leads.truth[drawn], random)
-        for metric in METRICS:
-            result = compare_with_champion(
-                label, ours[drawn], theirs[drawn], codes, Promotion(metric=metric), 0, replicates, world
-            )
-            promoted[metric] += result.passed
-    return promoted
+    """By which promotion metrics the first is promoted over the second, on one drawn test period."""
+    random = np.random.default_rng([world, rows])
+    drawn, codes = draw_entities(scored.leads.entity, random, rows)
+    label = draw_outcomes(scored.leads.truth[drawn], random)
+    return Counter(
+        metric
+        for metric in METRICS
+        if compare_with_champion(
+            label, ours[drawn], theirs[drawn], codes, Promotion(metric=metric), 0, replicates, world
+        ).passed
+    )
 
 
-def comparisons(kinds: list[str], worlds: int, replicates: int) -> list[str]:
+def comparisons(kinds: list[str], worlds: int, replicates: int, processes: int) -> list[str]:
     scored = scored_population(200_000, 7)
     size, rows = error_that_costs(scored, IMPROVEMENT), []
+
+    def compared(ours: np.ndarray, theirs: np.ndarray, n: int) -> Counter[str]:
+        one_world = partial(promoted_in_world, scored, ours, theirs, n, replicates)
+        return sum(in_parallel(one_world, worlds, processes), Counter[str]())
+
     if "equal" in kinds:
         pair = spoiled(scored, size, 2), spoiled(scored, size, 3)
         for n in (5_200, 51_500):
-            found = compared(scored, *pair, n, worlds, replicates)
+            found = compared(*pair, n)
             rows += [
                 _row(f"an equal is promoted by {metric}, {n:,} decisions", _truths(scored, pair, metric), "at most 5%",
                      found[metric], worlds)
@@ -117,13 +129,43 @@ def comparisons(kinds: list[str], worlds: int, replicates: int) -> list[str]:
     if "better" in kinds:
         pair = scored.margin, spoiled(scored, size, 1)
         for n in (5_200, 51_500):
-            found = compared(scored, *pair, n, worlds, replicates)
+            found = compared(*pair, n)
             rows += [
                 _row(f"a true improvement is promoted by {metric}, {n:,} decisions", _truths(scored, pair, metric),
                      "at least 80%" if n > 50_000 else "", found[metric], worlds)
                 for metric in METRICS
             ]  # fmt: skip
     return rows
+
+
+def replicates_matter(worlds: int, replicates: int, processes: int) -> list[str]:
+    """The same worlds judged with few replicates and with the recipe's: promotions by either, and verdicts that differ;
+    for noise, refusals. Worlds in which the verdict is open: 5,200 decisions, a true improvement."""
+    scored, recipe = scored_population(200_000, 7), load_recipe("advisor_mql")
+    theirs, full = spoiled(scored, error_that_costs(scored, IMPROVEMENT), 1), recipe.model.bootstrap_replicates
+    few, many = (
+        in_parallel(partial(promoted_in_world, scored, scored.margin, theirs, 5_200, each), worlds, processes)
+        for each in (replicates, full)
+    )
+    noisy = max(1, worlds // 10)
+    less, more = (
+        in_parallel(partial(refusals_of_noise, without_names(recipe, each)), noisy, processes)
+        for each in (replicates, full)
+    )
+    head = f"\n| verdict | worlds | yes with {replicates:,} replicates | yes with {full:,} | differ |"
+    lines = [head, "|---|--:|--:|--:|--:|"]
+    for metric in METRICS:
+        pairs = [(one[metric] > 0, other[metric] > 0) for one, other in zip(few, many, strict=True)]
+        lines.append(_paired_row(f"promoted by {metric}", pairs))
+    for gate in recipe.gates:
+        pairs = [(gate in one, gate in other) for one, other in zip(less, more, strict=True)]
+        lines.append(_paired_row(f"noise refused by {gate}", pairs))
+    return lines
+
+
+def _paired_row(what: str, pairs: list[tuple[bool, bool]]) -> str:
+    few, many = (sum(each) for each in zip(*pairs, strict=True))
+    return f"| {what} | {len(pairs)} | {few} | {many} | {sum(one != other for one, other in pairs)} |"
 
 
 def _truths(scored: Scored, pair: tuple[np.ndarray, np.ndarray], metric: str) -> str:
@@ -137,15 +179,18 @@ def _row(what: str, truth: str, wanted: str, count: int, worlds: int) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    arguments.add_argument("kinds", nargs="*", default=["noise", "equal", "better"])
+    arguments.add_argument("kinds", nargs="*", default=["noise", "equal", "better", "replicates"])
     arguments.add_argument("--worlds", type=int, default=200)
     arguments.add_argument("--replicates", type=int, default=100)
+    arguments.add_argument("--processes", type=int, default=2)
     given = arguments.parse_args()
     print("| question | truth | wanted | found | 95% interval | worlds |\n|---|---|--:|--:|--:|--:|", flush=True)
     if {"equal", "better"} & set(given.kinds):
-        print("\n".join(comparisons(given.kinds, given.worlds, given.replicates)), flush=True)
+        print("\n".join(comparisons(given.kinds, given.worlds, given.replicates, given.processes)), flush=True)
     if "noise" in given.kinds:
-        print("\n".join(noise(given.worlds, given.replicates)), flush=True)
+        print("\n".join(noise(given.worlds, given.replicates, given.processes)), flush=True)
+    if "replicates" in given.kinds:
+        print("\n".join(replicates_matter(given.worlds, given.replicates, given.processes)), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ could at best have shown on the contact day is the features. No pipeline, no met
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from leadscore_dagster.core.market.shown import newest_job
 from leadscore_dagster.core.market.size import MarketSize, month_of
 from leadscore_dagster.core.market.world import simulate_world
 
+Found = TypeVar("Found")
 NAMES = (
     "months_at_firm", "moves_in_3_years", "log_firm_size", "firm_growth", "years_registered",
     "series_65_only", "certified_planner", "dual", "weekday", "own_firm",
@@ -77,3 +81,9 @@ def draw_entities(entity: np.ndarray, random: np.random.Generator, wanted: int) 
     codes = np.repeat(np.arange(len(drawn)), sizes[drawn])
     inside = np.arange(len(codes)) - np.repeat(np.cumsum(sizes[drawn]) - sizes[drawn], sizes[drawn])
     return order[np.repeat(first[drawn], sizes[drawn]) + inside], codes
+
+
+def in_parallel(one_world: Callable[[int], Found], worlds: int, processes: int) -> list[Found]:
+    """Worlds 0 … ``worlds`` - 1, each from its own number as seed: the same however many processes there are."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return pool.map(one_world, range(worlds), chunksize=max(1, worlds // (4 * processes)))
