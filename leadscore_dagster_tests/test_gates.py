@@ -10,11 +10,9 @@ import pytest
 from leadscore_dagster.core import gates
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.gates import compare_with_champion, evaluate_gates
-from leadscore_dagster.core.modelling.calibration import fit_calibrator
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.modelling.intervals import Interval
-from leadscore_dagster.core.modelling.metrics import brier, brier_skill, ece
-from leadscore_dagster.core.modelling.stability import business_signals, cross_validation_variation
+from leadscore_dagster.core.modelling.stability import business_signals
 from leadscore_dagster.recipes.schema import Gate, Promotion
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 
@@ -102,55 +100,7 @@ def test_metrics_over_features_or_scores_say_what_they_rest_on() -> None:
     assert result.why == "Expected features among the five strongest: 1 (2 features); it must be at least 2: refused."
 
 
-def ranked_with_hits(hits: int, seed: int) -> np.ndarray:
-    """Scores of 1,739 rows, the first 73 of them positive, with ``hits`` positives in the top tenth."""
-    rng = np.random.default_rng(seed)
-    top = np.concatenate([rng.choice(73, hits, replace=False), rng.choice(np.arange(73, 1739), 174 - hits, False)])
-    score = rng.random(1739)
-    score[top] += 1
-    return score
-
-
-@pytest.mark.parametrize(("candidate", "champion"), [(22, 19), (19, 12)])
-def test_nineteen_hits_of_173_do_not_replace_twelve_nor_22_nineteen(candidate: int, champion: int) -> None:
-    """Seed 001 reported 1.65, 2.62 and 3.03 as three results; the intervals overlap, and the gate says so."""
-    label = (np.arange(1739) < 73).astype(int)
-    lift = Promotion(metric="top_decile_lift")
-    first, second = ranked_with_hits(candidate, 1), ranked_with_hits(champion, 2)
-    result = compare_with_champion(label, first, second, None, lift, 0, 1000)
-    assert not result.passed
-    assert result.why.endswith("The difference may be noise: unchanged.")
-    assert "73 positives" in result.why
-
-
-def test_folds_of_few_positives_cannot_prove_that_they_are_steady() -> None:
-    """Seed 001 reported .0511 +- .0159 over folds of some 47 positives: equally good folds vary as much."""
-    rng, folds = np.random.default_rng(0), []
-    for _ in range(5):
-        label = (rng.random(1600) < 0.0288).astype(int)
-        folds.append((label, rng.normal(size=1600) + 0.6 * label, None))
-    found = cross_validation_variation(folds, 60, 0)
-    assert found.low < 0.05
-    (result,) = evaluate_gates(
-        {"cross_validation_variation": found}, {"cross_validation_variation": Gate(at_most=0.15)}
-    )
-    assert not result.passed
-
-
-def test_a_calibrator_fitted_on_its_own_test_rows_looks_perfect_and_is_not() -> None:
-    """Seed 001's was, and so was its Brier score; here fresh rows of the same kind are held against it."""
-    rng = np.random.default_rng(1)
-    margin = rng.normal(size=(2, 1739))
-    label = (rng.random((2, 1739)) < 1 / (1 + np.exp(3.3 - 0.5 * margin))).astype(int)
-    flattering = fit_calibrator("isotonic", margin[0], label[0])
-    own, fresh = (flattering.apply(each) for each in margin)
-    assert ece(label[0], own) < 0.002
-    assert ece(label[1], fresh) > 3 * ece(label[0], own)
-    assert brier(label[0], own) - label[0].mean() * (1 - label[0].mean()) < 0
-    assert brier_skill(label[0], own, label[0].mean()) > brier_skill(label[1], fresh, label[0].mean())
-
-
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_is_refused_and_signal_passes(seed: int) -> None:
     noise = train_candidate(training_table(signal=0, seed=seed), FEATURES, FAST, 30, "rep")
     refused = {result.name for result in gates.refused(evaluate_gates(noise.metrics, ORDINARY))}
