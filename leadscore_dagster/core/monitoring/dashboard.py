@@ -85,7 +85,7 @@ def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequen
 
 def _checks(found: Sequence[Watched]) -> str:
     rows = [
-        (_chip(watched), f"<b>{escaped(watched.name.replace('_', ' '))}</b>", escaped(watched.why))
+        (_chip(watched), f"<strong>{escaped(watched.name.replace('_', ' '))}</strong>", escaped(watched.why))
         for watched in sorted(found, key=lambda watched: (watched.passed, not watched.judged, watched.severity))
     ]
     return section(
