@@ -138,7 +138,8 @@ def _sources(drops: Path, market: Path) -> list[str]:
 
 
 def _digests(home: Path) -> dict[str, str]:
-    files = [path for path in (home / "warehouse").rglob("*") if path.is_file()]
+    """Every file of the warehouse but the track record: it is kept whatever becomes of a quarter."""
+    files = [path for path in (home / "warehouse").rglob("*") if path.is_file() and "track_record" not in path.parts]
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
