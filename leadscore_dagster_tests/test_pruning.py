@@ -119,7 +119,9 @@ def test_old_days_and_the_versions_nothing_kept_names_go_and_all_else_stays(
     workspace: Workspace, recipe: Recipe
 ) -> None:
     before = _contents(workspace)
-    assert _prune(workspace, recipe) == {*map(str, SCORED[2:]), *GOING}
+    said = _prune(workspace, recipe, dry_run=True)
+    assert _contents(workspace) == before
+    assert said == _prune(workspace, recipe) == {*map(str, SCORED[2:]), *GOING}
     after = _contents(workspace)
     gone = [name for name in before if name not in after]
     assert {name: after[name] for name in after} == {name: before[name] for name in before if name not in gone}
@@ -133,6 +135,8 @@ def test_old_days_and_the_versions_nothing_kept_names_go_and_all_else_stays(
     reports = [f"outputs/advisor_mql/{name}" for version in GOING for name in report_files(version)]
     audits = [f"warehouse/advisor_mql/{AUDITS}/{version}.parquet" for version in GOING]
     assert sorted(gone) == sorted([*tables, *lists, *files, *reports, *audits])
+    assert _prune(workspace, recipe) == set()
+    assert _contents(workspace) == after
 
 
 def test_every_table_that_watches_a_day_is_a_daily_table(recipe: Recipe) -> None:
@@ -147,16 +151,6 @@ def test_days_that_count_for_the_version_in_the_shadow_stay(workspace: Workspace
         shadow.store_day(warehouse, shadow.ShadowDay(day, YOUNG, CHAMPION, 1, 1, 0.1))
     shadow.put_into_shadow(warehouse, recipe, YOUNG, 2, SCORED[3], AT)
     assert _prune(workspace, recipe) == {str(SCORED[4])}  # what was scored on the others still names ORPHAN
-
-
-def test_a_dry_run_changes_nothing_and_pruning_twice_is_pruning_once(workspace: Workspace, recipe: Recipe) -> None:
-    before = _contents(workspace)
-    said = _prune(workspace, recipe, dry_run=True)
-    assert _contents(workspace) == before
-    assert _prune(workspace, recipe) == said
-    once = _contents(workspace)
-    assert _prune(workspace, recipe) == set()
-    assert _contents(workspace) == once
 
 
 def _run_old_things(name: str, instance: dg.DagsterInstance, runs: dict[str, dict[str, str]]) -> None:
