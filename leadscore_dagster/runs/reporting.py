@@ -15,9 +15,9 @@ from leadscore_dagster.runs.outcome import TextOutcome
 from leadscore_dagster.runs.pages import write_model_page
 
 
-def report_version(home: Path, name: str, version: str | None) -> TextOutcome:
+def report_version(home: Path, name: str, version: str | None, clock: str = "") -> TextOutcome:
     """Write the report of a version, of today's champion by default."""
-    recipe, workspace = load_recipe(name), Workspace(home=str(home))
+    recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
     if version is None:
         champion = champion_at(workspace.warehouse(recipe), workspace.now())
         if champion is None:
