@@ -4,7 +4,16 @@
 -- back. It is never later than the month before the decision's (domain-facts 3.2: pit_month), and earlier where firms
 -- report late or the extract is older: a value stands until the next one is known. Later extracts restate months: the
 -- value is the one known then. Months are counted as YEAR * 12 + MONTH; January 2024 is 24289.
-WITH stated AS (
+-- Grouping leaves the rows of extract_of as they are. Without it DuckDB may join decisions and extract on as_of alone
+-- before it looks at the firm: every decision then meets every month of every firm, a megabyte each.
+WITH extract_of AS (
+  SELECT c.decision_id, c.firm, c.decision_at, v.as_of, MIN(v.available_at) AS available_at
+  FROM current_employment AS c
+  JOIN known_vintage AS v
+    ON v.decision_id = c.decision_id AND v.source = 'firm_history'
+  GROUP BY c.decision_id, c.firm, c.decision_at, v.as_of
+),
+stated AS (
   SELECT
     c.decision_id,
     h.as_of,
@@ -12,12 +21,10 @@ WITH stated AS (
     h.YEAR * 12 + h.MONTH AS month,
     EXTRACT(YEAR FROM h.as_of) * 12 + EXTRACT(MONTH FROM h.as_of) - 12 AS oldest_month,
     h.TOTAL_AUM AS assets
-  FROM current_employment AS c
-  JOIN known_vintage AS v
-    ON v.decision_id = c.decision_id AND v.source = 'firm_history'
+  FROM extract_of AS c
   JOIN firm_history_vintage AS h
-    ON h.RIA_INVESTOR_CRD_ID = c.firm AND h.as_of = v.as_of
-    AND h.available_at >= v.available_at AND h.available_at <= c.decision_at
+    ON h.RIA_INVESTOR_CRD_ID = c.firm AND h.as_of = c.as_of
+    AND h.available_at >= c.available_at AND h.available_at <= c.decision_at
   WHERE h.TOTAL_AUM IS NOT NULL
     AND h.YEAR * 12 + h.MONTH < EXTRACT(YEAR FROM h.as_of) * 12 + EXTRACT(MONTH FROM h.as_of)
     AND (
