@@ -133,7 +133,8 @@ def test_the_summary_says_whether_it_may_be_used_and_what_sales_gets(html: str) 
 
 def test_every_number_it_was_given_is_on_the_page(html: str) -> None:
     words = " ".join(" ".join(Page(html).text).split())
-    for told in ("max depth 2", "c0de", "d1gestd1gest", "41 rows purged", "after a gap of", "160 days", "luckiest of many", "too few positives",
+    for told in ("max depth 2", "c0de", "d1gestd1gest", "41 rows purged", "after a gap of", "160 days",
+                 "luckiest of many", "too few positives",
                  "It is simpler.", "0.710 [0.630, 0.790]", "812", "The champion before".lower(), "no row was lost",
                  "30 days", "better", "2025-06", "length", "below -1"):  # fmt: skip
         assert told in words, told
