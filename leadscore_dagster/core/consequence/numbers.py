@@ -247,7 +247,11 @@ def _measured(
     test: pa.Table, margins: Sequence[np.ndarray], entity: str, replicates: int, seed: int
 ) -> Iterator[dict[str, Interval]]:
     """Claimed, honest, delivered, claimed - delivered, honest - delivered, from one set of replicates."""
-    label, codes = test["label"].to_numpy(), entity_codes(test[entity])
+    # in the order of the claimed score, as a report measures it, so that both draw the same rows
+    order = np.argsort(-margins[0], kind="stable")
+    label, codes = test["label"].to_numpy()[order], entity_codes(test[entity])
+    codes = None if codes is None else codes[order]
+    margins = [margin[order] for margin in margins]
     rankings = [metrics.rank(label, margin) for margin in margins]
 
     def statistic(weight: np.ndarray) -> np.ndarray:
