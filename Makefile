@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export LEADSCORE_HOME ?= $(CURDIR)/.leadscore
 
-.PHONY: demo test ui lint clean
+.PHONY: demo test rehearse ui lint clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -15,7 +15,11 @@ demo: $(VENV)/installed
 	$(RUN)/leadscore demo
 
 test: $(VENV)/installed
-	$(RUN)/python -m pytest -n 2 --dist worksteal
+	$(RUN)/python -m pytest -n 2 --dist worksteal -m "not rehearsal"
+
+# what takes minutes each: the real daemon, a browser, kills, load
+rehearse: $(VENV)/installed
+	$(RUN)/python -m pytest -m rehearsal
 
 ui: $(VENV)/installed
 	$(RUN)/leadscore ui

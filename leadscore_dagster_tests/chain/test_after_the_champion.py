@@ -40,7 +40,7 @@ EARLIER = date(2025, 4, 1)
 #: no model of 40 positives reaches it
 STRICT = Gate(at_least=0.99)
 #: the first test waits for both homes to be made
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.rehearsal]
 #: columns of the CRM that tell who a lead is
 PERSONAL = ("Id", "Email", "LastName")
 

@@ -26,6 +26,8 @@ from leadscore_dagster.recipes.loading import RECIPES, load_recipe
 from leadscore_dagster.runs.instance import PROJECT, instance_environment, instance_of
 from leadscore_dagster_tests import scenario
 
+pytestmark = pytest.mark.rehearsal
+
 CHROMIUM = Path("/usr/bin/chromium")
 GROUPS = [f"advisor_mql_{room}" for room in ("vintages", "training", "model", "scores", "shadow", "monitoring")]
 FIRST = scenario.FIRST.isoformat()
@@ -33,7 +35,6 @@ QUARTERS = 5  # from the recipe's first quarter to the champion's
 START_SECONDS, SHOW_MILLISECONDS = 90, 60_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"no Chromium at {CHROMIUM}: nobody looked at Dagit")
 def test_dagit_shows_the_rooms_the_gate_that_refused_with_its_evidence_and_the_quarters_that_are_there(

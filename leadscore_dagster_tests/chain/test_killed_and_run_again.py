@@ -14,6 +14,8 @@ import pytest
 from leadscore_dagster.runs.scoring import score
 from leadscore_dagster_tests import scenario
 
+pytestmark = pytest.mark.rehearsal
+
 DROPS = "warehouse/advisor_mql/rep_vintage/2024-10-01.parquet"
 #: the kill comes as soon as the file is there: while that asset, its checks or the next one is being made
 KILL_POINTS = (
@@ -53,7 +55,6 @@ def undisturbed(finished_home: Path, small_market: Path, tmp_path_factory: pytes
     return _contents(home)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_killed_four_times_ends_like_one_nobody_disturbed(
     small_market: Path, tmp_path: Path, undisturbed: dict[str, str]

@@ -23,6 +23,8 @@ from leadscore_dagster.resources import Workspace
 from leadscore_dagster.runs.ledger import roll_back
 from leadscore_dagster_tests import scenario
 
+pytestmark = pytest.mark.rehearsal
+
 DAY = scenario.DAY.isoformat()
 
 
@@ -59,7 +61,6 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
     assert process.returncode == 0, errors.decode()[-2000:]
 
 
-@pytest.mark.slow
 def test_a_run_keeps_the_champion_it_began_with(finished_home: Path, small_market: Path, tmp_path: Path) -> None:
     home = scenario.copy_home(finished_home, tmp_path / "home")
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())

@@ -37,6 +37,8 @@ from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.alerts.world import Webhook, webhook
 from leadscore_dagster_tests.chain import rehearsal
 
+pytestmark = pytest.mark.rehearsal
+
 QUARTER = "2025_q4"
 #: one of several files of a source, and the only file of another
 SLOW = (f"reps_{QUARTER}_T3.csv", f"employment_{QUARTER}.csv")
@@ -184,7 +186,6 @@ def _corrupted(site: _Site) -> dict[str, bytes]:
     return {name: content, MANIFEST: json.dumps(manifest).encode()}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_quarter_runs_itself_and_a_broken_one_is_told_once_whenever_the_power_fails(
     finished_home: Path, small_market: Path, tmp_path: Path

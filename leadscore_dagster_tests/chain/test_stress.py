@@ -13,8 +13,9 @@ from leadscore_dagster.runs.stress.copies import digests
 from leadscore_dagster.runs.stress.run import stress_recipe
 from leadscore_dagster_tests import scenario
 
+pytestmark = pytest.mark.rehearsal
 
-@pytest.mark.slow
+
 def test_twice_the_volume_goes_as_it_must_and_the_home_is_not_touched(
     finished_home: Path, small_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
