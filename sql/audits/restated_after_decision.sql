@@ -8,11 +8,16 @@ WITH rows_of_quarter AS (
   FROM training_table AS t
   WHERE t.as_of = @as_of
 ),
-newest_vintage AS (
-  SELECT t.decision_id, c.source, c.as_of, c.available_at
+arrived AS (
+  SELECT t.decision_id, c.source, c.as_of, MAX(c.available_at) AS available_at
   FROM rows_of_quarter AS t
   JOIN vintage_calendar AS c ON c.available_at <= t.decision_at AND TIMESTAMP(c.as_of) <= t.decision_at
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY t.decision_id, c.source ORDER BY c.as_of DESC, c.available_at DESC) = 1
+  GROUP BY t.decision_id, c.source, c.as_of
+),
+newest_vintage AS (
+  SELECT a.decision_id, a.source, MAX(a.as_of) AS as_of, ANY_VALUE(a.available_at HAVING MAX a.as_of) AS available_at
+  FROM arrived AS a
+  GROUP BY a.decision_id, a.source
 ),
 -- the newest version of the representative, unless a newer vintage no longer lists him
 newest_rep AS (
@@ -48,7 +53,7 @@ current_firm AS (
   JOIN newest_vintage AS v ON v.decision_id = t.decision_id AND v.source = 'employment'
   JOIN employment_vintage AS e
     ON e.RIA_CONTACT_CRD_ID = t.RepCRD AND e.as_of = v.as_of
-    AND e.available_at = v.available_at AND e.available_at <= t.decision_at
+    AND e.available_at >= v.available_at AND e.available_at <= t.decision_at
   WHERE e.PREVIOUS_REGISTRATION_COMPANY_START_DATE < e.as_of
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY t.decision_id
