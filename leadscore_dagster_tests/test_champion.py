@@ -88,13 +88,14 @@ def test_a_run_repeated_after_a_kill_finds_its_entry_and_writes_no_second_one(la
     assert lake.digest(LEDGER, stored[0]) == digest
 
 
-def test_an_entry_is_never_rewritten_with_other_content(lake):
+def test_what_is_judged_anew_is_a_new_entry_and_the_old_one_stays(lake):
     append_entry(lake, entry("v1", 4))
-    with pytest.raises(InputError, match="already recorded with another why"):
-        append_entry(lake, entry("v1", 4, why="another reason"))
-    with pytest.raises(InputError, match="another gates_json and waiver"):
-        append_entry(lake, entry("v1", 4, gates_json="[1]", waiver="the head of sales, until June"))
-    assert [known.why for known in history(lake)] == ["beat it"]
+    append_entry(lake, entry("v1", 4, gates_json="[1]", waiver="the head of sales, until June"))
+    append_entry(lake, entry("v1", 4, gates_json="[1]", waiver="the head of sales, until July"))
+    append_entry(lake, entry("v1", 4, gates_json="[1]", waiver="the head of sales, until July"))
+    until_june = "the head of sales, until June"
+    assert [known.waiver for known in history(lake)] == [None, until_june, "the head of sales, until July"]
+    assert champion_at(lake, instant(4)).waiver == "the head of sales, until July"
 
 
 def test_a_refused_or_unneeded_candidate_is_recorded_and_never_becomes_champion(lake):

@@ -77,7 +77,7 @@ def record_version(warehouse: Warehouse, version: ModelVersion) -> ModelVersion:
     version = replace(version, recorded_at=_utc(version.recorded_at, "recorded_at"))
     for known in versions(warehouse):
         if known.version == version.version:
-            _check_same(known, version, ("recorded_at",), f"version {version.version}")
+            _check_same(known, version)
             return known
     _write(warehouse, VERSIONS, _key(version.recipe, version.version), version)
     return version
@@ -122,21 +122,19 @@ def champion_before(warehouse: Warehouse, instant: datetime) -> LedgerEntry | No
 
 
 def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
-    """Append an entry and return it with its sequence. Recipe, version, action and effective_from name an
-    entry, and a rollback's recorded_at; appending one that is there returns it as it was first recorded.
+    """Append an entry and return it with its sequence. One that says the same as an entry that is there returns that
+    one as it was first recorded; other gates, another reason or another waiver are a new entry.
 
     Raises
     ------
-    InputError : the entry is there with another reason, other gates or another waiver; a field is malformed;
-        a promoted or shadowing version is not in model_versions, or was refused with the same gate results and has no
-        waiver; a rollback names a version that never was champion before, or the one that is champion
-        already.
+    InputError : a field is malformed; a promoted or shadowing version is not in model_versions, or was refused with
+        the same gate results and has no waiver; a rollback names a version that never was champion before, or the
+        one that is champion already.
     """
     entry = _checked(entry)
     past = history(warehouse)
     for known in past:
         if entry_name(known) == entry_name(entry):
-            _check_same(known, entry, ("recorded_at", "sequence"), f"{entry.action} of version {entry.version}")
             return known
     if entry.action in (*_CROWNING, "shadow"):
         _check_recorded(warehouse, entry.version)
@@ -166,10 +164,13 @@ def rollback(
 def entry_name(entry: LedgerEntry) -> str:
     """The partition an entry is stored in: deterministic, sortable by ``effective_from``.
 
-    A run that is repeated after a kill writes the same entry. A rollback is a person's: there and back and there again
-    on one day are three entries."""
+    A run that is repeated after a kill says the same and so writes the same entry; the same quarter judged by other
+    gates, or with a waiver that was extended, says something new. A rollback is a person's: there and back and there
+    again on one day are three entries."""
     moment = entry.effective_from.astimezone(UTC)
-    said = [entry.recorded_at.astimezone(UTC).isoformat()] if entry.action == "rollback" else []
+    said = [entry.why, entry.gates_json, entry.waiver or ""]
+    if entry.action == "rollback":
+        said.append(entry.recorded_at.astimezone(UTC).isoformat())
     return f"{moment:%Y%m%dT%H%M%S.%fZ}-{_key(entry.recipe, entry.version, entry.action, moment.isoformat(), *said)}"
 
 
@@ -222,13 +223,14 @@ def _check_rollback(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
         raise InputError(f"version {entry.version!r} was never champion before {when}", where=LEDGER, remedy=remedy)
 
 
-def _check_same(known: Any, given: Any, may_differ: tuple[str, ...], what: str) -> None:
+def _check_same(known: ModelVersion, given: ModelVersion) -> None:
     old, new = asdict(known), asdict(given)
-    different = [name for name in old if name not in may_differ and old[name] != new[name]]
+    different = [name for name in old if name != "recorded_at" and old[name] != new[name]]
     if different:
         raise InputError(
-            f"{what} is already recorded with another {' and '.join(different)}",
-            remedy="entries are never changed: record a new one",
+            f"version {known.version} is already recorded with another {' and '.join(different)}",
+            where=VERSIONS,
+            remedy="a version is never changed: train a new one",
         )
 
 

@@ -14,7 +14,7 @@ import dagster as dg
 from leadscore_dagster.assets.shell import key
 from leadscore_dagster.core import promotion, registry
 from leadscore_dagster.core.arrivals import copies_of, newest_quarter, quarters_to_ingest
-from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.champion import champion_at, history
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.gates import GateResult
 from leadscore_dagster.core.modelling.intervals import Interval
@@ -114,20 +114,21 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     if version:
         outputs["model_report"] = str(write_model_page(recipe, workspace, version))
     status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
-    lines = [f"{recipe.title}, as of {quarter}: {status}"]
-    if refusal:
-        lines += ["", refusal.why]
-    if results:
-        lines += ["", gate_table(results)]
-    if champion:
-        lines += ["", f"Champion: {champion.version}, since {champion.effective_from:%Y-%m-%d}. {champion.why}"]
+    ruling = next((said for said in history(warehouse)[::-1] if said.version == version), None)
+    paragraphs = [
+        f"{recipe.title}, as of {quarter}: {status}",
+        refusal.why if refusal else "",
+        gate_table(results) if results else "",
+        f"Candidate {version}: {ruling.why}" if ruling and status == "unchanged" else "",
+        f"Champion: {champion.version}, since {champion.effective_from:%Y-%m-%d}. {champion.why}" if champion else "",
+    ]
     return RunOutcome(
         status=status,
         version=version,
         metrics={name: _metric(interval) for name, interval in metrics.items()},
         gates=[gate_record(result) for result in results],
         outputs=outputs,
-        summary="\n".join(lines),
+        summary="\n\n".join(filter(None, paragraphs)),
     )
 
 
