@@ -66,8 +66,8 @@ def expected_lift(propensity: np.ndarray, order: np.ndarray, weight: np.ndarray)
     return float(top / within.sum() / (value.sum() / heavy.sum()))
 
 
-def main(home: Path, as_of: date) -> None:
-    recipe = load_recipe("advisor_mql")
+def main(home: Path, as_of: date, name: str) -> None:
+    recipe = load_recipe(name)
     workspace = Workspace(home=str(home))
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
     version = promotion.candidate_of(warehouse, as_of)
@@ -116,5 +116,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("home", type=Path)
     parser.add_argument("--as-of", type=date.fromisoformat, default=date(2026, 1, 1))
+    parser.add_argument("--recipe", default="advisor_mql", help="name or path; default advisor_mql")
     arguments = parser.parse_args()
-    main(arguments.home, arguments.as_of)
+    main(arguments.home, arguments.as_of, arguments.recipe)

@@ -66,17 +66,7 @@ def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.S
         unset = not_set_up(recipe, workspace)
         if unset:
             return dg.SkipReason(unset)
-        with dg.partition_loading_context(effective_dt=instant):
-            wanted = [day for day in _days(recipe, workspace, instant) if days(recipe).has_partition_key(str(day))]
-        keys = {f"{recipe.name}/daily/{day}": str(day) for day in wanted}
-        asked = asked_for(context.instance, keys)
-        if not keys.keys() - asked:
-            return dg.SkipReason("every day has been asked for" if keys else "the recipe has no such day")
-        return [
-            dg.RunRequest(run_key=run_key, partition_key=day, tags=common_tags(recipe))
-            for run_key, day in keys.items()
-            if run_key not in asked
-        ]
+        return _requests(context, recipe, "daily", _days(recipe, workspace, instant), "every day has been asked for")
 
     return score_the_day
 
@@ -115,19 +105,25 @@ def monitoring_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
             scored=scored,
             watched=watched,
         )
-        with dg.partition_loading_context(effective_dt=instant):
-            keys = {f"{recipe.name}/monitoring/{day}": str(day) for day in wanted
-                    if days(recipe).has_partition_key(str(day))}  # fmt: skip
-        asked = asked_for(context.instance, keys)
-        if not keys.keys() - asked:
-            return dg.SkipReason("every scored day has been watched")
-        return [
-            dg.RunRequest(run_key=run_key, partition_key=day, tags=common_tags(recipe))
-            for run_key, day in keys.items()
-            if run_key not in asked
-        ]
+        return _requests(context, recipe, "monitoring", wanted, "every scored day has been watched")
 
     return watch_the_day
+
+
+def _requests(
+    context: dg.ScheduleEvaluationContext, recipe: Recipe, kind: str, wanted: Sequence[date], otherwise: str
+) -> Sequence[dg.RunRequest] | dg.SkipReason:
+    """One request for each of the days that is a partition by now and that nobody has asked for; without any, why."""
+    with dg.partition_loading_context(effective_dt=context.scheduled_execution_time):
+        known = [str(day) for day in wanted if days(recipe).has_partition_key(str(day))]
+    keys = {f"{recipe.name}/{kind}/{day}": day for day in known}
+    asked = asked_for(context.instance, keys)
+    requests = [
+        dg.RunRequest(run_key=run_key, partition_key=day, tags=common_tags(recipe))
+        for run_key, day in keys.items()
+        if run_key not in asked
+    ]
+    return requests or dg.SkipReason("the recipe has no such day" if wanted and not known else otherwise)
 
 
 def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling import boosting, lightgbm_model
+from leadscore_dagster.core.modelling import boosting
 from leadscore_dagster.core.modelling.estimators import (
     DEFAULTS,
     FITTED_BY,
@@ -66,7 +66,6 @@ def test_a_row_scores_the_same_alone_and_among_others(estimator: str, monkeypatc
     alone = np.concatenate([model.margin(MATRIX[at : at + 1]) for at in range(5)])
     np.testing.assert_array_equal(alone, whole[:5])
     monkeypatch.setattr(boosting, "CHUNK_ROWS", 700)
-    monkeypatch.setattr(lightgbm_model, "CHUNK_ROWS", 700)
     np.testing.assert_array_equal(model.contributions(MATRIX)[0], explained)
 
 

@@ -5,7 +5,7 @@ Lives here: fitting and applying it. Does not: which parameters exist (estimator
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,13 +51,7 @@ class BoostedModel:
 
     def contributions(self, matrix: np.ndarray) -> tuple[np.ndarray, float]:
         """Exact TreeSHAP values float32 [n, k] (Lundberg et al. 2020) and bias; they sum to the margin."""
-        values = np.empty(matrix.shape, dtype=np.float32)
-        nobody = np.full((1, matrix.shape[1]), np.nan, dtype=np.float32)
-        bias = float(self._explain(nobody)[0, -1])  # the same for every row, and defined for no rows
-        for start in range(0, len(matrix), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            values[rows] = self._explain(matrix[rows])[:, :-1]
-        return values, bias
+        return tree_contributions(self._explain, matrix)
 
     def _explain(self, matrix: np.ndarray) -> np.ndarray:
         explained: np.ndarray = self.booster.predict(_data(matrix, self.columns), pred_contribs=True)
@@ -65,6 +59,18 @@ class BoostedModel:
 
     def save(self, folder: Path) -> None:
         (folder / FILE).write_bytes(self.content)
+
+
+def tree_contributions(explain: Callable[[np.ndarray], np.ndarray], matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """Contributions float32 [n, k] and bias, asked of ``explain`` (rows to [rows, k + 1], the bias last) a chunk of
+    rows at a time."""
+    values = np.empty(matrix.shape, dtype=np.float32)
+    nobody = np.full((1, matrix.shape[1]), np.nan, dtype=np.float32)
+    bias = float(explain(nobody)[0, -1])  # the same for every row, and defined for no rows
+    for start in range(0, len(matrix), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        values[rows] = explain(matrix[rows])[:, :-1]
+    return values, bias
 
 
 def load_boosted(folder: Path, columns: Columns) -> BoostedModel:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.boosting import CHUNK_ROWS, FITTING_THREADS, SCORING_THREADS
+from leadscore_dagster.core.modelling.boosting import FITTING_THREADS, SCORING_THREADS, tree_contributions
 from leadscore_dagster.core.modelling.matrix import Columns
 
 SILENT = -1
@@ -64,13 +64,7 @@ class LightGBMModel:
 
         What a tree says of a row without a feature is averaged over the training rows of each branch.
         """
-        values = np.empty(matrix.shape, dtype=np.float32)
-        nobody = np.full((1, matrix.shape[1]), np.nan, dtype=np.float32)
-        bias = float(self._explain(nobody)[0, -1])  # the same for every row, and defined for no rows
-        for start in range(0, len(matrix), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            values[rows] = self._explain(matrix[rows])[:, :-1]
-        return values, bias
+        return tree_contributions(self._explain, matrix)
 
     def _explain(self, matrix: np.ndarray) -> np.ndarray:
         explained: np.ndarray = self.booster.predict(
