@@ -12,33 +12,38 @@ The demo market knows each lead's true propensity. Two rankings bound a model's:
   little shows the same estimate from half the rows.
 
 Lifts are of the true propensity (expected lift: no noise of outcomes) and of outcomes, over the candidate's own test
-period. Intervals: bootstrap over advisors, paired.
+period, for every version of the quarter (a recipe with other estimators leaves one more in the same home). Intervals:
+bootstrap over advisors, paired.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from leadscore_dagster.core import promotion, registry
+from leadscore_dagster.core import registry
+from leadscore_dagster.core.champion import versions
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.intervals import entity_codes, interval_ends, resamples
-from leadscore_dagster.core.modelling.training_rows import rows_of
+from leadscore_dagster.core.modelling.intervals import interval_ends, resamples
 from leadscore_dagster.core.training import training_rows
 from leadscore_dagster.recipes.loading import load_recipe
+from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
 
 FOLDS, REPLICATES, SEED = 5, 1000, 0
+Progress = Callable[[str], None]
 
 
 def propensity_given_features(
-    matrix: np.ndarray, propensity: np.ndarray, advisor: np.ndarray, share: float
+    matrix: np.ndarray, propensity: np.ndarray, advisor: np.ndarray, share: float, say: Progress
 ) -> np.ndarray:
     """Out-of-fold mean of the true propensity [n] given matrix [n, k], learned from ``share`` of the other folds."""
     import lightgbm
@@ -49,12 +54,13 @@ def propensity_given_features(
     found = np.empty(len(advisor))
     for number in range(FOLDS):
         model = lightgbm.LGBMRegressor(
-            n_estimators=600, learning_rate=0.05, num_leaves=63, min_child_samples=50, subsample=0.8, subsample_freq=1,
-            colsample_bytree=0.5, verbosity=-1, random_state=SEED,
+            n_estimators=300, learning_rate=0.1, num_leaves=31, min_child_samples=50, subsample=0.8, subsample_freq=1,
+            colsample_bytree=0.5, verbosity=-1, random_state=SEED, n_jobs=2,
         )  # fmt: skip
         inside = (fold != number) & used
         model.fit(matrix[inside], propensity[inside])
         found[fold == number] = model.predict(matrix[fold == number])
+        say(f"bound from {share:.0%} of the rows: fold {number + 1} of {FOLDS}")
     return found
 
 
@@ -66,56 +72,65 @@ def expected_lift(propensity: np.ndarray, order: np.ndarray, weight: np.ndarray)
     return float(top / within.sum() / (value.sum() / heavy.sum()))
 
 
-def main(home: Path, as_of: date, name: str) -> None:
-    recipe = load_recipe(name)
+def rankings_of(home: Path, recipe: Recipe, as_of: date, say: Progress) -> tuple[dict[str, np.ndarray], pa.Table]:
+    """Scores of the quarter's test rows by name of the ranking, and the test rows with their true propensity.
+
+    Raises
+    ------
+    SystemExit : the quarter has no version, or its versions were judged on different rows.
+    """
     workspace = Workspace(home=str(home))
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
-    version = promotion.candidate_of(warehouse, as_of)
+    names = [known.version for known in versions(warehouse) if known.as_of == as_of]
+    judged = [registry.load_test_scores(models, name) for name in names]
+    if not judged or any(one["decision_id"] != judged[0]["decision_id"] for one in judged):
+        raise SystemExit(f"{as_of}: {len(names)} versions; one at least is needed, all judged on the same rows")
     truth = pq.read_table(home / "market" / "truth" / "propensity.parquet")
     rows = training_rows(warehouse, as_of)
-    propensity = (
-        truth["propensity"].take(pc.index_in(rows["decision_id"], truth["lead_id"].combine_chunks())).to_numpy()
-    )
-    model = registry.load_version(models, version, fold_features_of(recipe))
-    matrix = model.matrix(rows)
-    advisor = entity_codes(rows[recipe.decisions.entity])
-    advisor = np.arange(rows.num_rows) if advisor is None else advisor
-    bounds = {share: propensity_given_features(matrix, propensity, advisor, share) for share in (0.5, 1.0)}
-    judged = registry.load_test_scores(models, version)
-    place = pc.index_in(judged["decision_id"], rows["decision_id"].combine_chunks()).to_numpy()
-    test = rows_of(rows, judged["decision_id"])
-    label, true = test["label"].to_numpy(), propensity[place]
+    place = pc.index_in(rows["decision_id"], truth["lead_id"].combine_chunks())
+    propensity = truth["propensity"].take(place).to_numpy()
+    matrix = registry.load_version(models, names[0], fold_features_of(recipe)).matrix(rows)
+    say(f"{rows.num_rows:,} rows, {matrix.shape[1]} features")
+    advisor = rows[recipe.decisions.entity].combine_chunks().dictionary_encode().indices.to_numpy()
+    bounds = {share: propensity_given_features(matrix, propensity, advisor, share, say) for share in (1.0, 0.5)}
+    test = pc.index_in(judged[0]["decision_id"], rows["decision_id"].combine_chunks()).to_numpy()
     rankings = {
-        "omniscient (true propensity)": true,
-        "bound (best ranking of the features)": bounds[1.0][place],
-        "bound, learned from half the rows": bounds[0.5][place],
-        f"model {version}": judged["margin"].to_numpy(),
+        "omniscient (true propensity)": propensity[test],
+        "bound (best ranking of the features)": bounds[1.0][test],
+        "bound, learned from half the rows": bounds[0.5][test],
     }
+    for name, scores in zip(names, judged, strict=True):
+        estimator = registry.read_manifest(models, name)["estimator"]
+        rankings[f"{estimator} {name}"] = scores["margin"].to_numpy()
+    drawn = {"label": rows["label"].take(test), "advisor": advisor[test], "propensity": propensity[test]}
+    return rankings, pa.table(drawn)
+
+
+def main(home: Path, as_of: date, say: Progress) -> None:
+    rankings, test = rankings_of(home, load_recipe("advisor_mql"), as_of, say)
+    label, true, advisor = (test[name].to_numpy() for name in ("label", "propensity", "advisor"))
     orders = [np.argsort(-score, kind="stable") for score in rankings.values()]
-    curves = [metrics.rank(label, score) for score in rankings.values()]
+    ranks = [metrics.rank(label, score) for score in rankings.values()]
 
     def statistic(weight: np.ndarray) -> np.ndarray:
-        expected = [expected_lift(true, order, weight) for order in orders]
-        outcomes = [metrics.lift_of(metrics.curve(ranking, weight)) for ranking in curves]
-        return np.array([*expected, *outcomes, expected[3] / expected[1], outcomes[3] / outcomes[1]])
+        expected = np.array([expected_lift(true, order, weight) for order in orders])
+        outcomes = np.array([metrics.lift_of(metrics.curve(rank, weight)) for rank in ranks])
+        return np.concatenate([expected, outcomes, expected / expected[1], outcomes / outcomes[1]])
 
     value = statistic(np.ones(len(label)))
-    drawn = np.array([statistic(weight) for weight in resamples(len(label), advisor[place], REPLICATES, SEED)])
+    drawn = np.array([statistic(weight) for weight in resamples(len(label), advisor, REPLICATES, SEED)])
     low, high = interval_ends(value, drawn, np.zeros(len(value), bool))
     told = [f"{v:.3f} [{a:.3f}, {b:.3f}]" for v, a, b in zip(value, low, high, strict=True)]
-    print(
-        f"{rows.num_rows:,} rows, {matrix.shape[1]} features; test period n {len(label):,}, {label.sum():,} positives\n"
-    )
-    print("| ranking of the test period | expected lift | lift of outcomes |\n|---|---|---|")
+    print(f"\nTest period: n {len(label):,}, {label.sum():,} positives\n")
+    print("| ranking of the test period | expected lift | of the bound | lift of outcomes | of the bound |")
+    print("|---|---|---|---|---|")
     for at, name in enumerate(rankings):
-        print(f"| {name} | {told[at]} | {told[at + 4]} |")
-    print(f"\nmodel / bound: {told[8]} of the expected lift, {told[9]} of outcomes")
+        print("| " + " | ".join([name, *(told[at + len(rankings) * part] for part in (0, 2, 1, 3))]) + " |")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("home", type=Path)
     parser.add_argument("--as-of", type=date.fromisoformat, default=date(2026, 1, 1))
-    parser.add_argument("--recipe", default="advisor_mql", help="name or path; default advisor_mql")
     arguments = parser.parse_args()
-    main(arguments.home, arguments.as_of, arguments.recipe)
+    main(arguments.home, arguments.as_of, lambda said: print(said, flush=True))

@@ -132,6 +132,22 @@ def test_categories_with_one_level_none_or_levels_never_seen_are_explained_like_
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_number_missing_for_the_first_time_is_no_extreme_value(estimator: str) -> None:
+    """Read as 0, far below any value there was, it would come first or last on the list."""
+    rng = np.random.default_rng(5)
+    number = rng.normal(100, 15, 4000)
+    matrix = np.column_stack([number, rng.normal(size=4000)]).astype(np.float32)
+    label = (rng.random(4000) < 1 / (1 + np.exp(2.5 + (number - 100) / 10))).astype(int)
+    columns = Columns(("number", "noise"), ("number", "number"), {})
+    model = fit(estimator, matrix, label, columns, complete_parameters(estimator, {}), seed=1)
+    margin = model.margin(matrix)
+    missing = model.margin(np.array([[np.nan, 0]], dtype=np.float32))[0]
+    zero = model.margin(np.zeros((1, 2), dtype=np.float32))[0]
+    assert np.quantile(margin, 0.02) < missing < np.quantile(margin, 0.8)
+    assert missing < zero
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_row_of_weight_two_counts_as_much_as_the_row_twice(estimator: str) -> None:
     matrix, label = np.nan_to_num(MATRIX[:1500]), LABEL[:1500]
     drawn = {"subsample", "colsample_bytree", "max_features"} & DEFAULTS[estimator].keys()

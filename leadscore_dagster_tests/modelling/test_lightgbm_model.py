@@ -55,6 +55,22 @@ def test_margins_and_contributions_are_lightgbms_own() -> None:
     assert bias == theirs[0, -1]
 
 
+def test_a_side_for_missing_values_changes_no_row_that_has_its_values() -> None:
+    import lightgbm
+
+    matrix, label = simulated()
+    matrix[:, 0] = np.nan_to_num(matrix[:, 0], nan=3.0)
+    settings = {**PARAMETERS, "random_state": 7, "n_jobs": 1, "deterministic": True, "force_row_wise": True}
+    direct = lightgbm.LGBMClassifier(**settings, verbosity=-1).fit(matrix, label, categorical_feature=[2])
+    model = fit("lightgbm", matrix, label, COLUMNS, PARAMETERS, seed=7)
+    np.testing.assert_array_equal(model.margin(matrix), direct.predict(matrix, raw_score=True))
+    later = matrix.copy()
+    later[:, 0] = np.nan
+    assert (model.margin(later) != direct.predict(later, raw_score=True)).any()
+    values, bias = model.contributions(later)
+    np.testing.assert_allclose(values.sum(axis=1) + bias, model.margin(later), atol=1e-5)
+
+
 def test_another_process_fits_the_same_bytes_and_says_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", SIMULATED], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [hashlib.sha256(fitted().text.encode()).hexdigest()]

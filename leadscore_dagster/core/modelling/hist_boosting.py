@@ -15,14 +15,18 @@ import numpy as np
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.boosting import FITTING_THREADS
-from leadscore_dagster.core.modelling.lightgbm_model import END, LightGBMModel
+from leadscore_dagster.core.modelling.lightgbm_model import (
+    CATEGORICAL,
+    END,
+    MISSING_IS_NAN,
+    MISSING_LEFT,
+    LightGBMModel,
+)
 from leadscore_dagster.core.modelling.matrix import Columns
 
 #: rows on which the translation is compared with scikit-learn at every fit: its trees are not public
 COMPARED_ROWS = 1000
 COMPARED_TOLERANCE = 1e-9
-# bits of decision_type in LightGBM's format
-CATEGORICAL, MISSING_LEFT, MISSING_IS_NAN = 1, 2, 8
 WORD = 32
 
 

@@ -6,6 +6,7 @@ which parameters exist (estimators), calibration.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,9 @@ from leadscore_dagster.core.modelling.boosting import FITTING_THREADS, SCORING_T
 from leadscore_dagster.core.modelling.matrix import Columns
 
 SILENT = -1
+# bits of decision_type in LightGBM's format; without any of the kinds a missing value is read as 0
+CATEGORICAL, MISSING_LEFT, MISSING_IS_NAN, MISSING_KINDS = 1, 2, 8, 12
+_SPLIT_LINES = ("decision_type", "left_child", "right_child", "internal_count", "leaf_count")
 #: stands after the last tree
 END = "\nend of trees\n"
 
@@ -27,8 +31,8 @@ END = "\nend of trees\n"
 class LightGBMModel:
     """Fitted trees, held as the text LightGBM writes.
 
-    A number that was never missing in training and is missing now counts as 0; a category as none of the levels a
-    split names.
+    A number that was never missing in training and is missing now goes where most training rows went; a category
+    goes where none of the levels a split names goes.
     """
 
     columns: Columns
@@ -115,7 +119,36 @@ def fit_lightgbm(
         booster = lightgbm.train({**settings, **fixed}, data, num_boost_round=parameters["n_estimators"])
     except lightgbm.basic.LightGBMError as error:
         raise InputError(f"LightGBM refused its parameters: {error}", where="model.parameters.lightgbm") from error
-    return LightGBMModel(columns, booster.model_to_string())
+    return LightGBMModel(columns, missing_with_the_most(booster.model_to_string()))
+
+
+def missing_with_the_most(text: str) -> str:
+    """The trees, with a side for missing values at every split of a number that was complete in training.
+
+    LightGBM gives such a split none and reads a missing value as 0, whatever the column measures: a lead of whom
+    nothing is known may come first. Here it goes where most training rows went, as scikit-learn has it.
+    """
+    start, end = text.index("Tree=0\n"), text.index(END)
+    trees = [_with_missing_side(tree) for tree in re.split(r"(?=^Tree=)", text[start:end], flags=re.MULTILINE)[1:]]
+    sizes = "tree_sizes=" + " ".join(str(len(tree)) for tree in trees)
+    header = re.sub(r"^tree_sizes=.*$", sizes, text[:start], flags=re.MULTILINE)
+    return header + "".join(trees) + text[end:]
+
+
+def _with_missing_side(tree: str) -> str:
+    found = {name: re.search(rf"^{name}=(.+)$", tree, re.MULTILINE) for name in _SPLIT_LINES}
+    if any(line is None for line in found.values()):  # a tree of one leaf
+        return tree
+    decision, left, right, internal, leaves = (np.fromstring(line[1], int, sep=" ") for line in found.values() if line)
+    heavier = _rows_of(left, internal, leaves) >= _rows_of(right, internal, leaves)
+    silent = decision & (CATEGORICAL | MISSING_KINDS) == 0
+    decision = np.where(silent, MISSING_IS_NAN | MISSING_LEFT * heavier, decision)
+    return tree.replace(found["decision_type"][0], "decision_type=" + " ".join(map(str, decision)))  # type: ignore[index]
+
+
+def _rows_of(children: np.ndarray, internal: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+    """Training rows of each child: the number of an inner node, or minus one minus the number of a leaf."""
+    return np.where(children >= 0, internal[np.maximum(children, 0)], leaves[np.maximum(-children - 1, 0)])
 
 
 def _file(estimator: str) -> str:
