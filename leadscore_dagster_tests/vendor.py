@@ -120,18 +120,18 @@ def write_manifest(folder: Path, quarter: str, available_at: str) -> None:
     (folder / f"manifest_{quarter}.json").write_text(manifest(contents, quarter, available_at))
 
 
-def places(folder: Path, of: Recipe | None = None) -> list[Place]:
-    """The one folder all of a recipe's drops lie in, as it is now."""
+def places(folder: Path | str, of: Recipe | None = None) -> list[Place]:
+    """The one folder all of a recipe's drops lie in, here or behind a URL, as it is now."""
     there = Folder(str(folder))
     return [Place(there.key, tuple(vintage_sources(of or recipe())), tuple(there.files()), there)]
 
 
-def look(folder: Path, cursor: Cursor | None = None, of: Recipe | None = None) -> Sightings:
+def look(folder: Path | str, cursor: Cursor | None = None, of: Recipe | None = None) -> Sightings:
     """One look."""
     return sight(places(folder, of), of or recipe(), cursor or Cursor({}), TODAY)
 
 
-def look_twice(folder: Path, of: Recipe | None = None) -> Sightings:
+def look_twice(folder: Path | str, of: Recipe | None = None) -> Sightings:
     """Two looks without a change in between; the cursor goes through its text, as in a sensor."""
     return look(folder, Cursor.from_json(look(folder, of=of).cursor.to_json(said=["a"])), of)
 

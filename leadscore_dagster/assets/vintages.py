@@ -6,7 +6,7 @@ Lives here: wiring. Does not: finding, cleaning and writing a drop (core/sources
 import dagster as dg
 
 from leadscore_dagster.assets.shell import group, key, metadata, owners, partition_day, plain_failures
-from leadscore_dagster.core.arrivals import copies_of, local_folder
+from leadscore_dagster.core.arrivals import copies_of, local_folder, local_log
 from leadscore_dagster.core.battery import source_checks
 from leadscore_dagster.core.sources import ingest_log, ingest_vintage
 from leadscore_dagster.partitions import quarters
@@ -74,10 +74,8 @@ def _log(recipe: Recipe, name: str, source: LogSource) -> dg.AssetsDefinition:
         metadata={"files": ", ".join(source.files), "source": name},
     )
     def log(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        with plain_failures():
-            report = ingest_log(
-                workspace.warehouse(recipe), name, source, workspace.location(recipe, name), partition_day(context)
-            )
+        with plain_failures(), local_log(workspace.location(recipe, name), source) as location:
+            report = ingest_log(workspace.warehouse(recipe), name, source, location, partition_day(context))
         return dg.MaterializeResult(metadata=metadata(report.as_metadata()), data_version=dg.DataVersion(report.digest))
 
     return log

@@ -19,12 +19,15 @@ from leadscore_dagster.core.sources.files import check_columns, check_type
 from leadscore_dagster.recipes.contract import Contract
 
 _ROWS = 50_000
-_URL = re.compile(r"[a-z][a-z0-9+_]*://")
+_URL = re.compile(r"([a-z][a-z0-9+_]*)://")
 
 
 def is_database(location: str) -> bool:
-    """Whether a source's location is an SQLAlchemy URL."""
-    return _URL.match(location) is not None
+    """Whether a source's location is an SQLAlchemy URL, rather than a path or a URL of files (s3://, sftp://)."""
+    import fsspec
+
+    found = _URL.match(location)
+    return found is not None and found[1] not in fsspec.available_protocols()
 
 
 def read_database(location: str, contract: Contract) -> tuple[str, Iterator[pa.RecordBatch]]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from leadscore_dagster.core.arrivals import Folder
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.sources.drops import find_files
 from leadscore_dagster.core.sources.manifest import manifest_name
@@ -60,7 +61,7 @@ def folder_of(location: str) -> Path:
     """The folder of a source. Raises InputError for one that is no folder here."""
     path = Path(location)
     if "://" in location or not path.exists():
-        raise InputError(f"{location.split('?')[0]} is no folder on this machine")
+        raise InputError("the source is no folder on this machine", where=Folder(location).shown)
     return path if path.is_dir() else path.parent
 
 
