@@ -108,7 +108,7 @@ def main() -> None:
     candidate = train_candidate(rows, own_columns(RECIPE), RECIPE.model, RECIPE.label_window_days, "row_order")
     test = candidate.predictions
     decided = rows_of(rows, test["decision_id"])["decision_at"].to_numpy()
-    label, said = test["label"].to_numpy(), test["probability"].to_numpy()
+    label, said = test["label"].to_numpy(), candidate.model.calibrator.apply(test["margin"].to_numpy())
     served = served_probability(decided, decided, label, said, SETTINGS, RECIPE.gates["ece"].threshold)
     month = decided.astype("datetime64[M]").astype(str)
     print(f"{candidate.estimator}, {SETTINGS.window_days} days, at least {SETTINGS.minimum_positives} of each class.\n")

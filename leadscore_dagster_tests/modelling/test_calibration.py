@@ -11,7 +11,10 @@ import pytest
 from leadscore_dagster.core.modelling.calibration import (
     UNCALIBRATED,
     Isotonic,
+    Platt,
+    SegmentedCalibrator,
     calibrator_from_dict,
+    carried_over,
     fit_calibrator,
     fit_segmented,
 )
@@ -69,6 +72,39 @@ def test_separated_classes_give_finite_numbers() -> None:
         probability = fit_calibrator(kind, margin, label).apply(margin)
         assert probability[0] < 0.01
         assert probability[-1] > 0.99
+
+
+def demo_world(seed: int, rows: int = 4600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Margins, true probabilities and labels of a calibration period of the demo's size and rate."""
+    rng = np.random.default_rng(seed)
+    margin = -3.6 + 0.7 * rng.normal(size=rows)
+    truth = 1 / (1 + np.exp(-margin))
+    return margin, truth, (rng.random(rows) < truth).astype(int)
+
+
+def test_isotonic_does_not_take_a_block_without_events_for_impossible() -> None:
+    from sklearn.isotonic import IsotonicRegression
+
+    def divergence(truth: np.ndarray, said: np.ndarray) -> float:
+        return float(np.mean(truth * np.log(truth / said) + (1 - truth) * np.log((1 - truth) / (1 - said))))
+
+    plain, drawn, total, without = [], [], [], 0
+    for seed in range(20):
+        margin, _, label = demo_world(seed)
+        alone = IsotonicRegression(out_of_bounds="clip").fit(margin, label)
+        without += alone.predict(margin).min() == 0
+        calibrator = fit_calibrator("isotonic", margin, label)
+        assert isinstance(calibrator, Isotonic)
+        assert 0.0005 < calibrator.y[0] < 0.02
+        assert calibrator.y[-1] < 0.6
+        total.append(calibrator.apply(margin).sum() / label.sum())
+        later, true, _ = demo_world(1000 + seed)
+        plain.append(divergence(true, np.clip(alone.predict(later), 1e-6, 1 - 1e-6)))
+        drawn.append(divergence(true, calibrator.apply(later)))
+    assert without > 15  # what this is about
+    assert np.mean(drawn) < 0.5 * np.mean(plain)
+    assert np.mean(total) == pytest.approx(1, abs=0.005)
+    assert max(np.abs(np.array(total) - 1)) < 0.03
 
 
 def test_an_unknown_kind_is_an_error() -> None:
@@ -153,6 +189,56 @@ def test_a_stored_calibrator_of_parts_is_the_same_and_finds_its_parts_by_name() 
     np.testing.assert_array_equal(
         again.apply(margin, np.argsort(order)[codes], renamed), calibrator.apply(margin, codes, NAMES)
     )
+
+
+# ---- carried over to the margins of a model fitted again
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rescaled_calibrator_says_the_same_of_rescaled_margins(kind: str) -> None:
+    margin, label = too_sure(500)
+    calibrator = fit_calibrator(kind, margin, label)
+    moved = calibrator.rescaled(0.8, 0.5)
+    np.testing.assert_allclose(moved.apply((margin - 0.5) / 0.8), calibrator.apply(margin), rtol=1e-9)
+    assert calibrator.rescaled(1.0, 0.0) == calibrator
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_carried_over_calibrator_does_not_follow_a_final_model_that_moved(kind: str) -> None:
+    margin, label = too_sure()
+    calibrator = fit_calibrator(kind, margin, label)
+    told, final = calibrator.apply(margin), 1.2 * margin + 1.5
+    moved = carried_over(calibrator, margin, told, final)
+    assert not isinstance(moved, SegmentedCalibrator)
+    np.testing.assert_allclose(moved.apply(final), told, rtol=1e-6)
+    assert calibrator.apply(final).mean() > 1.1 * told.mean()
+
+
+def test_margins_that_are_all_equal_are_only_moved() -> None:
+    margin, _ = too_sure(300)
+    for ours, final in ((margin, np.full(300, 2.0)), (np.full(300, 2.0), margin)):
+        moved = carried_over(Platt(0.5, -1.0), ours, Platt(0.5, -1.0).apply(ours), final)
+        assert isinstance(moved, Platt)
+        assert moved.slope == 0.5
+        assert moved.intercept == pytest.approx(-1 + 0.5 * np.mean(ours - final))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_part_keeps_what_it_was_told_though_the_final_model_has_learned_it_too(kind: str) -> None:
+    margin, label, codes = parts()
+    calibrator = fit_segmented(fit_calibrator(kind, margin, label), SEGMENT, margin, label, codes, NAMES)
+    told = calibrator.apply(margin, codes, NAMES)
+    final = 1.1 * margin - 0.2 + np.where(codes == 0, 0.8, 0.0)
+    moved = carried_over(calibrator, margin, told, final, codes, NAMES)
+    assert isinstance(moved, SegmentedCalibrator)
+    again = moved.apply(final, codes, NAMES)
+    for part in (0, 1):
+        inside = codes == part
+        assert again[inside].mean() == pytest.approx(told[inside].mean(), rel=0.03)
+        assert calibrator.apply(final, codes, NAMES)[inside].mean() != pytest.approx(told[inside].mean(), rel=0.05)
+    assert {name: (part.n, part.positives) for name, part in moved.parts.items()} == {
+        name: (part.n, part.positives) for name, part in calibrator.parts.items()
+    }
 
 
 def test_the_recipe_decides_whether_parts_are_calibrated_and_serving_finds_them_in_the_matrix() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
+from leadscore_dagster.core.modelling.calibration import UNCALIBRATED, Calibrator, SegmentedCalibrator, carried_over
 from leadscore_dagster.core.modelling.choice import Progress, Selection, select
 from leadscore_dagster.core.modelling.contenders import Contender, fit_contender
 from leadscore_dagster.core.modelling.estimators import complete_parameters
@@ -30,6 +30,7 @@ from leadscore_dagster.core.modelling.scoring import (
     with_fold_features,
 )
 from leadscore_dagster.core.modelling.search import SearchResult
+from leadscore_dagster.core.modelling.segments import segment_codes
 from leadscore_dagster.core.modelling.selection import CrossValidated
 from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few, split_rows
 from leadscore_dagster.recipes.schema import Estimator, Model
@@ -178,12 +179,23 @@ def fit_scoring_model(
 
     A model fitted on the development rows scores the calibration rows, which come later, and the calibrator is fitted
     on those margins. Then the model is fitted again with the calibration rows added, so that what serves is not older
-    than it must be. The test period judges exactly this pair.
+    than it must be, and the calibrator is carried over to its margins, see `calibration.carried_over`. The test period
+    judges exactly this pair.
     """
     rehearsal = _fit(development, features, contender, model, fold_features)
-    calibrator = learn_calibrator(rehearsal, calibration, model)
-    both = pa.concat_tables([development, calibration])
-    return replace(_fit(both, features, contender, model, fold_features), calibrator=calibrator)
+    rehearsal = replace(rehearsal, calibrator=learn_calibrator(rehearsal, calibration, model))
+    final = _fit(pa.concat_tables([development, calibration]), features, contender, model, fold_features)
+    return replace(final, calibrator=_carried_over(rehearsal, final, calibration))
+
+
+def _carried_over(rehearsal: ScoringModel, final: ScoringModel, calibration: pa.Table) -> Calibrator:
+    """The rehearsal's calibrator for the margins of ``final``; the labels of the calibration rows are not read."""
+    calibrator, said, matrix = rehearsal.calibrator, rehearsal.score(calibration), final.matrix(calibration)
+    margin = final.model.margin(matrix)
+    if not isinstance(calibrator, SegmentedCalibrator):
+        return carried_over(calibrator, said.margin, said.probability, margin)
+    parts = segment_codes(matrix, final.columns, calibrator.segment)
+    return carried_over(calibrator, said.margin, said.probability, margin, *parts)
 
 
 def _fit(

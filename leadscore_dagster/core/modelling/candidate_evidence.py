@@ -58,7 +58,6 @@ def candidate_evidence(
     replicates: int,
     seed: int,
     constant_rate: float,
-    champion_margin: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Evidence on the test period, JSON-ready (NaN is None) and the same for the same input. Holds no row.
 
@@ -70,7 +69,6 @@ def candidate_evidence(
     codes : entity numbers of `intervals.entity_codes`, int [n]; None when no entity repeats.
     model : segments and reference ranking of the recipe.
     constant_rate : the rate somebody without a model would have said: that of the calibration period.
-    champion_margin : the champion's scores of the same rows, where it was not trained on them.
     """
     importance = importance_table(matrix, contributions, columns, codes, replicates, seed)
     ranking = [row.feature for row in importance]
@@ -98,7 +96,7 @@ def candidate_evidence(
             "segments": {
                 name: {"feature": model.segments[name].feature, "parts": cells(*part)} for name, part in parts.items()
             },
-            "lists": call_lists(*judged, codes, replicates, seed, champion_margin),
+            "lists": call_lists(*judged, codes, replicates, seed),
         }
     )
 
