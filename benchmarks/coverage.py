@@ -186,7 +186,6 @@ def main() -> None:
     given = arguments.parse_args()
     scored = scored_population(given.leads, given.seed)
     truth = true_metrics(scored)
-    truth.pop("decile_order")  # 1 in any population with a signal: an order has no interval around its own end
     for draw in DRAWS if given.only is None else DRAWS[given.only :][:1]:
         worlds = given.worlds or draw.worlds
         print(table(truth, in_parallel(partial(one_world, scored, draw), worlds, given.processes), draw), flush=True)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.rates import wilson
 from leadscore_dagster.core.scoring import narrative, score
 from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
 from leadscore_dagster.recipes.loading import load_recipe
@@ -39,6 +40,11 @@ class Answer:
     bias: float | None
 
 
+def _decile(number: int) -> dict[str, float]:
+    low, high = wilson(110 - 10 * number, 1000)
+    return {"decile": number, "n": 1000, "positives": 110 - 10 * number, "low": low, "high": high}
+
+
 @dataclass
 class BoosterModel:
     """XGBoost with a logistic link; ``seconds`` adds up what the model itself takes."""
@@ -46,7 +52,7 @@ class BoosterModel:
     booster: Any
     version: str = "benchmark"
     feature_names: tuple[str, ...] = tuple(FEATURES)
-    gains: tuple[dict[str, int], ...] = tuple({"decile": d, "n": 1000, "positives": 110 - 10 * d} for d in range(1, 11))
+    gains: tuple[dict[str, float], ...] = tuple(_decile(d) for d in range(1, 11))
     seconds: dict[str, float] = field(default_factory=lambda: {"predict": 0.0, "contributions": 0.0})
 
     def prepare(self, table: pa.Table) -> pa.Table:

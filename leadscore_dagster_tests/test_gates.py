@@ -11,7 +11,7 @@ from leadscore_dagster.core import gates
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.gates import compare_with_champion, evaluate_gates
 from leadscore_dagster.core.modelling.candidate import train_candidate
-from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.modelling.intervals import Interval, period_metrics
 from leadscore_dagster.core.modelling.stability import business_signals
 from leadscore_dagster.recipes.schema import Gate, Promotion
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
@@ -180,3 +180,36 @@ def test_repeated_entities_widen_the_comparison() -> None:
     assert honest.low is not None
     assert naive.low is not None
     assert honest.low < naive.low
+
+
+@pytest.mark.parametrize(
+    ("interval", "gate", "ends"),
+    [
+        (Interval(2.3, 1.8971, 2.7, 7000, 240, "b"), Gate(at_least=1.9), "the low end, 1.897, must be at least 1.9: r"),
+        (Interval(0.03, 0.01, 0.0503, 7000, 240, "b"), Gate(at_most=0.05), "end, 0.0503, must be at most 0.0500: r"),
+        (Interval(1.2, 0.99996, 1.4, 7000, 240, "b"), Gate(at_least=1), "the low end, 0.99996, must be at least 1: r"),
+        (Interval(152, 149.6, 160, 7000, 240, "b"), Gate(at_least=150), "low end, 149.6, must be at least 150.0: r"),
+        (Interval(2.3, 1.9, 2.7, 7000, 240, "b"), Gate(at_least=1.9), "the low end, 1.9, must be at least 1.9: p"),
+        (Interval(1.8999, 1, 2, 9, 9, "b"), Gate(at_least=1.9, use="point"), "lift is 1.8999 (95% interval 1"),
+    ],
+)  # fmt: skip
+def test_a_number_never_reads_like_the_threshold_it_misses(interval: Interval, gate: Gate, ends: str) -> None:
+    (result,) = evaluate_gates({"top_decile_lift": interval}, {"top_decile_lift": gate})
+    assert ends in result.why
+
+
+def test_the_order_of_the_deciles_refuses_noise_and_an_upside_down_ranking() -> None:
+    rising, passed = {"decile_order": Gate(at_least=0.01)}, dict[float, int]()
+    for signal in (0.0, -0.3, 0.6):
+        passed[signal] = 0
+        for seed in range(60):
+            random = np.random.default_rng(seed)
+            score = random.normal(size=3000)
+            label = (random.random(3000) < 1 / (1 + np.exp(3 - signal * score))).astype(int)
+            measured = period_metrics(label, score, np.full(3000, 0.05), 0.05, None, 100, seed)
+            passed[signal] += evaluate_gates(measured, rising)[0].passed
+    assert passed[0.0] <= 5  # 2.5% of 60 and the luck of 60 worlds
+    assert passed[-0.3] == 0
+    assert passed[0.6] >= 58
+    nobody_apart = period_metrics(label, np.zeros(3000), np.full(3000, 0.05), 0.05, None, 100, 0)
+    assert not evaluate_gates(nobody_apart, rising)[0].passed

@@ -36,7 +36,7 @@ PHRASES = {
     "brier_skill": "Brier skill against the constant rate",
     "train_test_gap": "drop of AUC-PR from training to test",
     "cross_validation_auc_pr": "cross-validated AUC-PR",
-    "decile_order": "share of deciles in the right order",
+    "decile_order": "order of the deciles (Somers' D)",
     "shuffled_label_auc": "AUC with shuffled labels",
     "cross_validation_variation": "variation of AUC-PR between folds",
     "fold_score_ks": "largest distance between the folds' scores (Kolmogorov-Smirnov)",
@@ -48,7 +48,11 @@ PHRASES = {
 #: metrics that count features, and those that compare scores without looking at outcomes
 OVER_FEATURES = ("business_signals", "reference_rank_correlation", "importance_stability")
 OVER_SCORES = ("fold_score_ks",)
+#: metrics that hold a candidate against the champion
+AGAINST_CHAMPION = ("importance_stability",)
 PROMOTION = "better_than_champion"
+#: why there is nothing to compare with; as an interval's ``method`` it lets a candidate past such a metric's gate
+NO_CHAMPION = "There is no champion yet"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ def evaluate_gates(metrics: Mapping[str, Interval], gates: Mapping[Metric, Gate]
     """Hold every gate's metric against its threshold, in the recipe's order.
 
     The unfavourable end of the interval decides unless the gate says ``use: point``. A metric that is missing
-    or has no value or end there fails: what was not measured has not passed.
+    or has no value or end there fails: what was not measured has not passed. A comparison with the champion passes
+    where there was none.
     """
     return [_evaluate(name, metrics.get(name), gate) for name, gate in gates.items()]
 
@@ -115,7 +120,7 @@ def compare_with_champion(
     """
     metric, phrase = promotion.metric, PHRASES[promotion.metric]
     if champion_margin is None:
-        return GateResult(PROMOTION, True, None, None, None, 0.0, "There is no champion yet: promoted.")
+        return GateResult(PROMOTION, True, None, None, None, 0.0, f"{NO_CHAMPION}: promoted.")
     label = np.asarray(label)
     codes = entity_codes(entity)
     difference = paired_difference(label, candidate_margin, champion_margin, metric, codes, replicates, seed)
@@ -170,6 +175,8 @@ def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
     phrase = PHRASES.get(name, name)
     if measured is None:
         return GateResult(name, False, None, None, None, gate.threshold, _sentence(f"{phrase} was not measured"))
+    if name in AGAINST_CHAMPION and measured.method == NO_CHAMPION:
+        return GateResult(name, True, None, None, None, gate.threshold, f"{NO_CHAMPION}: passed.")
     at_least = gate.at_least is not None
     if gate.use == "point":
         deciding, which = measured.value, "the value"
@@ -177,17 +184,18 @@ def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
         deciding, which = (measured.low, "the low end") if at_least else (measured.high, "the high end")
     known = np.isfinite(deciding) and np.isfinite(measured.value)
     passed = bool(known and (deciding >= gate.threshold if at_least else deciding <= gate.threshold))
-    rule = f"{'at least' if at_least else 'at most'} {_number(gate.threshold)}"
+    rule = f"{'at least' if at_least else 'at most'} {_number(gate.threshold, deciding)}"
     counts = _counts(name, measured)
     if not known:
-        why = f"{phrase} cannot be measured on {counts}, but must be {rule}"
+        reason = f" ({measured.method})" if name in AGAINST_CHAMPION else ""
+        why = f"{phrase} cannot be measured on {counts}{reason}, but must be {rule}"
     elif measured.low == measured.high:
-        why = f"{phrase}: {_number(measured.value)} ({counts}); it must be {rule}"
+        why = f"{phrase}: {_number(measured.value, gate.threshold)} ({counts}); it must be {rule}"
     else:
+        value, low, high = (_number(end, gate.threshold) for end in (measured.value, measured.low, measured.high))
         why = (
-            f"{phrase} is {_number(measured.value)} (95% interval {_number(measured.low)} to "
-            f"{_number(measured.high)}; {counts}); {which}"
-            f"{'' if gate.use == 'point' else ', ' + _number(deciding) + ','} must be {rule}"
+            f"{phrase} is {value} (95% interval {low} to {high}; {counts}); {which}"
+            f"{'' if gate.use == 'point' else ', ' + _number(deciding, gate.threshold) + ','} must be {rule}"
         )
     ends = (_known(measured.value), _known(measured.low), _known(measured.high))
     return GateResult(name, passed, *ends, gate.threshold, _sentence(f"{why}: {'passed' if passed else 'refused'}"))
@@ -206,8 +214,20 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
+def _number(value: float, other: float | None = None) -> str:
+    """Three digits or so; as many more as it takes not to read like ``other``, from which it differs."""
+    for more in range(15):
+        text = _rounded(value, more)
+        if other is None or not np.isfinite([value, other]).all() or value == other:
+            break
+        if float(text.replace(",", "")) != float(_rounded(other, more).replace(",", "")):
+            break
+    return text
+
+
+def _rounded(value: float, more: int) -> str:
+    size = abs(value)
+    return f"{value:,.{more}f}" if size >= 100 else f"{value:.{3 + more}g}" if size >= 1 else f"{value:.{3 + more}f}"
 
 
 def _known(value: float) -> float | None:

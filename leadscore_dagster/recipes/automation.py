@@ -36,6 +36,9 @@ class Automation(Strict):
     catch_up_days: int = Field(default=7, ge=0, le=92)
     #: on a day on which the newest vintage of a source describes a state older than this, nothing is scored
     vintage_stale_after_days: int = Field(default=200, ge=1, le=3660)
+    #: on a day more than so many days after the newest row of the decision source, nothing is scored; null for a log
+    #: that does not grow
+    log_stale_after_days: int | None = Field(default=7, ge=1, le=3660)
     look_every_seconds: int = Field(default=60, ge=5, le=86_400)  # for new drops
     #: a drop is complete only with its manifest; for vendors who always send one, and send it last
     manifest_required: bool = False
@@ -43,7 +46,8 @@ class Automation(Strict):
     fallback_days: int = Field(default=45, ge=1, le=92)
     #: a champion trained on a quarter older than this is trained again as soon as there is new data
     retrain_after_days: int = Field(default=100, ge=1, le=3660)
-    #: a run that the automation started and that takes longer has died: it is ended, and started once more
+    #: a run that the automation started and that takes longer hangs: it is ended, and started once more. (One whose
+    #: process has died is ended within a minute: leadscore_dagster/launching.)
     run_hours: int = Field(default=6, ge=1, le=168)
     retention: Retention = Retention()
 

@@ -44,7 +44,7 @@ METRIC_RANGE: dict[str, tuple[float, float]] = {
     "brier_skill": (-1, 1),
     "train_test_gap": (-1, 1),
     "cross_validation_auc_pr": (0, 1),
-    "decile_order": (0, 1),
+    "decile_order": (-1, 1),
     "shuffled_label_auc": (0, 1),
     "cross_validation_variation": (0, 10),
     "fold_score_ks": (0, 1),

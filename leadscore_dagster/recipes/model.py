@@ -5,9 +5,10 @@ Lives here: the schema. Does not: the meaning of the parts (core/modelling), thr
 
 from __future__ import annotations
 
+import difflib
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from leadscore_dagster.recipes.contract import Identifier, Strict
 
@@ -52,8 +53,10 @@ class Categories(Strict):
 class Search(Strict):
     """A search for parameters inside the development period.
 
-    ``tier``: ``reuse`` takes the best parameters a finished study of the same question found, ``resume`` continues the
-    study up to its budget, ``fresh`` begins another one.
+    ``tier``: ``reuse`` takes what a study of the same question found that holds at least ``trials`` trials, and
+    continues one that holds fewer; ``resume`` is the same, said by somebody who knows that there is one to continue;
+    ``fresh`` begins another one. Chosen is among the first ``trials`` trials of the study alone: the same seed, data
+    and recipe give the same version, whatever was searched before.
     """
 
     trials: int = Field(default=30, ge=1, le=10_000)
@@ -112,10 +115,19 @@ class Model(Strict):
     bootstrap_replicates: int = Field(default=1000, ge=100, le=100_000)
     seed: int = 42
 
+    @field_validator("calibrate_by")
+    @classmethod
+    def _names_a_segment(cls, name: str | None, given: ValidationInfo) -> str | None:
+        segments = given.data.get("segments")  # absent when they have a mistake of their own
+        if name is not None and segments is not None and name not in segments:
+            close = difflib.get_close_matches(name, segments, n=1, cutoff=0.5)
+            nearest = f" (did you mean {close[0]!r}?)" if close else ""
+            known = f"it knows {', '.join(segments)}" if segments else "it is empty"
+            raise ValueError(f"there is no segment {name!r} in model.segments{nearest}; {known}")
+        return name
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Model:
-        if self.calibrate_by is not None and self.calibrate_by not in self.segments:
-            raise ValueError(f"calibrate_by {self.calibrate_by!r} is none of segments")
         if len(set(self.estimators)) < len(self.estimators) or len(set(self.imbalance)) < len(self.imbalance):
             raise ValueError("an estimator or a strategy against imbalance is named twice")
         if "ensemble" in self.estimators and len(self.estimators) < 3:

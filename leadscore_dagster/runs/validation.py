@@ -7,6 +7,7 @@ from leadscore_dagster.core.audit.verdict import overall
 from leadscore_dagster.core.decisions import decision_log
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import features_of
+from leadscore_dagster.core.recipe_check import check_recipe
 from leadscore_dagster.core.training import GENERIC_AUDITS
 from leadscore_dagster.core.training_audit import contract_schemas
 from leadscore_dagster.core.warehouse import compose, statement
@@ -15,7 +16,7 @@ from leadscore_dagster.runs.outcome import DONE, REFUSED, TextOutcome
 
 
 def validate_recipe(name: str) -> TextOutcome:
-    """Schema, contracts, SQL files, feature sets, and the static lineage of every feature.
+    """Schema, contracts, SQL files, feature sets, what the model names, and the static lineage of every feature.
 
     Raises
     ------
@@ -23,6 +24,7 @@ def validate_recipe(name: str) -> TextOutcome:
     """
     recipe = load_recipe(name)
     features = features_of(recipe)
+    warnings = check_recipe(recipe)
     decision_log(recipe)
     compose(recipe.scoring.decisions)
     if recipe.scoring.prospects:
@@ -37,7 +39,13 @@ def validate_recipe(name: str) -> TextOutcome:
     lines = [
         f"{recipe.name}: {len(recipe.sources)} sources, {len(features)} features, {len(recipe.gates)} gates",
         *(f"leak: {verdict.feature}: {verdict.evidence}" for verdict in leaks),
+        *(f"WARN: {warning}" for warning in warnings),
         "" if leaks else "Valid. No feature leaks by its lineage.",
     ]
-    record = {"valid": not leaks, "features": len(features), "leaks": [verdict.as_dict() for verdict in leaks]}
+    record = {
+        "valid": not leaks,
+        "features": len(features),
+        "leaks": [verdict.as_dict() for verdict in leaks],
+        "warnings": warnings,
+    }
     return TextOutcome("\n".join(line for line in lines if line), record, REFUSED if leaks else DONE)

@@ -72,6 +72,29 @@ def test_without_a_shift_the_probabilities_are_kept_nearly_always() -> None:
     assert kept[0].offset == 0
 
 
+def test_people_who_repeat_do_not_feign_a_shift() -> None:
+    people, kept = np.repeat(np.arange(300), 5), {True: 0, False: 0}
+    for seed in range(100):
+        label, probability, decided = (column[people] for column in world(300, 0.0, seed))
+        for known in kept:
+            codes = people if known else None
+            kept[known] += judge_base_rate(label, probability, decided, SETTINGS, codes=codes).verdict == "keep"
+    assert kept[True] >= 89  # 95% but for the noise of 100 worlds
+    assert kept[False] < 80
+
+
+def test_a_period_is_served_by_what_people_say_and_not_rows() -> None:
+    people = np.repeat(np.arange(1200), 5)
+    label, probability, decided = (column[people] for column in world(1200, 0.35, 2))
+    known = decided + 7 * DAY
+    rows = served_probability(decided, known, label, probability, SETTINGS)
+    entities = served_probability(decided, known, label, probability, SETTINGS, codes=people)
+    assert entities.share("keep") > rows.share("keep")
+    for alone, together in zip(rows.days, entities.days, strict=True):
+        first, second = alone.verdict.estimate, together.verdict.estimate
+        assert first.n < 100 or second.high - second.low > 1.8 * (first.high - first.low)
+
+
 def test_a_window_too_small_to_see_anything_corrects_nothing_and_says_so() -> None:
     found = judge_base_rate(*world(60, 0.3, 3), SETTINGS)
     assert (found.verdict, found.offset) == ("keep", 0.0)

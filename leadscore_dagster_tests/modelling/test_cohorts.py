@@ -7,7 +7,9 @@ import pytest
 
 from leadscore_dagster.core.modelling.cohorts import clustered_auc, cohort_cells, months
 from leadscore_dagster.core.modelling.impact import call_lists
+from leadscore_dagster.core.modelling.log_odds import shifted
 from leadscore_dagster.core.modelling.metrics import auc_roc
+from leadscore_dagster.core.rates import wilson
 
 GENERATOR = np.random.default_rng(5)
 MARGIN = GENERATOR.normal(size=2000)
@@ -82,23 +84,11 @@ def test_a_list_brings_what_its_leads_brought() -> None:
     assert half.per_hundred.low < 60 < half.per_hundred.high
     assert everybody.over_random.value == everybody.over_random.low == 0.0
     assert everybody.found.value == 1.0
-    assert half.over_champion is None
 
 
 def test_equal_scores_are_cut_at_their_expected_value() -> None:
     (tenth,) = call_lists(LABEL, np.zeros(2000), PROBABILITY, None, 100, 1, shares=(0.1,))
     assert tenth.lift.value == pytest.approx(1.0)
-
-
-def test_the_gain_over_the_champion_is_paired() -> None:
-    same, better = (
-        call_lists(LABEL, MARGIN, PROBABILITY, None, 200, 1, champion_margin=other, shares=(0.1,))[0]
-        for other in (MARGIN, GENERATOR.normal(size=2000))
-    )
-    assert same.over_champion is not None
-    assert better.over_champion is not None
-    assert (same.over_champion.low, same.over_champion.high) == (0.0, 0.0)
-    assert better.over_champion.low > 0
 
 
 def test_a_list_with_hardly_a_conversion_has_wilsons_interval_and_no_upper_end_of_calls() -> None:
@@ -108,3 +98,57 @@ def test_a_list_with_hardly_a_conversion_has_wilsons_interval_and_no_upper_end_o
     assert tenth.conversions.value == 0.0
     assert 0 < tenth.per_hundred.high < 10
     assert np.isnan(tenth.calls_per_conversion.high)
+    # what might have been found is not nothing either, and the lift says the same
+    assert (tenth.found.value, tenth.found.low) == (0.0, 0.0)
+    assert tenth.found.high == pytest.approx(wilson(0, 10)[1])
+    assert tenth.lift.high == pytest.approx(tenth.found.high / 0.1)
+    assert tenth.over_random.value == pytest.approx(-2.5)
+    assert tenth.over_random.low < -2.5 < 0 < tenth.over_random.high
+
+
+def test_a_list_that_found_everything_may_have_missed_one() -> None:
+    label = np.zeros(400, dtype=np.int64)
+    label[:12] = 1
+    half, whole = call_lists(label, -np.arange(400.0), np.full(400, 0.02), None, 100, 1, shares=(0.5, 1.0))
+    assert (half.found.value, half.found.high) == (1.0, 1.0)
+    assert half.found.low == pytest.approx(wilson(12, 12)[0])
+    assert half.lift.low == pytest.approx(half.found.low / 0.5)
+    for sure in (whole.found, whole.lift):
+        assert (sure.low, sure.value, sure.high) == (1.0, 1.0, 1.0)
+
+
+def test_leads_that_repeat_a_person_widen_the_interval_of_a_few_conversions() -> None:
+    label, codes = np.zeros(800, dtype=np.int64), np.repeat(np.arange(200), 4)
+    label[40:44], label[400:480] = 1, 1
+    margin = -np.arange(800.0)
+    alone, four = (call_lists(label, margin, np.full(800, 0.1), found, 100, 1, shares=(0.1,))[0]
+                   for found in (None, codes))  # fmt: skip
+    assert alone.per_hundred.value == four.per_hundred.value == pytest.approx(5.0)
+    # people convert four times or never: 80 leads are worth 20
+    assert four.per_hundred.high == pytest.approx(100 * wilson(1, 20)[1], rel=0.02)
+    for name in ("per_hundred", "found", "lift", "over_random"):
+        one, many = getattr(alone, name), getattr(four, name)
+        assert many.high - many.low > 1.3 * (one.high - one.low), name
+
+
+def test_a_probability_is_the_border_of_a_list_only_where_it_falls_with_the_margin() -> None:
+    (tenth,) = call_lists(LABEL, MARGIN, PROBABILITY, None, 100, 1, shares=(0.1,))
+    assert int((tenth.threshold <= PROBABILITY).sum()) == tenth.called
+    # every second lead belongs to a part that converts twice as often in odds
+    apart = shifted(PROBABILITY, np.tile([0.0, 0.7], 1000))
+    (tenth,) = call_lists(LABEL, MARGIN, apart, None, 100, 1, shares=(0.1,))
+    assert np.isnan(tenth.threshold)
+
+
+def test_rows_of_one_person_make_rate_and_lift_of_a_part_no_surer() -> None:
+    people = np.repeat(np.arange(2000), 4)
+    judged = LABEL, MARGIN, PROBABILITY
+    (once,) = cohort_cells(*judged, np.zeros(2000, int), ("all",), None)
+    repeated = [each[people] for each in judged]
+    (naive,), (honest,) = (cohort_cells(*repeated, np.zeros(8000, int), ("all",), codes) for codes in (None, people))
+    assert (honest.rate, honest.lift.value) == pytest.approx((once.rate, once.lift.value))
+    assert (honest.low, honest.high) == pytest.approx((once.low, once.high))
+    assert (honest.lift.low, honest.lift.high) == pytest.approx((once.lift.low, once.lift.high))
+    assert naive.high - naive.low < 0.6 * (once.high - once.low)
+    (nobody,) = cohort_cells(np.zeros(8000), *repeated[1:], np.zeros(8000, int), ("all",), people)
+    assert nobody.high == pytest.approx(wilson(0, 2000)[1])

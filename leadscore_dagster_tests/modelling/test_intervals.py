@@ -16,6 +16,7 @@ from leadscore_dagster.core.modelling.intervals import (
     paired_difference,
     paired_differences,
     period_metrics,
+    worth,
 )
 
 
@@ -88,6 +89,20 @@ def test_entities_that_never_repeat_are_rows_and_missing_ones_are_each_their_own
     assert codes is not None
     assert len(set(codes.tolist())) == 3
     assert codes[0] == codes[2]
+    numbers = entity_codes(pa.chunked_array([pa.array([1.0, 2.0, float("nan"), float("nan"), None, 1.0])]))
+    assert numbers is not None
+    assert len(set(numbers.tolist())) == 5
+    assert entity_codes(np.array([1.0, np.nan, np.nan])) is None
+
+
+def test_a_row_is_worth_what_it_adds_to_the_others_of_its_entity() -> None:
+    label, _ = scored(2000, 0)
+    people = np.repeat(np.arange(2000), 5)
+    assert worth(label, None) == 1
+    assert worth(label[people], people) == pytest.approx(0.2)
+    assert worth(label, np.arange(2000)) == pytest.approx(1)
+    # rows that are all alike show nothing, and count as equal within an entity
+    assert worth(np.zeros(10_000), people) == pytest.approx(0.2)
 
 
 def test_too_few_entities_or_positives_have_no_interval() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import somersd
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from leadscore_dagster.core.modelling import metrics
@@ -50,7 +51,7 @@ def test_a_constant_score_is_exactly_average() -> None:
     assert metrics.precision_at_10pct(label, score) == pytest.approx(label.mean(), abs=1e-12)
     assert metrics.auc_roc(label, score) == 0.5
     assert metrics.auc_pr(label, score) == pytest.approx(label.mean())
-    assert metrics.decile_order(label, score) == 0.5
+    assert metrics.decile_order(label, score) == pytest.approx(0, abs=1e-12)
 
 
 def test_ties_at_the_decile_border_count_by_their_expected_value() -> None:
@@ -61,11 +62,13 @@ def test_ties_at_the_decile_border_count_by_their_expected_value() -> None:
     assert metrics.precision_at_10pct(label, score) == pytest.approx(0.2)
 
 
-def test_decile_order_is_one_for_a_perfect_zero_for_a_reversed_order() -> None:
-    label = (np.random.default_rng(0).random(10_000) < np.linspace(0.9, 0.05, 10_000)).astype(int)
+def test_decile_order_is_somers_d_of_the_decile_given_the_outcome() -> None:
+    label = (np.random.default_rng(0).random(10_000) < np.linspace(0.3, 0.05, 10_000)).astype(int)
     score = -np.arange(10_000.0)
-    assert metrics.decile_order(label, score) == 1
-    assert metrics.decile_order(label, -score) == 0
+    decile = np.repeat(np.arange(10)[::-1], 1000)
+    assert metrics.decile_order(label, score) == pytest.approx(somersd(label, decile).statistic)
+    assert metrics.decile_order(label, -score) == pytest.approx(-metrics.decile_order(label, score))
+    assert metrics.decile_order(np.repeat([1, 0], 5000), score) == pytest.approx(1)
 
 
 def test_auc_pr_at_another_base_rate_undoes_a_change_of_the_base_rate() -> None:

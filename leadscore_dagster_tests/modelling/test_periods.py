@@ -124,3 +124,15 @@ def test_no_period_knows_the_next(numbers: list[int], window: int) -> None:
     assert (times[split.calibration] + window * DAY <= test_from).all()
     kept = len(split.development) + len(split.calibration) + len(split.test)
     assert kept + split.purged == len(times)
+
+
+def test_a_period_emptied_by_people_who_come_back_says_so() -> None:
+    times = days(*range(300))
+    assert split_periods(times, SHARES, 30).purged > 0
+    with pytest.raises(InputError, match="everybody in it is decided on again") as caught:
+        split_periods(times, SHARES, 30, groups=np.arange(300) % 7)
+    assert "group_folds" in str(caught.value)
+    assert caught.value.remedy is not None
+    assert "leave model.group_folds out" in caught.value.remedy
+    with pytest.raises(InputError, match="no label window of 200 days"):
+        split_periods(times, SHARES, 200, groups=np.arange(300) % 7)

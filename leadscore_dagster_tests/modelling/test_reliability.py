@@ -105,6 +105,12 @@ def test_a_part_without_rows_is_left_out_and_entities_that_repeat_widen_the_inte
     together = measure_reliability(label, probability, 0.15, np.tile(np.arange(600), 3), halves).segments["half"]
     assert set(together) == {"first", "second"}
     assert together["second"].ece.high > alone["second"].ece.high
+    once = measure_reliability(label[:600], probability[:600], 0.15)
+    three = measure_reliability(label, probability, 0.15, np.tile(np.arange(600), 3))
+    assert three.overall.shift.low == pytest.approx(once.overall.shift.low, abs=1e-6)
+    assert three.overall.shift.high == pytest.approx(once.overall.shift.high, abs=1e-6)
+    for honest, single in zip(three.bins, once.bins, strict=True):
+        assert (honest.low, honest.high) == pytest.approx((single.low, single.high), rel=0.01)
 
 
 # ---- parts

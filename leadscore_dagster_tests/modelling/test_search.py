@@ -170,8 +170,26 @@ def test_reuse_tries_nothing_again_and_finds_the_same(unbroken: tuple[SearchResu
     again = searched(storage, score=never)
     assert again.reused
     assert (again.parameters, again.folds, again.why) == (result.parameters, result.folds, result.why)
-    # a finished study stands, whatever the number of trials asked for now
-    assert searched(storage, trials=500, score=never).trials == TRIALS
+
+
+@pytest.mark.parametrize("tier", ["reuse", "resume"])
+def test_what_was_asked_before_does_not_change_the_answer(
+    unbroken: tuple[SearchResult, Path], tmp_path: Path, tier: str
+) -> None:
+    """Asked for fewer trials before, a study goes on; asked for more, only the first are chosen among."""
+
+    def essence(found: SearchResult) -> tuple[Any, ...]:
+        return found.parameters, found.folds, found.why, found.trials
+
+    storage = tmp_path / "s"
+    few = searched(storage, trials=3, tier=tier)
+    assert essence(searched(storage, tier=tier)) == essence(unbroken[0])
+    assert rows(storage) == rows(unbroken[1])
+    again = searched(storage, trials=3, tier=tier)
+    assert essence(again) == essence(few)
+    assert again.reused
+    assert f"of {TRIALS}" not in again.why
+    assert len({row[1] for row in rows(storage)}) == TRIALS
 
 
 def test_resume_goes_on_to_the_very_trials_of_a_search_that_never_stopped(

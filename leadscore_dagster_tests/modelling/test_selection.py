@@ -7,7 +7,10 @@ import pytest
 
 from leadscore_dagster.core.modelling.contenders import Contender
 from leadscore_dagster.core.modelling.intervals import Interval
-from leadscore_dagster.core.modelling.selection import CrossValidated, FoldScore, choose
+from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.modelling.periods import Fold
+from leadscore_dagster.core.modelling.selection import CrossValidated, EncodedFold, FoldScore, choose, measure
+from leadscore_dagster_tests.modelling.simulated import FAST
 
 
 def result(estimator: str, *fold_auc_pr: float, imbalance: str = "none") -> CrossValidated:
@@ -57,3 +60,19 @@ def test_no_treatment_of_rare_positives_is_simpler_than_one() -> None:
 def test_the_variation_of_the_folds_is_their_coefficient_of_variation() -> None:
     assert result("xgboost", 0.1, 0.2, 0.3).variation == pytest.approx(0.5)
     assert np.isnan(result("xgboost", 0.0, 0.0).variation)
+
+
+def test_probabilities_that_are_right_have_no_calibration_error_in_the_comparison() -> None:
+    held = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        margin = random.normal(-3.2, 0.7, 2500)
+        label = (random.random(2500) < 1 / (1 + np.exp(-margin))).astype(int)
+        parts = np.array_split(np.arange(2500), 5)
+        nothing = np.empty((0, 1), dtype=np.float32)
+        folds = [EncodedFold(Fold(part[:0], part), Columns((), (), {}), nothing, nothing) for part in parts]
+        contender = Contender("logistic_regression", {})
+        found = measure(contender, folds, [margin[part] for part in parts], label, None, FAST).metrics["ece"]
+        held += found.low == 0
+        assert found.value < 0.02
+    assert held >= 36

@@ -112,3 +112,15 @@ def test_a_ranking_is_correlated_most_important_first() -> None:
 def test_few_common_or_equal_importances_say_nothing(reference: dict[str, float]) -> None:
     found = rank_correlation({name: float(number) for number, name in enumerate("abcdef")}, reference)
     assert np.isnan([found.value, found.low, found.high]).all()
+
+
+def test_rows_of_one_person_say_nothing_about_the_steadiness() -> None:
+    random = np.random.default_rng(0)
+    alone = np.zeros(500, dtype=np.int64)
+    distance = fold_score_ks([random.normal(size=500), random.normal(size=500)], [None, alone], 50, 0)
+    label, margin, _ = fold(random, 500, 1.0)
+    variation = cross_validation_variation([(label, margin, None), (label, margin, alone)], 20, 0)
+    for found in (distance, variation):
+        assert np.isnan([found.value, found.low, found.high]).all()
+    unknown = np.full(500, np.nan)
+    assert np.isnan(fold_score_ks([random.normal(size=500), unknown], [None, None], 50, 0).value)

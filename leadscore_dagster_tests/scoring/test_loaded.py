@@ -37,7 +37,7 @@ def registered(request, tmp_path_factory):
 
 
 def day_of(folder, version, features):
-    model = load_to_score(folder, version, MedianTenure())
+    model = load_to_score(folder, version, MedianTenure(), None)
     return score_decisions(
         features.rename_columns({"rep": "RepCRD"}).drop_columns(["label"]),
         model,
@@ -56,7 +56,7 @@ def test_a_registered_version_scores_a_day(registered, monkeypatch):
     table = day_of(*registered, features)
     assert table.num_rows == 700
     assert set(table["model_version"].to_pylist()) == {registered[1]}
-    own = load_to_score(*registered, MedianTenure()).model.score(features)
+    own = load_to_score(*registered, MedianTenure(), None).model.score(features)
     margin = dict(zip(features["decision_id"].to_pylist(), own.margin, strict=True))
     assert table["margin"].to_pylist() == pytest.approx([margin[i] for i in table["decision_id"].to_pylist()])
     # isotonic and Platt are monotone: who ranks higher is never less likely
@@ -67,7 +67,7 @@ def test_a_registered_version_scores_a_day(registered, monkeypatch):
 def test_a_feature_computed_inside_the_fold_is_explained_by_its_own_value(registered):
     features = training_table(700, seed=3)
     table = day_of(*registered, features)
-    median = load_to_score(*registered, MedianTenure()).model.statistics["median"]
+    median = load_to_score(*registered, MedianTenure(), None).model.statistics["median"]
     tenure = dict(zip(features["decision_id"].to_pylist(), features["tenure"].to_pylist(), strict=True))
     found = 0
     for place in range(1, 6):
@@ -90,7 +90,7 @@ def test_a_version_that_was_changed_is_not_loaded(registered, tmp_path):
         (copy / path.name).write_bytes(path.read_bytes())
     (copy / "manifest.json").write_text((copy / "manifest.json").read_text().replace("small", "other"))
     with pytest.raises(InputError, match="digest"):
-        load_to_score(tmp_path, version, MedianTenure())
+        load_to_score(tmp_path, version, MedianTenure(), None)
     with pytest.raises(InputError, match="statements"):
-        load_to_score(folder, version)
+        load_to_score(folder, version, None, None)
     assert pa.types.is_string(day_of(folder, version, training_table(5, seed=1)).schema.field("narrative").type)

@@ -23,7 +23,7 @@ from leadscore_dagster.core.modelling.scoring import ScoringModel
 from leadscore_dagster.core.scoring import day as scoring
 from leadscore_dagster.core.scoring.checks import score_checks
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
-from leadscore_dagster.core.scoring.matured import matured_decisions
+from leadscore_dagster.core.scoring.matured import base_rate_of_day, matured_decisions
 from leadscore_dagster.core.sources import ingest_log
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.recipes.loading import load_recipe
@@ -78,7 +78,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
     label = rows["y"].to_numpy().astype(np.int64)
     fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns, parameters, 0)
     model = ScoringModel(features, columns, {}, fitted, UNCALIBRATED)
-    gains = [{"decile": decile, "n": 60, "positives": 5} for decile in range(1, 11)]
+    gains = [{"decile": decile, "n": 60, "positives": 5, "low": 0.036, "high": 0.181} for decile in range(1, 11)]
     return LoadedVersion("2010-02-01-000000000000", model, gains, FITTED_UNTIL)
 
 
@@ -212,3 +212,17 @@ def test_a_column_written_to_later_counts_as_the_first_extract_had_it(
                    tmp_path / "bank_marketing.parquet")  # fmt: skip
     scoring.take_decisions(lake, made, DAY, str(tmp_path / "bank_marketing.parquet"))
     assert scored(lake, made, champion).equals(before)
+
+
+def test_people_who_repeat_are_judged_as_people(tmp_path: Path, calm: Path, champion: LoadedVersion) -> None:
+    """The length of the call stands for the person, whose answers are then alike: they are counted together."""
+    made, lake = recipe(tmp_path), lake_in(calm)
+    by_person = made.model_copy(update={"decisions": made.decisions.model_copy(update={"entity": "duration"})})
+    rows, people = (
+        base_rate_of_day(lake, each, champion, DAY, BaseRate(), scoring.log_of_day(each)) for each in (made, by_person)
+    )
+    assert (rows.verdict.estimate.method, rows.verdict.estimate.n) == ("profile likelihood", people.verdict.estimate.n)
+    assert "entities" in people.verdict.estimate.method
+    assert people.verdict.estimate.value == rows.verdict.estimate.value
+    assert people.verdict.estimate.high > rows.verdict.estimate.high
+    assert people.gains[0]["high"] - people.gains[0]["low"] > rows.gains[0]["high"] - rows.gains[0]["low"]

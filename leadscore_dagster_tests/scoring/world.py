@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.rates import wilson
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.recipes.schema import Recipe
 
@@ -25,7 +26,10 @@ CATALOGUE = {
         Feature("lead_source", "…", "category", phrase="came through {value}"),
     )
 }
-GAINS = [{"decile": decile, "n": 200, "positives": 22 - 2 * decile} for decile in range(1, 11)]
+GAINS = [
+    {"decile": decile, "n": 200, "positives": hits} | dict(zip(("low", "high"), wilson(hits, 200), strict=True))
+    for decile, hits in zip(range(1, 11), range(20, 0, -2), strict=True)
+]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 
 from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error
 from leadscore_dagster.core.modelling.log_odds import (
-    LIKELIHOOD_FALL,
     fit_shift,
+    likelihood_fall,
     log_likelihood,
     log_odds,
     shift_interval,
@@ -100,6 +100,7 @@ def judge_base_rate(
     decision_at: np.ndarray,
     base_rate: BaseRate,
     ece_limit: float = ECE_LIMIT,
+    codes: np.ndarray | None = None,
 ) -> BaseRateVerdict:
     """The verdict from matured outcomes: labels 0/1 [n] and what the calibrator says of the same rows.
 
@@ -111,14 +112,15 @@ def judge_base_rate(
     Parameters
     ----------
     decision_at : when the rows were decided, datetime64 [n]; tells the older half of the window from the newer.
+    codes : number of each row's entity, int [n]; None when none repeats. Five equal rows of a person are one outcome.
     """
     odds = log_odds(probability)
-    estimate = shift_interval(label, odds)
+    estimate = shift_interval(label, odds, codes)
     rate, said = (float(np.mean(values)) if len(label) else float("nan") for values in (label, probability))
     outcomes = f"{estimate.n:,} matured outcomes with {estimate.positives:,} positives"
 
     def verdict(name: Verdict, offset: float, why: str) -> BaseRateVerdict:
-        ece = expected_calibration_error(label, shifted(probability, offset), None)
+        ece = expected_calibration_error(label, shifted(probability, offset), codes)
         return BaseRateVerdict(name, offset, estimate, rate, said, ece, why)
 
     few = min(estimate.positives, estimate.n - estimate.positives) < base_rate.minimum_positives
@@ -134,7 +136,7 @@ def judge_base_rate(
     open_by = np.abs([np.mean(shifted(probability, end)) - rate for end in (estimate.low, estimate.high)]).max()
     if open_by > ece_limit:
         return verdict("rank_only", 0.0, f"{moved}, too few to correct it: the rate is open by {open_by:.3f}.")
-    newer = _still_moving(label, odds, decision_at)
+    newer = _still_moving(label, odds, decision_at, codes)
     if newer is not None and abs(np.mean(shifted(probability, newer)) - rate) > ece_limit:
         return verdict("rank_only", 0.0, f"{moved}, and the rate still moves, so that no correction will hold.")
     corrected = verdict("correct", estimate.value, f"{moved}: odds multiplied by {np.exp(estimate.value):.2f}.")
@@ -148,6 +150,7 @@ def served_probability(
     probability: np.ndarray,
     base_rate: BaseRate,
     ece_limit: float = ECE_LIMIT,
+    codes: np.ndarray | None = None,
 ) -> Served:
     """What would have been served over a past period, day by day (UTC), each with the outcomes known when it began.
 
@@ -158,6 +161,7 @@ def served_probability(
     label : 0/1 [n], read only where ``known_at`` is not after the day's begin.
     probability : what the calibrator says [n]. The rows must be ones that neither model nor calibrator was fitted on:
         on their own rows they show no shift.
+    codes : as `judge_base_rate` takes them.
     """
     days, inverse = np.unique(decision_at.astype("datetime64[D]"), return_inverse=True)
     order = np.argsort(known_at, kind="stable")
@@ -169,7 +173,9 @@ def served_probability(
     made = []
     for number, (day, first, last) in enumerate(zip(days, firsts, lasts, strict=True)):
         window, today = order[first:last], inverse == number
-        verdict = judge_base_rate(label[window], probability[window], decision_at[window], base_rate, ece_limit)
+        inside = None if codes is None else codes[window]
+        outcomes = label[window], probability[window], decision_at[window]
+        verdict = judge_base_rate(*outcomes, base_rate, ece_limit, inside)
         served[today] = verdict.serve(probability[today])
         made.append(ServedDay(str(day), int(today.sum()), verdict))
     return Served(served, tuple(made))
@@ -183,12 +189,15 @@ def _distrusted(judged: BaseRateVerdict, ece_limit: float) -> BaseRateVerdict | 
     return replace(judged, verdict="rank_only", offset=0.0, why=why)
 
 
-def _still_moving(label: np.ndarray, odds: np.ndarray, decision_at: np.ndarray) -> float | None:
+def _still_moving(
+    label: np.ndarray, odds: np.ndarray, decision_at: np.ndarray, codes: np.ndarray | None
+) -> float | None:
     """The shift of the newer half of the rows, where it differs from that of the older half beyond chance (likelihood
     ratio test of one shift against two, at 5%)."""
     older, newer = np.array_split(np.argsort(decision_at, kind="stable"), 2)
     shifts = [fit_shift(label[half], odds[half]) for half in (older, newer)]
     pairs = zip((older, newer), shifts, strict=True)
     two = sum(log_likelihood(label[half], odds[half] + shift) for half, shift in pairs)
-    one = log_likelihood(label, odds + fit_shift(label, odds))
-    return shifts[1] if two - one > LIKELIHOOD_FALL else None
+    together = odds + fit_shift(label, odds)
+    beyond_chance = two - log_likelihood(label, together) > likelihood_fall(label, together, codes)
+    return shifts[1] if beyond_chance else None

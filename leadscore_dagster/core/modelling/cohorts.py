@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.intervals import NAN, Interval
+from leadscore_dagster.core.modelling.intervals import NAN, Interval, worth
 from leadscore_dagster.core.rates import Z95, wilson
 
 #: a part with fewer rows or positives is marked as small: its numbers are shown and not to be relied on
@@ -23,8 +23,9 @@ SMALL_ROWS, SMALL_POSITIVES = 100, 10
 class Cell:
     """One part of the test period.
 
-    ``rate`` has the Wilson interval, ``lift`` is the top-decile lift *inside* the part, ``expected`` the sum of the
-    probabilities, to be held against ``positives``. AUC-ROC is None in a small part.
+    ``rate`` has the Wilson interval, rows of one entity counting for what they are worth; ``lift`` is the top-decile
+    lift *inside* the part, ``expected`` the sum of the probabilities, to be held against ``positives``. AUC-ROC is None
+    in a small part.
     """
 
     name: str
@@ -62,9 +63,9 @@ def cohort_cells(
             continue
         n, positives = len(rows), int(label[rows].sum())
         small = n < SMALL_ROWS or min(positives, n - positives) < SMALL_POSITIVES
-        points = metrics.curve(metrics.rank(label[rows], margin[rows]))
-        low, high = wilson(positives, n)
         inside = None if codes is None else codes[rows]
+        each = worth(label[rows], inside)
+        low, high = wilson(positives * each, n * each)
         cells.append(
             Cell(
                 name=name,
@@ -73,7 +74,7 @@ def cohort_cells(
                 rate=positives / n,
                 low=low,
                 high=high,
-                lift=_lift(points, n, positives),
+                lift=_lift(label[rows], margin[rows], inside),
                 auc_roc=None if small else clustered_auc(label[rows], margin[rows], inside),
                 expected=float(probability[rows].sum()),
                 small=small,
@@ -82,13 +83,18 @@ def cohort_cells(
     return tuple(cells)
 
 
-def _lift(points: metrics.Curve, n: int, positives: int) -> Interval:
+def _lift(label: np.ndarray, margin: np.ndarray, codes: np.ndarray | None) -> Interval:
     """Top-decile lift as the share of the positives that the best tenth holds, over a tenth: Wilson's interval of that
-    share, which few positives do not mislead."""
-    found = positives * metrics.lift_of(points) / metrics.BINS if positives else 0.0
-    low, high = wilson(found, positives)
+    share, which few positives do not mislead. Positives of one entity count for what they are worth."""
+    positive = np.asarray(label) == 1
+    positives, value = int(positive.sum()), metrics.top_decile_lift(label, margin)
+    tenth = max(1, len(margin) // metrics.BINS)
+    best = margin >= np.partition(margin, -tenth)[-tenth]
+    each = worth(best[positive].astype(np.float64), None if codes is None else codes[positive])
+    found = positives * value / metrics.BINS if positives else 0.0
+    low, high = wilson(found * each, positives * each)
     method = "Wilson, of the share of positives in the best tenth"
-    return Interval(metrics.lift_of(points), metrics.BINS * low, metrics.BINS * high, n, positives, method)
+    return Interval(value, metrics.BINS * low, metrics.BINS * high, len(label), positives, method)
 
 
 def months(decision_at: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -146,12 +146,13 @@ def complete_parameters(estimator: str, given: Mapping[str, Any]) -> dict[str, f
                 where=where,
                 remedy=hint + (", ".join(sorted(defaults)) or "none, it takes no parameters"),
             )
+        remedy = f"correct it, or remove it for the default {defaults[name]}"
         whole = isinstance(defaults[name], int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not value >= 0:
             kind = "a whole number, 0 or more" if whole else "a number, 0 or more"
-            raise InputError(f"{name} must be {kind}, not {value!r}", where=where)
+            raise InputError(f"{name} must be {kind}, not {value!r}", where=where, remedy=remedy)
         if value == 0 and name in MORE_THAN_ZERO:
-            raise InputError(f"{name} must be more than 0", where=where)
+            raise InputError(f"{name} must be more than 0", where=where, remedy=remedy)
     return {name: type(default)(given.get(name, default)) for name, default in defaults.items()}
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.calibration_error import calibration_error
+from leadscore_dagster.core.modelling.calibration_error import calibration_error, design_effect
 
 #: with fewer independent units a bootstrap interval is too narrow to be believed; its ends are NaN, so gates
 #: refuse
@@ -64,16 +65,42 @@ class Interval:
 
 def entity_codes(entity: pa.ChunkedArray | pa.Array | np.ndarray | None) -> np.ndarray | None:
     """Number of each row's entity, int [n]; None when no entity repeats (rows are then the units that are
-    drawn). A missing entity is one of its own: two unknown people are not the same person."""
+    drawn). A missing entity, null or NaN, is one of its own: two unknown people are not the same person."""
     if entity is None:
         return None
     column = pa.chunked_array([pa.array(entity)]) if isinstance(entity, np.ndarray | pa.Array) else entity
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     known = len(encoded.dictionary)
     missing = codes < 0
     codes[missing] = known + np.arange(missing.sum())
     return None if known + missing.sum() == len(codes) else codes
+
+
+def units_of(rows: int, codes: np.ndarray | None) -> int:
+    """How many independent units there are: rows, or the entities that ``codes`` [rows] number."""
+    return rows if codes is None else len(np.unique(codes))
+
+
+def worth(values: np.ndarray, codes: np.ndarray | None, bins: np.ndarray | None = None) -> float:
+    """How many independent rows one row is worth in the mean of ``values`` [n], 0 … 1: one over the design effect.
+
+    Parameters
+    ----------
+    codes : number of each row's entity, int [n]; None when none repeats, and each row is worth one.
+    bins : 0 … 9, int [n], where the mean of each bin is taken; None for the mean of all.
+
+    Values that are all alike do not show how much rows of an entity resemble each other; then they count as equal.
+    """
+    if codes is None or not len(values):
+        return 1.0
+    if np.ptp(values) == 0:
+        sizes = np.bincount(codes)
+        return float(sizes.sum() / (sizes.astype(np.float64) ** 2).sum())
+    inside = np.zeros(len(values), dtype=np.int64) if bins is None else bins
+    return 1 / design_effect(np.asarray(values, dtype=np.float64), inside, codes)
 
 
 def resamples(rows: int, codes: np.ndarray | None, replicates: int, seed: int) -> Iterator[np.ndarray]:

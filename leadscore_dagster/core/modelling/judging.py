@@ -16,6 +16,7 @@ import pyarrow as pa
 from leadscore_dagster.core.modelling.base_rate import ECE_LIMIT, Served, served_probability
 from leadscore_dagster.core.modelling.candidate_evidence import candidate_evidence
 from leadscore_dagster.core.modelling.choice import Progress, Selection
+from leadscore_dagster.core.modelling.cross_fitted import cross_fitted_places
 from leadscore_dagster.core.modelling.evaluation import (
     Decile,
     gains_table,
@@ -47,11 +48,13 @@ class Known:
     """What is known of the champion when a candidate is judged.
 
     ``importances``: its features' mean |contribution|; empty without a champion. ``ece_limit``: the calibration error
-    the recipe's gate allows, beyond which probabilities would not be served.
+    the recipe's gate allows, beyond which probabilities would not be served. ``no_importances``: why there are none,
+    where a gate asks for their stability.
     """
 
     importances: Mapping[str, float] = field(default_factory=dict)
     ece_limit: float = ECE_LIMIT
+    no_importances: str = ""
 
 
 NOTHING_KNOWN = Known()
@@ -103,7 +106,7 @@ def judge(
     matrix = final.matrix(test)
     scores = final.score_matrix(matrix, contributions=True)
     assert scores.contributions is not None
-    served = _served(test, scores.probability, window_days, model, known.ece_limit)
+    served = _served(test, scores.probability, window_days, model, known.ece_limit, codes)
     probability = served.probability if served else scores.probability
     measured = _period_metrics(label, scores.margin, probability, constant, codes, model)
     strongest = importances(final.columns.names, scores.contributions)
@@ -113,7 +116,7 @@ def judge(
         "shuffled_label_auc": shuffled_label_auc(
             selection.chosen.contender, selection.folds, development["label"].to_numpy(), model, say
         ),
-        **_fold_metrics(selection, development, entity, model),
+        **_fold_metrics(final, selection, development, entity, model),
         **_expected(strongest, model, known),
         **_segment_metrics(matrix, final, label, probability, codes, model),
     }
@@ -130,13 +133,21 @@ def judge(
     )
 
 
-def _served(test: pa.Table, probability: np.ndarray, window_days: int, model: Model, ece_limit: float) -> Served | None:
+def _served(
+    test: pa.Table,
+    probability: np.ndarray,
+    window_days: int,
+    model: Model,
+    ece_limit: float,
+    codes: np.ndarray | None,
+) -> Served | None:
     """What would have been served day by day, where the recipe corrects for a base rate that moves."""
     if model.base_rate is None:
         return None
     decided = test["decision_at"].to_numpy()
     known_at = decided + np.timedelta64(window_days, "D")
-    return served_probability(decided, known_at, test["label"].to_numpy(), probability, model.base_rate, ece_limit)
+    label = test["label"].to_numpy()
+    return served_probability(decided, known_at, label, probability, model.base_rate, ece_limit, codes)
 
 
 def _period_metrics(
@@ -154,12 +165,15 @@ def _period_metrics(
         return period_metrics(label, margin, probability, constant, codes, replicates, seed)
     everyone = period_metrics(label, margin, np.full(len(label), constant), constant, codes, replicates, seed)
     if there.mean() < LEAST_SERVED:
-        method = f"{there.mean():.0%} of the rows would have been served a probability: too few to judge them by"
-        nothing = Interval(NAN, NAN, NAN, int(there.sum()), int(label[there].sum()), method)
-        return everyone | dict.fromkeys(OF_PROBABILITIES, nothing)
+        return everyone | dict.fromkeys(OF_PROBABILITIES, _too_few_served(label, there))
     part = None if codes is None else codes[there]
     some = period_metrics(label[there], margin[there], probability[there], constant, part, replicates, seed)
     return everyone | {name: some[name] for name in OF_PROBABILITIES}
+
+
+def _too_few_served(label: np.ndarray, there: np.ndarray) -> Interval:
+    method = f"{there.mean():.0%} of the rows would have been served a probability: too few to judge them by"
+    return Interval(NAN, NAN, NAN, int(there.sum()), int(label[there].sum()), method)
 
 
 def _gap(
@@ -175,16 +189,26 @@ def _gap(
     return train_test_gap(learned, (label, margin, codes), model.bootstrap_replicates, model.seed)
 
 
-def _fold_metrics(selection: Selection, development: pa.Table, entity: str, model: Model) -> dict[str, Interval]:
+def _fold_metrics(
+    final: ScoringModel, selection: Selection, development: pa.Table, entity: str, model: Model
+) -> dict[str, Interval]:
     """What the chosen contender's folds say of its steadiness."""
     label, folds = development["label"].to_numpy(), selection.chosen.folds
     codes = [entity_codes(development[entity].take(pa.array(fold.rows))) for fold in folds]
     rows = [(label[fold.rows], fold.margin, code) for fold, code in zip(folds, codes, strict=True)]
     replicates, seed = model.bootstrap_replicates, model.seed
+    places = cross_fitted_places(
+        selection.chosen.contender,
+        final.matrix(development),
+        label,
+        entity_codes(development[entity]),
+        final.columns,
+        model,
+    )
     return {
         "cross_validation_auc_pr": selection.chosen.auc_pr,
         "cross_validation_variation": cross_validation_variation(rows, replicates, seed),
-        "fold_score_ks": fold_score_ks([fold.margin for fold in folds], codes, replicates, seed),
+        "fold_score_ks": fold_score_ks([places[fold.rows] for fold in folds], codes, replicates, seed),
     }
 
 
@@ -197,6 +221,8 @@ def _expected(strongest: Mapping[str, float], model: Model, known: Known) -> dic
         found["reference_rank_correlation"] = ranking_correlation(strongest, model.reference_ranking)
     if known.importances:
         found["importance_stability"] = rank_correlation(strongest, known.importances)
+    elif known.no_importances:
+        found["importance_stability"] = Interval(NAN, NAN, NAN, 0, 0, known.no_importances)
     return found
 
 
@@ -210,6 +236,8 @@ def _segment_metrics(
 ) -> dict[str, Interval]:
     """The largest calibration error of any part of any segment."""
     there = ~np.isnan(probability)
+    if model.segments and there.mean() < LEAST_SERVED:
+        return {"segment_ece": _too_few_served(label, there)}
     found = []
     for segment in model.segments.values():
         parts, names = segment_codes(matrix, final.columns, segment)

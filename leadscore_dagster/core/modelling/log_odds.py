@@ -46,20 +46,36 @@ def fit_shift(label: np.ndarray, odds: np.ndarray, prior: float = 0.0) -> float:
     return _root(lambda shift: hits - float(_expit(odds + shift).sum()) - prior * shift, -BOUND, BOUND)
 
 
-def shift_interval(label: np.ndarray, odds: np.ndarray) -> Interval:
-    """`fit_shift` with its 95% profile likelihood interval; ends at ±BOUND are open. NaN without rows."""
+def shift_interval(label: np.ndarray, odds: np.ndarray, codes: np.ndarray | None = None) -> Interval:
+    """`fit_shift` with its 95% profile likelihood interval; ends at ±BOUND are open. NaN without rows.
+
+    With ``codes`` [n], numbers of entities that repeat, the likelihood may fall by `LIKELIHOOD_FALL` times the design
+    effect: that of rows taken for independent falls too fast (Chandler & Bate 2007).
+    """
     n, positives = len(label), int(np.sum(label))
     if n == 0:
         return Interval(NAN, NAN, NAN, 0, 0, "no rows")
     best = fit_shift(label, odds)
     highest = log_likelihood(label, odds + best)
+    allowed = likelihood_fall(label, odds + best, codes)
 
     def fall(shift: float) -> float:
-        return highest - log_likelihood(label, odds + shift) - LIKELIHOOD_FALL
+        return highest - log_likelihood(label, odds + shift) - allowed
 
     low = _root(fall, -BOUND, best)
     high = _root(lambda shift: -fall(shift), best, BOUND)
-    return Interval(best, low, high, n, positives, "profile likelihood")
+    method = "profile likelihood" + ("" if codes is None else ", adjusted for entities")
+    return Interval(best, low, high, n, positives, method)
+
+
+def likelihood_fall(label: np.ndarray, odds: np.ndarray, codes: np.ndarray | None) -> float:
+    """How far the log-likelihood of a shift may fall from its top, at log-odds [n] that fit: `LIKELIHOOD_FALL` times
+    the variance of the score summed by entity over that of independent rows, at least 1."""
+    if codes is None:
+        return LIKELIHOOD_FALL
+    missed = label - _expit(odds)
+    total = float((missed**2).sum())
+    return LIKELIHOOD_FALL * max(1.0, float((np.bincount(codes, missed) ** 2).sum()) / total if total > 0 else 1.0)
 
 
 def information(odds: np.ndarray) -> float:

@@ -54,7 +54,7 @@ def split_periods(
 
     Raises
     ------
-    InputError : a period is empty.
+    InputError : a period is empty, by the label window or by ``groups``: the message says which.
     """
     times = _checked(decision_at)
     order = np.argsort(times, kind="stable")
@@ -80,16 +80,27 @@ def split_periods(
         test=order[sorted_times >= test_from],
         purged=int((before & (ends > calibration_from)).sum() + (between & (ends > test_from)).sum()),
     )
+    _refuse_empty(
+        split,
+        f"no label window of {window_days} days ends in it",
+        "give decisions over a longer time, or enlarge this period in model.periods",
+    )
     if groups is not None:
         split = _apart(split, groups)
+        _refuse_empty(
+            split,
+            "everybody in it is decided on again in a later period, and model.group_folds keeps people apart",
+            "leave model.group_folds out: intervals count the rows of one entity together all the same",
+        )
+    return split
+
+
+def _refuse_empty(split: TimeSplit, why: str, remedy: str) -> None:
+    """Raise InputError where nothing is left to learn from."""
     for name in ("development", "calibration"):
         if len(getattr(split, name)) == 0:
-            raise InputError(
-                f"the {name} period is empty: no label window of {window_days} days ends in it",
-                rows=count,
-                remedy="give decisions over a longer time, or enlarge this period in model.periods",
-            )
-    return split
+            count = sum(map(len, (split.development, split.calibration, split.test))) + split.purged + split.same_entity
+            raise InputError(f"the {name} period is empty: {why}", rows=count, remedy=remedy)
 
 
 def _apart(split: TimeSplit, groups: np.ndarray) -> TimeSplit:

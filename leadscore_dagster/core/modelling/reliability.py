@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error
+from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error, worth
 from leadscore_dagster.core.modelling.log_odds import log_odds, recalibration_line, shift_interval
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.segments import segment_codes
@@ -23,7 +23,8 @@ from leadscore_dagster.recipes.schema import Segment
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows of about equal probability: the mean of what was said, and the rate that came with its Wilson interval."""
+    """Rows of about equal probability: the mean of what was said, and the rate that came with its Wilson interval, in
+    which rows of one entity count for what they are worth."""
 
     n: int
     positives: int
@@ -101,7 +102,7 @@ def measure_reliability(
             if rows.any()
         }
     return Reliability(
-        reliability_curve(label, probability),
+        reliability_curve(label, probability, codes),
         _calibration(label, probability, codes),
         slope,
         intercept,
@@ -118,21 +119,23 @@ def segments_of(
     return {name: segment_codes(matrix, columns, segment) for name, segment in segments.items()}
 
 
-def reliability_curve(label: np.ndarray, probability: np.ndarray) -> tuple[Bin, ...]:
-    """At most ten bins of equal mass, lowest probability first; rates with Wilson's interval (Wilson 1927)."""
+def reliability_curve(label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None = None) -> tuple[Bin, ...]:
+    """At most ten bins of equal mass, lowest probability first; rates with Wilson's interval (Wilson 1927), its n
+    divided by the design effect where entities (``codes`` int [n]) repeat."""
     bins = metrics.equal_mass_bins(probability)
     n = np.bincount(bins, minlength=metrics.BINS)
     there = n > 0
     n, positives = n[there], np.bincount(bins, label, metrics.BINS)[there]
     mean = np.bincount(bins, probability, metrics.BINS)[there] / n
-    low, high = wilson_intervals(positives, n)
+    each = worth(label, codes, bins)
+    low, high = wilson_intervals(positives * each, n * each)
     rows = zip(n, positives, mean, positives / n, low, high, strict=True)
     return tuple(Bin(int(size), int(hits), *map(float, rest)) for size, hits, *rest in rows)
 
 
 def _calibration(label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None) -> Calibration:
     error = expected_calibration_error(label, probability, codes)
-    return Calibration(error, shift_interval(label, log_odds(probability)))
+    return Calibration(error, shift_interval(label, log_odds(probability), codes))
 
 
 def _as_dict(found: Calibration) -> dict[str, Any]:

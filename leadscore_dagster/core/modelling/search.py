@@ -3,7 +3,7 @@
 A study is a list of trials. Trial 0 is the defaults; trial n is drawn by TPE (Bergstra et al. 2011; Optuna) from the
 trials before it with a generator seeded by (seed, n), and enters the file whole once it is scored. So a study killed
 at any moment and continued holds the very trials of one that was not, and its best parameters depend on the question,
-the seed and the number of trials alone.
+the seed and the number of trials asked for alone, whatever was asked before.
 
 Lives here: trials, tiers, the choice among them. Does not: ranges (search_space), folds and fitting (``score``, the
 caller's), the test period, which no search may touch.
@@ -58,7 +58,7 @@ class SearchResult:
     ----------
     parameters, value, folds : complete parameters that were chosen, their mean AUC-PR over the folds, and each fold's.
         The value is that of the luckiest of many: no estimate of how the model will do.
-    trials : trials the study holds, those of earlier runs included.
+    trials : trials chosen among, those of earlier runs included; never more than were asked for.
     reused : nothing was tried in this run.
     seconds : wall clock of this run; not reproducible, so it belongs in no file whose bytes are compared.
     cut_short : the time ran out before the trials did; where depends on the machine.
@@ -97,9 +97,9 @@ def best_parameters(
         and ranges are added to it here. A study of another question is never looked at.
     defaults : complete parameters; trial 0.
 
-    ``reuse`` takes a study that reached its number of trials as it is and continues any other; ``resume`` continues
-    the newest study up to ``search.trials``; ``fresh`` begins another, and keeps the older. With the same seed a fresh
-    study draws the same trials: it checks the older one; to look elsewhere, change the seed.
+    ``reuse`` and ``resume`` take the newest study as it is where it holds ``search.trials``, and continue it where it
+    holds fewer; ``fresh`` begins another, and keeps the older. Chosen is among the first ``search.trials`` alone. With
+    the same seed a fresh study draws the same trials: it checks the older one; to look elsewhere, change the seed.
 
     Raises
     ------
@@ -111,17 +111,15 @@ def best_parameters(
     storage.parent.mkdir(parents=True, exist_ok=True)
     with _alone(storage, say), _studies(storage) as studies:
         study = _study(studies, _name(estimator, question, defaults, space, seed), search.tier)
-        trials = _trials(study, defaults)
+        # a study that an earlier run with more trials left behind must not choose otherwise than one of its own
+        trials = _trials(study, defaults)[: search.trials]
         before, cut_short = len(trials), False
-        finished = search.tier == "reuse" and study.user_attrs.get("finished", False)
-        while not finished and len(trials) < search.trials:
+        while len(trials) < search.trials:
             if trials and search.seconds is not None and perf_counter() - started >= search.seconds:
                 cut_short = True
                 break
             _try_next(study, trials, score, defaults, space, seed)
             say(f"{estimator}: {_progress(trials, search.trials)}")
-        if not cut_short:
-            study.set_user_attr("finished", True)
     chosen, why = choose(trials)
     if cut_short:
         why += f"; cut short after {len(trials)} of {search.trials} trials, so another run may choose otherwise"

@@ -5,6 +5,8 @@ Lives here: the number and the name of each row's part. Does not: anything measu
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +16,34 @@ from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.recipes.schema import Segment
 
 MISSING = "(missing)"
+_NUMBERS = ("number", "integer")
+
+
+def check_segment(
+    segment: Segment, types: Mapping[str, str], where: str = "model.segments", excluded: Collection[str] = ()
+) -> None:
+    """Refuse a segment that cannot divide: ``types`` gives the type of each feature the model has.
+
+    Raises
+    ------
+    InputError : the feature is none of them; a number without edges, or edges for something else.
+    """
+    kind = types.get(segment.feature)
+    if kind is None:
+        close = difflib.get_close_matches(segment.feature, types, n=1, cutoff=0.6)
+        remedy = f"did you mean {close[0]!r}?" if close else "divide by one of the recipe's features"
+        if segment.feature in excluded:
+            remedy = "take it out of features.exclude, or divide by another feature"
+        raise InputError(
+            "a segment divides by a feature the model does not have",
+            where=f"{where}.feature",
+            column=segment.feature,
+            remedy=remedy,
+        )
+    if (kind in _NUMBERS) != bool(segment.edges):
+        problem = f"a segment of a {kind} has no edges" if segment.edges else "a segment of a number needs edges"
+        remedy = "remove edges" if segment.edges else "add edges, the values at which one part ends and the next begins"
+        raise InputError(problem, where=f"{where}.edges", column=segment.feature, remedy=remedy)
 
 
 def segment_codes(matrix: np.ndarray, columns: Columns, segment: Segment) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -24,18 +54,13 @@ def segment_codes(matrix: np.ndarray, columns: Columns, segment: Segment) -> tup
 
     Raises
     ------
-    InputError : the feature is none of the columns; a number without edges, or edges for something else.
+    InputError : as `check_segment`.
     """
-    if segment.feature not in columns.names:
-        raise InputError("a segment divides by a feature the model does not have", column=segment.feature)
+    check_segment(segment, dict(zip(columns.names, columns.types, strict=True)))
     at = columns.names.index(segment.feature)
     values, kind = matrix[:, at], columns.types[at]
-    numeric = kind in ("number", "integer")
-    if numeric != bool(segment.edges):
-        problem = "a segment of a number needs edges" if numeric else f"a segment of a {kind} has no edges"
-        raise InputError(problem, column=segment.feature, remedy="correct model.segments in the recipe")
     names: tuple[str, ...]
-    if numeric:
+    if kind in _NUMBERS:
         # the matrix is float32: 0.7 in it lies below 0.7 in float64
         codes = np.searchsorted(np.asarray(segment.edges, dtype=np.float32), values, side="right")
         names = _ranges(segment.edges)

@@ -19,7 +19,7 @@ from leadscore_dagster.core.modelling import metrics
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
 from leadscore_dagster.core.modelling.contenders import ENSEMBLE, Contender, fit_contender
 from leadscore_dagster.core.modelling.ensemble import learn_weights, out_of_fold_margins
-from leadscore_dagster.core.modelling.intervals import Interval, bootstrap, describe_method
+from leadscore_dagster.core.modelling.intervals import Interval, bootstrap, describe_method, expected_calibration_error
 from leadscore_dagster.core.modelling.matrix import Columns, learn_columns, to_matrix
 from leadscore_dagster.core.modelling.periods import Fold
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, learn_fold_statistics, with_fold_features
@@ -116,7 +116,7 @@ def encode_folds(
         raise InputError(
             f"{len(encoded)} of {len(folds)} folds have {MINIMUM_FOLD_POSITIVES} positives on both sides, 2 are needed",
             rows=len(label),
-            remedy="lower model.folds or model.gap_days, or wait for more history",
+            remedy="lower model.folds or model.gap_days, leave model.group_folds out, or wait for more history",
         )
     return encoded
 
@@ -151,7 +151,6 @@ def measure(
     ends = np.cumsum([len(fold.rows) for fold in scored])[:-1]
     rankings = [metrics.rank(label[fold.rows], fold.margin) for fold in scored]
     probability = UNCALIBRATED.apply(np.concatenate(margins))
-    error, bins = probability - label[rows], metrics.equal_mass_bins(probability)
 
     def statistic(weight: np.ndarray) -> np.ndarray:
         curves = [metrics.curve(r, w) for r, w in zip(rankings, np.split(weight, ends), strict=True)]
@@ -159,21 +158,19 @@ def measure(
             [
                 np.mean([metrics.auc_pr_of(points) for points in curves]),
                 np.mean([metrics.precision_at(points, 0.1) for points in curves]),
-                metrics.expected_calibration_error(error, bins, weight),
             ]
         )
 
     part = None if codes is None else np.unique(codes[rows], return_inverse=True)[1]
     value = statistic(np.ones(len(rows)))
-    low, high = bootstrap(
-        statistic, len(rows), part, model.bootstrap_replicates, model.seed, np.array([True, False, True])
-    )
+    low, high = bootstrap(statistic, len(rows), part, model.bootstrap_replicates, model.seed, np.array([True, False]))
     method = f"{len(scored)} time-ordered folds; " + describe_method(part, model.bootstrap_replicates)
     n, positives = len(rows), int(label[rows].sum())
     measured = {
         name: Interval(float(value[at]), float(low[at]), float(high[at]), n, positives, method)
-        for at, name in enumerate(COMPARED)
+        for at, name in enumerate(COMPARED[:2])
     }
+    measured["ece"] = expected_calibration_error(label[rows], probability, part)
     return CrossValidated(contender, scored, measured)
 
 

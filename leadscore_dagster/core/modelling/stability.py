@@ -18,6 +18,7 @@ from leadscore_dagster.core.modelling.intervals import (
     Interval,
     describe_method,
     resamples,
+    units_of,
 )
 from leadscore_dagster.core.rates import Z95
 
@@ -39,19 +40,20 @@ def cross_validation_variation(folds: Sequence[FoldRows], replicates: int, seed:
     variance s^2 of one fold's AUC-PR (mean over folds, by resampling), (k - 1) variance / s^2 follows the noncentral
     chi-square with k - 1 degrees of freedom; its noncentrality is the true spread, and the ends are those that make
     what was seen rarer than 2.5%. At one base rate (negatives weighted), because AUC-PR follows it whatever the model
-    does. NaN with fewer than two folds that have positives.
+    does. NaN with fewer than two folds that have positives, or fewer than `MINIMUM_UNITS` rows or entities in one.
     """
     from scipy.special import chndtrinc
 
     rows, hits = (int(sum(each)) for each in ([len(f[0]) for f in folds], [np.sum(f[0]) for f in folds]))
     method = f"{len(folds)} folds at one base rate, chance within folds taken off by the noncentral chi-square"
+    labels, codes = [label for label, _, _ in folds], [code for _, _, code in folds]
     rankings = [metrics.rank(label, margin) for label, margin, _ in folds]
     values = np.array([metrics.auc_pr_of(metrics.curve(ranking), hits / rows) for ranking in rankings if rows])
-    if len(values) < 2 or not np.isfinite(values).all():
+    if len(values) < 2 or not np.isfinite(values).all() or _too_few(labels, codes):
         return Interval(NAN, NAN, NAN, rows, hits, method)
     by_chance = []
-    for number, (ranking, (label, _, codes)) in enumerate(zip(rankings, folds, strict=True)):
-        weights = resamples(len(label), codes, replicates, seed + number)
+    for number, (ranking, label, code) in enumerate(zip(rankings, labels, codes, strict=True)):
+        weights = resamples(len(label), code, replicates, seed + number)
         by_chance.append(np.nanvar([metrics.auc_pr_of(metrics.curve(ranking, w), hits / rows) for w in weights]))
     freedom, noise, mean = len(values) - 1, max(float(np.mean(by_chance)), 1e-18), float(values.mean())
     seen = freedom * float(values.var(ddof=1)) / noise
@@ -70,19 +72,19 @@ def _noncentrality(inverse: Callable[..., float], seen: float, freedom: int, lev
 def fold_score_ks(
     scores: Sequence[np.ndarray], codes: Sequence[np.ndarray | None], replicates: int, seed: int
 ) -> Interval:
-    """Largest Kolmogorov-Smirnov distance between the out-of-fold scores of two folds: how far people or model moved.
+    """Largest Kolmogorov-Smirnov distance between the scores of two folds: how far the scored people moved.
 
-    ``scores`` are the validation rows' log-odds of each fold, by that fold's model: what a list would have been made of
-    then. Scores are read at the per cent points of all folds together, so only their order counts. From the value and
-    the ends is taken off what the resampling adds (largest distances are too large by chance); where the distance is
-    one that chance makes of folds that do not differ, the low end is 0. NaN with fewer than two folds or
-    `MINIMUM_UNITS` rows in one.
+    ``scores`` are those of the validation rows of each fold, all on one scale (`cross_fitted_places`): the margins of
+    the folds' own models differ by their intercepts although nothing moved. Scores are read at the per mille points of
+    all folds together, so only their order counts. From the value and the ends is taken off what the resampling adds
+    (largest distances are too large by chance); where the distance is one that chance makes of folds that do not
+    differ, the low end is 0. NaN with fewer than two folds, `MINIMUM_UNITS` rows or entities in one, or a NaN score.
     """
     total = int(sum(map(len, scores)))
     method = (
         f"largest of the distances between {len(scores)} folds; {describe_method(codes[0], replicates)}, bias taken off"
     )
-    if len(scores) < 2 or min(map(len, scores)) < MINIMUM_UNITS:
+    if len(scores) < 2 or _too_few(scores, codes) or not all(np.isfinite(each).all() for each in scores):
         return Interval(NAN, NAN, NAN, total, 0, method)
     points = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, SCORE_POINTS + 1)))
     placed = [np.searchsorted(points, each, side="left") for each in scores]
@@ -104,6 +106,11 @@ def fold_score_ks(
     corrected = max(0.0, value - doubled)
     low = 0.0 if value <= chance else max(0.0, float(low) - 2 * doubled)
     return Interval(corrected, min(low, corrected), max(float(high) - 2 * doubled, corrected), total, 0, method)
+
+
+def _too_few(folds: Sequence[np.ndarray], codes: Sequence[np.ndarray | None]) -> bool:
+    """Whether a fold has too few independent units, rows or entities, for an interval."""
+    return any(units_of(len(each), code) < MINIMUM_UNITS for each, code in zip(folds, codes, strict=True))
 
 
 def _distribution(places: np.ndarray, weight: np.ndarray | None, points: int) -> np.ndarray:

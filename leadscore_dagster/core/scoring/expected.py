@@ -13,17 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.rates import Z95, wilson
 from leadscore_dagster.core.scoring.ranking import Ranking
 
-#: ``decile``, ``n`` and ``positives`` of each tenth of the test period: a table or one mapping a row
+#: rows of `modelling.evaluation.gains_table`, of which ``NEEDED`` are read: a table or one mapping a row
 Gains: TypeAlias = pa.Table | Sequence[Mapping[str, float]]
+NEEDED = ("decile", "n", "positives", "low", "high")
 
 
 @dataclass(frozen=True)
 class ExpectedRates:
-    """``by_decile`` [10, 3]: rate, low and high (95%, Wilson); position 0 is decile 1, NaN where a decile
-    had no row; ``overall`` [3] is the same of the whole period."""
+    """``by_decile`` [10, 3]: rate, and low and high (95%) as the gains table has them; position 0 is decile 1, NaN
+    where a decile had no row; ``overall`` [3] is the same of the whole period."""
 
     by_decile: npt.NDArray[np.float64]
     overall: npt.NDArray[np.float64]
@@ -37,17 +38,21 @@ class ExpectedRates:
 
 
 def expected_rates(gains: Gains) -> ExpectedRates:
-    """Rates by decile from a gains table with columns decile (1 is the best), n and positives.
+    """Rates by decile from a gains table with the columns `NEEDED`; decile 1 is the best.
+
+    Its ends know how much the rows of one entity resemble each other. The whole period's are Wilson's (1927) of as many
+    independent rows as the deciles' ends are made of.
 
     Raises
     ------
     ValueError : a column is missing, a decile lies outside 1 … 10 or is there twice, or has more positives
         than rows.
     """
-    n, positives = np.zeros(10), np.zeros(10)
+    n, positives, independent = np.zeros(10), np.zeros(10), np.zeros(10)
+    by_decile = np.full((10, 3), np.nan)
     seen: set[int] = set()
     for row in gains.to_pylist() if isinstance(gains, pa.Table) else gains:
-        absent = [name for name in ("decile", "n", "positives") if name not in row]
+        absent = [name for name in NEEDED if name not in row]
         if absent:
             raise ValueError(f"the gains table has no column {absent[0]!r}")
         decile = int(row["decile"])
@@ -56,11 +61,18 @@ def expected_rates(gains: Gains) -> ExpectedRates:
         if not 0 <= row["positives"] <= row["n"]:
             raise ValueError(f"decile {decile} of the gains table has {row['positives']} positives in {row['n']}")
         seen.add(decile)
-        n[decile - 1], positives[decile - 1] = row["n"], row["positives"]
-    return ExpectedRates(
-        np.array([_rate(*pair) for pair in zip(positives, n, strict=True)]), _rate(positives.sum(), n.sum())
-    )
+        at = decile - 1
+        n[at], positives[at] = row["n"], row["positives"]
+        if row["n"]:
+            by_decile[at] = row["positives"] / row["n"], row["low"], row["high"]
+            independent[at] = _independent(*by_decile[at])
+    if not n.sum():
+        return ExpectedRates(by_decile, np.full(3, np.nan))
+    rate, rows = positives.sum() / n.sum(), independent.sum()
+    return ExpectedRates(by_decile, np.array([rate, *wilson(rate * rows, rows)]))
 
 
-def _rate(positives: float, n: float) -> npt.NDArray[np.float64]:
-    return np.array([positives / n, *wilson(positives, n)] if n else [np.nan] * 3)
+def _independent(rate: float, low: float, high: float) -> float:
+    """The n of which a rate has these ends: at an end p Wilson's interval has (p - rate)^2 = z^2 p (1 - p) / n."""
+    end = high if rate < 0.5 else low
+    return Z95**2 * end * (1 - end) / (end - rate) ** 2

@@ -18,6 +18,7 @@ from leadscore_dagster.core import labels
 from leadscore_dagster.core.features.serving import served_features
 from leadscore_dagster.core.modelling.base_rate import ECE_LIMIT, BaseRateVerdict, judge_base_rate
 from leadscore_dagster.core.modelling.evaluation import gains_table
+from leadscore_dagster.core.modelling.intervals import entity_codes
 from leadscore_dagster.core.modelling.training_rows import rows_of
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.warehouse import Relation, Warehouse, table
@@ -27,7 +28,7 @@ from leadscore_dagster.recipes.schema import BaseRate, Recipe
 @dataclass(frozen=True)
 class DayBaseRate:
     """The verdict of a day, and the deciles of the matured outcomes: what a place on the list yields now, where the
-    test period no longer tells (decile, n and positives a row)."""
+    test period no longer tells (rows of `gains_table`)."""
 
     verdict: BaseRateVerdict
     gains: Sequence[Mapping[str, Any]]
@@ -59,8 +60,9 @@ def base_rate_of_day(
     label = known["label"].to_numpy()
     gate = recipe.gates.get("ece")
     limit = gate.threshold if gate else ECE_LIMIT
-    verdict = judge_base_rate(label, scores.probability, known["decision_at"].to_numpy(), base_rate, limit)
-    gains = tuple(asdict(decile) for decile in gains_table(label, scores.margin)) if len(label) else ()
+    codes = entity_codes(known[recipe.decisions.entity])
+    verdict = judge_base_rate(label, scores.probability, known["decision_at"].to_numpy(), base_rate, limit, codes)
+    gains = tuple(asdict(decile) for decile in gains_table(label, scores.margin, codes)) if len(label) else ()
     return DayBaseRate(verdict, gains)
 
 
