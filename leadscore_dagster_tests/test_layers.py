@@ -25,22 +25,23 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 #: The rooms of core/, from the bottom up; rooms of one row do not know each other. A room imports from rows below it.
 ORDER: tuple[tuple[str, ...], ...] = (
     # the simulator knows nothing of the product, so it cannot help it
-    ("errors", "information", "market", "page", "rates"),
+    ("errors", "information", "market", "page", "rates", "working"),
     ("stability", "warehouse"),
     ("evidence", "sources", "timetable"),
     ("arrivals", "champion", "decisions", "features", "retention", "staleness", "stress"),
     ("audit", "labels", "modelling", "retraining"),
-    ("gates", "training"),
+    ("feature_statements", "gates", "recipe_check", "training"),
     ("consequence", "training_audit"),
     ("battery", "model_page", "registry", "report", "shadow", "version_audit", "waivers"),
     ("alerts", "promotion", "scoring"),
     ("monitoring", "track_record"),
+    ("oracle",),
 )
 ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
 #: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.
 OUTER: tuple[tuple[str, ...], ...] = (
     ("recipes", "core"),  # a recipe is a schema over errors; core reads schemas, never YAML
-    ("automation", "partitions", "resources", "tracking"),
+    ("automation", "launching", "partitions", "resources", "tracking"),
     ("assets",),
     ("alerts", "checks", "jobs", "standing"),
     ("prunable", "schedules", "sensors"),
@@ -159,6 +160,17 @@ def test_the_simulated_market_and_its_truth_are_known_to_nobody_but_the_demo() -
         if parts[:2] == ["core", "market"] and "market" not in path.parts and path != PACKAGE / "runs" / "demo.py"
     ]
     assert _places(found) == []
+
+
+def test_the_truth_beside_a_track_record_is_known_to_the_backtest_command_alone() -> None:
+    """Nothing Dagster runs may read it: neither training nor a gate nor the track record a refresh writes."""
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in ALL
+        for parts, _ in _own_imports(path)
+        if parts[:2] == ["core", "oracle"]
+    }
+    assert found == {"runs/backtest.py"}
 
 
 def test_the_package_around_core_imports_downwards_only() -> None:

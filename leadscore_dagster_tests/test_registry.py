@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.feature_statements import FeatureStatements
 from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
 from leadscore_dagster.core.modelling.training_rows import rows_of
 from leadscore_dagster.core.registry import (
@@ -109,12 +111,66 @@ def test_every_changed_missing_or_added_file_is_refused(candidate: Candidate, tm
                 path.write_bytes(other)
             with pytest.raises(InputError, match=r"digest|no complete model"):
                 load_version(tmp_path, version, MedianTenure())
-            with pytest.raises(InputError):
-                save(tmp_path, candidate)
             path.write_bytes(content)
     (tmp_path / version / "extra.pkl").write_bytes(b"x")
     with pytest.raises(InputError, match="digest"):
         load_version(tmp_path, version, MedianTenure())
+
+
+@pytest.mark.parametrize("change", ["a byte", "a file less", "a file more", "another manifest", "no manifest"])
+def test_training_again_replaces_a_damaged_version_and_keeps_the_damaged_one(
+    candidate: Candidate, tmp_path: Path, change: str
+) -> None:
+    version = save(tmp_path, candidate)
+    folder = tmp_path / version
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for place in (1, 2):  # twice: the second one set aside must not meet the first
+        if change == "a byte":
+            scores = before["test_scores.parquet"]
+            (folder / "test_scores.parquet").write_bytes(scores[:100] + bytes([scores[100] ^ 1]) + scores[101:])
+        elif change == "a file less":
+            (folder / "splits.parquet").unlink()
+        elif change == "a file more":
+            (folder / "note.txt").write_text("x")
+        elif change == "another manifest":
+            (folder / MANIFEST).write_bytes(before[MANIFEST].replace(b"advisor", b"another"))
+        else:
+            (folder / MANIFEST).unlink()
+        with pytest.raises(InputError, match="--as-of 2024-01-01") as refused:
+            load_version(tmp_path, version, MedianTenure())
+        assert version in str(refused.value)
+        damaged = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert save(tmp_path, candidate) == version
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        aside = tmp_path / f".damaged-{version}-{place}"
+        assert {path.name: path.read_bytes() for path in aside.iterdir()} == damaged
+        load_version(tmp_path, version, MedianTenure())
+
+
+def test_a_version_of_another_format_says_how_to_make_one_of_this(candidate: Candidate, tmp_path: Path) -> None:
+    version = save(tmp_path, candidate)
+    manifest = json.loads((tmp_path / version / MANIFEST).read_text())
+    content = json.dumps(manifest | {"format": 2}).encode()
+    older = f"{AS_OF}-{hashlib.sha256(content).hexdigest()[:12]}"
+    shutil.copytree(tmp_path / version, tmp_path / older)
+    (tmp_path / older / MANIFEST).write_bytes(content)
+    with pytest.raises(InputError, match=r"format 2.*leadscore run advisor_mql --as-of 2024-01-01"):
+        read_manifest(tmp_path, older)
+
+
+def test_a_version_scores_only_what_its_own_statements_compute(candidate: Candidate, tmp_path: Path) -> None:
+    names = frozenset(feature.name for feature in candidate.model.features)
+    digests = {"features/m5_engineered": "a", "columns/tenure": "b"}
+    version = save(tmp_path, candidate, statements=digests)
+    more = FeatureStatements(names | {"other"}, digests | {"features/other": "c"})
+    for same in (FeatureStatements(names, digests), more):
+        load_version(tmp_path, version, MedianTenure(), same)
+    for changed in (digests | {"columns/tenure": "x"}, {"features/m5_engineered": "a"}):
+        with pytest.raises(InputError, match=r"another columns/tenure.*restore.*--as-of 2024-01-01"):
+            load_version(tmp_path, version, MedianTenure(), FeatureStatements(names, changed))
+    with pytest.raises(InputError, match=r"needs feature moves, which the recipe no longer has.*--as-of 2024-01-01"):
+        load_version(tmp_path, version, MedianTenure(), FeatureStatements(names - {"moves"}, digests))
+    assert load_metrics(tmp_path, version) == candidate.metrics  # a report does not ask
 
 
 def test_a_better_looking_manifest_with_matching_file_digests_is_refused(candidate: Candidate, tmp_path: Path) -> None:

@@ -82,6 +82,17 @@ def replaced(rows: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) ->
     return rows.set_column(place, rows.schema.field(column), values.cast(rows.schema.field(column).type))
 
 
+def test_a_quarter_has_its_own_columns_alone(lake: Lake) -> None:
+    """The recipe had another feature in the quarter before: it is absent now, not missing in every row."""
+    build_training_table(lake, recipe(), AS_OF)
+    rows = training_rows(lake, AS_OF)
+    before = rows.drop_columns("as_of").append_column("dropped_since", pa.array(range(rows.num_rows)))
+    before = before.append_column("as_of", pa.array([date(2024, 7, 1)] * rows.num_rows, pa.date32()))
+    lake.write_partition("training_table", "2024-07-01", before)
+    assert training_rows(lake, AS_OF).equals(rows)
+    assert "dropped_since" in training_rows(lake, date(2024, 7, 1)).column_names
+
+
 def violations(lake: Lake) -> dict[str, int]:
     """Audits that found something, with the number of rows."""
     return {

@@ -11,8 +11,8 @@ from leadscore_dagster.core import promotion, report
 from leadscore_dagster.core.battery import require_audit, vintage_digests
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.evidence import fingerprint
+from leadscore_dagster.core.feature_statements import code_version_of
 from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import features_of
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.training import training_rows
@@ -64,9 +64,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 as_of,
                 candidate,
                 vintages=vintage_digests(warehouse, recipe, as_of),
-                code_version=fingerprint(feature_query(recipe).sql, recipe.model_dump_json(exclude={"automation"}))[
-                    :16
-                ],
+                code_version=code_version_of(recipe),
                 recorded_at=workspace.now(),
             )
             keep_audit(warehouse, version, audit)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 import dagster as dg
 
 from leadscore_dagster.assets.shell import begun_at, group, key, metadata, owners, partition_day, plain_failures
+from leadscore_dagster.core.arrivals import local_log
 from leadscore_dagster.core.battery import require_vintages
 from leadscore_dagster.core.scoring import day as scoring
 from leadscore_dagster.core.staleness import require_fresh
@@ -34,8 +35,8 @@ def _decisions(recipe: Recipe) -> dg.AssetsDefinition:
         description="Who is to be scored on the day, from the decision source as it stood then; prospects too.",
     )
     def decisions_of_day(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        with plain_failures():
-            location = workspace.location(recipe, recipe.decisions.source)
+        source = recipe.decisions.source
+        with plain_failures(), local_log(workspace.location(recipe, source), recipe.decision_source) as location:
             report, decisions, prospects = scoring.take_decisions(
                 workspace.warehouse(recipe), recipe, partition_day(context), location
             )

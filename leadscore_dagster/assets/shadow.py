@@ -14,6 +14,7 @@ from leadscore_dagster.assets.shell import group, key, metadata, owners, partiti
 from leadscore_dagster.core import shadow
 from leadscore_dagster.core.champion import history
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.feature_statements import statements_of
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.promotion import judge
 from leadscore_dagster.core.scoring import beside
@@ -117,7 +118,8 @@ def score_in_shadow(
     champion = delivered["model_version"][0].as_py() if delivered.num_rows else ""
     decisions, began = beside.decisions_to_score(warehouse, day), clock.monotonic()
     try:
-        model = load_to_score(workspace.models(recipe), trial.version, fold_features_of(recipe))
+        models, fold_features = workspace.models(recipe), fold_features_of(recipe)
+        model = load_to_score(models, trial.version, fold_features, statements_of(recipe))
         scores = beside.score_beside(warehouse, recipe, model, day)
     except (InputError, ValueError) as error:
         seconds = clock.monotonic() - began

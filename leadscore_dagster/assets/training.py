@@ -11,6 +11,7 @@ from leadscore_dagster.core.battery import column_lineage, require_sources
 from leadscore_dagster.core.evidence import fingerprint
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.labels import build_labels
+from leadscore_dagster.core.recipe_check import check_recipe
 from leadscore_dagster.core.training import build_training_table
 from leadscore_dagster.partitions import quarters, up_to_own_quarter
 from leadscore_dagster.recipes.schema import Recipe, VintageSource
@@ -37,6 +38,7 @@ def _labels(recipe: Recipe) -> dg.AssetsDefinition:
     )
     def labels(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         with plain_failures():
+            check_recipe(recipe)  # a quarter begins here; a slip is not to be found after training
             report = build_labels(workspace.warehouse(recipe), recipe, partition_day(context))
         return dg.MaterializeResult(metadata=metadata(report.as_metadata()))
 

@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.feature_statements import FeatureStatements
 from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.gates import metrics_from_dict, metrics_to_dict
 from leadscore_dagster.core.modelling.calibration import calibrator_from_dict
@@ -41,11 +42,13 @@ from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 TEST_SCORES = "test_scores.parquet"
 SPLITS = "splits.parquet"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
+#: what begins the name of a directory that was a version's until its files were changed
+DAMAGED = ".damaged-"
 LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "pyarrow")
 
 
@@ -57,18 +60,17 @@ def save_version(
     as_of: date,
     vintages: Mapping[str, str],
     code_version: str,
+    statements: Mapping[str, str] | None = None,
 ) -> str:
     """Write a candidate as a version below ``folder`` and return its id. Writing the same content again
-    changes nothing.
+    changes nothing; files that are no longer what the id says are set aside as ``.damaged-…`` and written anew.
 
     Parameters
     ----------
     vintages : source to the vintage (or digest) the training table was made from.
     code_version : version of features and code, for lineage.
-
-    Raises
-    ------
-    InputError : the version is already there and its files are not what its id says.
+    statements : digests of the statements that compute its features (`FeatureStatements.digests`), without which
+        `load_version` has nothing to hold against today's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
@@ -77,15 +79,16 @@ def save_version(
         pq.write_table(candidate.predictions.combine_chunks(), temporary / TEST_SCORES)
         pq.write_table(candidate.splits.combine_chunks(), temporary / SPLITS)
         (temporary / EVIDENCE).write_text(json.dumps(candidate.judgement.evidence, allow_nan=False), encoding="utf-8")
-        manifest = _manifest(candidate, recipe, as_of, dict(vintages), code_version)
+        manifest = _manifest(candidate, recipe, as_of, dict(vintages), code_version, dict(statements or {}))
         manifest["files"] = {name: _digest((temporary / name).read_bytes()) for name in _files(temporary)}
         content = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
         (temporary / MANIFEST).write_bytes(content)
         version = f"{as_of.isoformat()}-{_digest(content)[:12]}"
-        if (folder / version).exists():
-            read_manifest(folder, version)
+        if _is_whole(folder, version):
             return version
         _flush(temporary)
+        if (folder / version).exists():
+            _set_aside(folder, version)
         temporary.chmod(0o755)
         try:
             os.rename(temporary, folder / version)
@@ -110,27 +113,48 @@ def read_manifest(folder: Path, version: str) -> dict[str, Any]:
         raise InputError(f"{version!r} is not a model version", where=folder)
     directory = folder / version
     if not (directory / MANIFEST).is_file():
-        raise InputError(f"there is no complete model version {version}", where=folder, remedy="train it again")
+        raise InputError(
+            f"there is no complete model version {version}", where=folder, remedy=_run_again(folder.name, version)
+        )
     content = (directory / MANIFEST).read_bytes()
     if _digest(content)[:12] != version[-12:]:
-        raise _tampered(directory / MANIFEST)
+        raise _damaged(folder, version, MANIFEST)
     manifest: dict[str, Any] = json.loads(content)
     if manifest["format"] != FORMAT:
-        raise InputError(f"model format {manifest['format']} cannot be read, only {FORMAT}", where=directory)
+        raise InputError(
+            f"model {version} has format {manifest['format']}, and only format {FORMAT} can be read",
+            where=directory,
+            remedy=_run_again(manifest["recipe"], version),
+        )
     if set(_files(directory)) - {MANIFEST} != set(manifest["files"]):
-        raise _tampered(directory)
+        raise _damaged(folder, version, "")
     for name, digest in manifest["files"].items():
         if _digest((directory / name).read_bytes()) != digest:
-            raise _tampered(directory / name)
+            raise _damaged(folder, version, name)
     return manifest
 
 
-def load_version(folder: Path, version: str, fold_features: FoldFeatures | None = None) -> ScoringModel:
+def load_version(
+    folder: Path,
+    version: str,
+    fold_features: FoldFeatures | None = None,
+    statements: FeatureStatements | None = None,
+) -> ScoringModel:
     """The scoring model of a version, after every digest was verified.
 
-    ``fold_features`` is needed when the model has features of stage ``fold``.
+    Parameters
+    ----------
+    fold_features : needed when the model has features of stage ``fold``.
+    statements : what computes the features of the rows it is to score. None for rows of another making alone.
+
+    Raises
+    ------
+    InputError : as `read_manifest` does; or ``statements`` lack a feature it needs, or compute one otherwise than when
+        it was trained.
     """
     manifest = read_manifest(folder, version)
+    if statements is not None:
+        _require_same(manifest, version, statements)
     features = tuple(Feature(**stored) for stored in manifest["features"])
     levels = {name: tuple(values) for name, values in manifest["levels"].items()}
     columns = Columns(tuple(f.name for f in features), tuple(f.type for f in features), levels)
@@ -171,7 +195,12 @@ def load_evidence(folder: Path, version: str) -> dict[str, Any]:
 
 
 def _manifest(
-    candidate: Candidate, recipe: str, as_of: date, vintages: dict[str, str], code_version: str
+    candidate: Candidate,
+    recipe: str,
+    as_of: date,
+    vintages: dict[str, str],
+    code_version: str,
+    statements: dict[str, str],
 ) -> dict[str, Any]:
     model, judgement = candidate.model, candidate.judgement
     return {
@@ -179,6 +208,7 @@ def _manifest(
         "recipe": recipe,
         "as_of": as_of.isoformat(),
         "code_version": code_version,
+        "statements": dict(sorted(statements.items())),
         "libraries": {name: installed(name) for name in LIBRARIES},
         "vintages": dict(sorted(vintages.items())),
         "entity": candidate.entity,
@@ -234,9 +264,50 @@ def _flush(directory: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _tampered(path: Path) -> InputError:
+def _is_whole(folder: Path, version: str) -> bool:
+    try:
+        read_manifest(folder, version)
+    except InputError:
+        return False
+    return True
+
+
+def _set_aside(folder: Path, version: str) -> None:
+    """Rename a damaged version's directory: whoever looks for the cause finds it, and its name is free."""
+    place = 1
+    while (folder / f"{DAMAGED}{version}-{place}").exists():
+        place += 1
+    os.rename(folder / version, folder / f"{DAMAGED}{version}-{place}")
+
+
+def _require_same(manifest: Mapping[str, Any], version: str, today: FeatureStatements) -> None:
+    """Raises InputError unless every feature of a version is there and computed as it was when it was trained."""
+    recipe = manifest["recipe"]
+    for feature in manifest["features"]:
+        if feature["name"] not in today.features:
+            raise InputError(
+                f"model {version} needs feature {feature['name']}, which the recipe no longer has",
+                where=f"recipe {recipe}",
+                remedy=f"put the feature back into the recipe, or {_run_again(recipe, version)}",
+            )
+    for name, digest in manifest["statements"].items():
+        if today.digests.get(name) != digest:
+            raise InputError(
+                f"model {version} was trained with another {name} than there is now, so its features would have another"
+                " meaning",
+                where=f"recipe {recipe}",
+                remedy=f"restore the statement {name}, or {_run_again(recipe, version)}",
+            )
+
+
+def _run_again(recipe: str, version: str) -> str:
+    return f"train its quarter again: `leadscore run {recipe} --as-of {version[:10]}`"
+
+
+def _damaged(folder: Path, version: str, name: str) -> InputError:
     return InputError(
-        "a model file is not what its digest says, so it is not used",
-        where=path,
-        remedy="train the model again",
+        f"a file of model {version} is not what its digest says, so it is not used",
+        where=folder / version / name,
+        remedy=f"{_run_again(folder.name, version)} sets {folder.name}/{version} aside and writes it anew; or let an "
+        f"earlier champion score: `leadscore rollback {folder.name} --to VERSION --why WHY`",
     )

@@ -1,8 +1,9 @@
 """The track record: the model of each quarter on the decisions of the quarter after it, once their outcomes are known.
 
 Lives here: which version is held against which decisions, and the measuring. Does not: training (modelling), who was
-champion (champion), drawing (model_page, report). A training table of quarter q holds only what was known at q, so the
-model of q could have scored the decisions after q as they were taken: nothing here is a simulation.
+champion (champion), drawing (model_page, report), the truth of a simulated market, which nothing here can see (oracle).
+A training table of quarter q holds only what was known at q, so the model of q could have scored the decisions after q
+as they were taken: nothing here is a simulation.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core import registry
 from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.gates import metrics_from_dict, metrics_to_dict
 from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
-from leadscore_dagster.core.promotion import CANDIDATES
+from leadscore_dagster.core.promotion import CANDIDATES, able_to_score
 from leadscore_dagster.core.timetable import next_quarter
 from leadscore_dagster.core.training import training_rows
 from leadscore_dagster.core.warehouse import Warehouse, table
@@ -40,8 +42,8 @@ class QuarterRecord:
     """How one quarter's candidate did on the decisions from ``as_of`` until ``ends`` (not included).
 
     ``role``: ``champion`` if it scored in life, else ``candidate``. ``metrics`` is empty with fewer than
-    `MINIMUM_POSITIVES` positives. ``claimed``: the same metrics on its own test period, what it was judged by.
-    ``oracle``: those of a ranking that nobody has in life, where a simulated market knows it.
+    `MINIMUM_POSITIVES` positives, and where ``why`` says that the version cannot score these decisions as it would
+    have. ``claimed``: the same metrics on its own test period, what it was judged by.
     """
 
     version: str
@@ -52,7 +54,7 @@ class QuarterRecord:
     positives: int
     metrics: Mapping[str, Interval]
     claimed: Mapping[str, Interval]
-    oracle: Mapping[str, Interval]
+    why: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -66,7 +68,7 @@ class QuarterRecord:
             "positives": self.positives,
             "metrics": metrics_to_dict(self.metrics),
             "claimed": metrics_to_dict(self.claimed),
-            "oracle": metrics_to_dict(self.oracle),
+            "why": self.why,
         }
 
 
@@ -76,27 +78,29 @@ def track_record(
     recipe: Recipe,
     as_of: date,
     fold_features: FoldFeatures | None,
-    truth: pa.Table | None = None,
 ) -> list[QuarterRecord]:
     """One record per earlier quarter that has a candidate, oldest first, judged with what is known at ``as_of``.
 
     Parameters
     ----------
     as_of : quarter whose training table gives the decisions, their features as known then, and matured outcomes.
-    truth : decision_id and ``propensity``, for a simulated market alone.
 
-    Raises InputError if the quarter has no training table or a version's files are not what their digests say.
+    A version that is damaged, or of whose features the recipe has lost or redefined one, is not measured; its record
+    says so. Raises InputError if the quarter has no training table.
     """
     rows = training_rows(warehouse, as_of)
-    times = rows["decision_at"]
     found = []
     for quarter, version in _candidates(warehouse, as_of):
-        begins, ends = _instant(quarter), _instant(next_quarter(quarter))
-        after = pc.and_(pc.greater_equal(times, pa.scalar(begins)), pc.less(times, pa.scalar(ends)))
-        entry = champion_at(warehouse, begins)
+        entry = champion_at(warehouse, _instant(quarter))
         role = "champion" if entry is not None and entry.version == version else "candidate"
-        found.append(_record(models, recipe, quarter, version, role, rows.filter(after), fold_features, truth))
+        found.append(_record(models, recipe, quarter, version, role, decisions_after(rows, quarter), fold_features))
     return [record for record in found if record.n]
+
+
+def decisions_after(rows: pa.Table, quarter: date) -> pa.Table:
+    """The training rows decided on from ``quarter`` until the next one begins."""
+    times, begins, ends = rows["decision_at"], _instant(quarter), _instant(next_quarter(quarter))
+    return rows.filter(pc.and_(pc.greater_equal(times, pa.scalar(begins)), pc.less(times, pa.scalar(ends))))
 
 
 def _record(
@@ -107,29 +111,35 @@ def _record(
     role: str,
     rows: pa.Table,
     fold_features: FoldFeatures | None,
-    truth: pa.Table | None,
 ) -> QuarterRecord:
-    manifest = registry.read_manifest(models, version)
-    claimed = {name: interval for name, interval in metrics_from_dict(manifest["metrics"]).items() if name in MEASURED}
     positives = int(pc.sum(rows["label"]).as_py() or 0)
     measured: dict[str, Interval] = {}
-    oracle: dict[str, Interval] = {}
-    if positives >= MINIMUM_POSITIVES:
-        scores = registry.load_version(models, version, fold_features).score(rows)
-        rate = next(period for period in manifest["periods"] if period["name"] == "calibration")
-        constant = rate["positives"] / rate["rows"]
-        measured = _measure(rows, scores.margin, scores.probability, constant, recipe)
-        if truth is not None:
-            place = pc.index_in(rows["decision_id"], value_set=truth["decision_id"].combine_chunks())
-            propensity = truth["propensity"].take(place).to_numpy()
-            oracle = _measure(rows, propensity, propensity, constant, recipe)
+    claimed: dict[str, Interval] = {}
+    why = ""
+    try:
+        manifest = registry.read_manifest(models, version)
+        claimed = {name: one for name, one in metrics_from_dict(manifest["metrics"]).items() if name in MEASURED}
+        model = able_to_score(models, recipe, version, fold_features, rows)
+    except InputError as error:
+        why = f"{error.what}."
+    else:
+        if positives >= MINIMUM_POSITIVES:
+            scores = model.score(rows)
+            measured = measure(rows, scores.margin, scores.probability, calibration_rate(manifest), recipe)
     ends = next_quarter(quarter)
-    return QuarterRecord(version, quarter, role, ends, rows.num_rows, positives, measured, claimed, oracle)
+    return QuarterRecord(version, quarter, role, ends, rows.num_rows, positives, measured, claimed, why)
 
 
-def _measure(
+def calibration_rate(manifest: Mapping[str, Any]) -> float:
+    """Share of positives in a version's calibration period: the constant its Brier skill is held against."""
+    period = next(period for period in manifest["periods"] if period["name"] == "calibration")
+    return float(period["positives"] / period["rows"])
+
+
+def measure(
     rows: pa.Table, margin: np.ndarray, probability: np.ndarray, constant: float, recipe: Recipe
 ) -> dict[str, Interval]:
+    """The metrics of `MEASURED` of a ranking [n] with probabilities [n] on training rows [n]."""
     found = period_metrics(
         rows["label"].to_numpy(),
         margin,

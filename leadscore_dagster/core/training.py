@@ -6,7 +6,7 @@ query (core/features), labels (labels), the leakage battery (core/audit).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -16,9 +16,10 @@ import pyarrow as pa
 from leadscore_dagster.core import labels
 from leadscore_dagster.core.decisions import decision_log
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.features.query import feature_query
 from leadscore_dagster.core.features.sets import EVIDENCE
-from leadscore_dagster.core.warehouse import Warehouse, compose, table
+from leadscore_dagster.core.warehouse import Part, Warehouse, compose, table
 from leadscore_dagster.core.warehouse.statements import with_relations
 from leadscore_dagster.recipes.schema import Recipe
 
@@ -132,10 +133,25 @@ def training_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Traini
 
 
 def training_rows(warehouse: Warehouse, as_of: date) -> pa.Table:
-    """Partition ``as_of`` of the training table, in order of decision_at, decision_id. Raises InputError if missing."""
+    """Partition ``as_of`` of the training table, in order of decision_at, decision_id. Raises InputError if missing.
+
+    Its own columns alone: a feature that the recipe had in another quarter is absent here, not missing in every row.
+    """
     _require(warehouse, as_of)
     sql = f"SELECT * FROM {TABLE} WHERE as_of = @as_of ORDER BY decision_at, decision_id"
-    return table(warehouse, sql, {"as_of": as_of})
+    return table(warehouse, sql, {"as_of": as_of}, {TABLE: Part(TABLE, as_of.isoformat())})
+
+
+def require_features(rows: pa.Table, version: str, features: Sequence[Feature]) -> None:
+    """Raises InputError unless training rows have every feature of stage ``row`` that a model version needs."""
+    absent = [feature.name for feature in features if feature.stage == "row" and feature.name not in rows.column_names]
+    if absent:
+        raise InputError(
+            f"model {version} needs feature {absent[0]}, which the training table does not have",
+            where=TABLE,
+            column=absent[0],
+            remedy="materialize the quarter's training table again, with the feature in the recipe",
+        )
 
 
 def decision_audits(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[AuditResult]:

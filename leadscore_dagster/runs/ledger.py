@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from leadscore_dagster.core import registry
+from leadscore_dagster.core import promotion, registry
 from leadscore_dagster.core.champion import LedgerEntry, champion_at, history, rollback
+from leadscore_dagster.core.feature_statements import statements_of
+from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.gates import evaluate_gates, refused
 from leadscore_dagster.core.shadow import aliases
 from leadscore_dagster.core.waivers import Waiver, grant
@@ -40,13 +42,13 @@ def show_champion(home: Path, name: str, at: str | None) -> TextOutcome:
 
 
 def roll_back(home: Path, name: str, version: str, why: str, since: str | None) -> TextOutcome:
-    """Append a rollback to an earlier version, whose files are verified first.
+    """Append a rollback to an earlier version, of which is verified first that it can score.
 
     It counts from the beginning of today on: a day is scored by the champion of its first instant, and whoever rolls
     back wants today's list made again by the restored version.
     """
     recipe, workspace = load_recipe(name), Workspace(home=str(home))
-    registry.read_manifest(workspace.models(recipe), version)
+    registry.load_version(workspace.models(recipe), version, fold_features_of(recipe), statements_of(recipe))
     now = workspace.now()
     entry = rollback(
         workspace.warehouse(recipe),
@@ -67,10 +69,11 @@ def roll_back(home: Path, name: str, version: str, why: str, since: str | None) 
 def waive(
     home: Path, name: str, version: str, gate: str, until: str, why: str, granted_by: str, clock: str = ""
 ) -> TextOutcome:
-    """Let a version past a gate it failed, until a day."""
+    """Let a version past a gate it failed, until a day. The comparison with the champion is a gate, too."""
     recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
     warehouse, models, now = workspace.warehouse(recipe), workspace.models(recipe), workspace.now()
     failed = refused(evaluate_gates(registry.load_metrics(models, version), recipe.gates))
+    failed += promotion.not_promoted(warehouse, version)
     waiver = grant(warehouse, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
     champion = champion_at(warehouse, now)
     again = f"Run its quarter again to promote it: `leadscore run {recipe.name} --as-of {version[:10]}`."

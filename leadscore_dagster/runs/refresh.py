@@ -14,10 +14,11 @@ import dagster as dg
 from leadscore_dagster.assets.shell import key
 from leadscore_dagster.core import promotion, registry
 from leadscore_dagster.core.arrivals import copies_of, newest_quarter, quarters_to_ingest
-from leadscore_dagster.core.champion import champion_at, history
+from leadscore_dagster.core.champion import LedgerEntry, champion_at, history
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.gates import GateResult
 from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.recipe_check import check_recipe
 from leadscore_dagster.core.training import TABLE
 from leadscore_dagster.core.training_audit import audit_training_table
 from leadscore_dagster.jobs import QUARTERLY, quarterly_keys, vintage_keys
@@ -41,8 +42,16 @@ def run_recipe(
 
 
 def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") -> tuple[Recipe, Workspace]:
-    """A recipe, and the workspace of a home that remembers where the recipe's sources lie."""
+    """A recipe, and the workspace of a home that remembers where the recipe's sources lie.
+
+    Raises InputError, before anything is written, for a recipe that names what does not exist and for a file or folder
+    that is not there: what is remembered, every later run reads.
+    """
     recipe = load_recipe(name)
+    check_recipe(recipe)
+    for source, location in locations.items():
+        if source in recipe.sources and "://" not in location and not Path(location).exists():
+            raise InputError("There is no such file or folder", where=location, remedy="nothing was remembered")
     write_locations(home, recipe, locations)
     return recipe, Workspace(home=str(home), clock=clock)
 
@@ -113,14 +122,16 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     metrics = registry.load_metrics(models, version) if version else {}
     if version:
         outputs["model_report"] = str(write_model_page(recipe, workspace, version))
+    holder = champion_at(warehouse, max(instant, workspace.now()))
     status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
+    overruled = _overruled(recipe, champion, holder) if status == "promoted" else ""
     ruling = next((said for said in history(warehouse)[::-1] if said.version == version), None)
     paragraphs = [
-        f"{recipe.title}, as of {quarter}: {status}",
+        f"{recipe.title}, as of {quarter}: {status}{overruled}",
         refusal.why if refusal else "",
         gate_table(results) if results else "",
         f"Candidate {version}: {ruling.why}" if ruling and status == "unchanged" else "",
-        f"Champion: {champion.version}, since {champion.effective_from:%Y-%m-%d}. {champion.why}" if champion else "",
+        f"Champion: {holder.version}, since {holder.effective_from:%Y-%m-%d}. {holder.why}" if holder else "",
     ]
     return RunOutcome(
         status=status,
@@ -129,6 +140,17 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
         gates=[gate_record(result) for result in results],
         outputs=outputs,
         summary="\n\n".join(filter(None, paragraphs)),
+    )
+
+
+def _overruled(recipe: Recipe, promoted: LedgerEntry | None, holder: LedgerEntry | None) -> str:
+    """That another version scores than the one promoted for its quarter, and how to change that; empty if it scores."""
+    if promoted is None or holder is None or holder.version == promoted.version:
+        return ""
+    event = "rollback" if holder.action == "rollback" else "promotion"
+    return (
+        f" for its quarter, but {holder.version} scores since the {event} of {holder.effective_from:%Y-%m-%d}. "
+        f"To let the promoted one score: `leadscore rollback {recipe.name} --to {promoted.version} --why WHY`"
     )
 
 

@@ -139,7 +139,7 @@ def test_a_scored_day_is_watched_and_its_page_holds_no_lead(
     assert moved == names
     page = (home / "outputs" / "advisor_mql" / "dashboard.html").read_text(encoding="utf-8")
     assert "success_rate" in told["monitor"]
-    assert "4 not judged yet" in told["monitor"]
+    assert "5 not judged yet" in told["monitor"]
     assert "Nothing is out of line." in page
     assert not _of_leads(page, small_market)
 

@@ -229,7 +229,7 @@ def test_a_drop_folder_that_does_not_exist_is_named(
     before = _digests(home)
     sources = _sources(tmp_path / "nowhere", small_market)
     ended = command(verb, home / "recipe.yaml", *sources, "--as-of", AS_OF, "--home", home, "--json")
-    _assert_refused(ended, r"There is no such folder, in .*/nowhere\.", before, home)
+    _assert_refused(ended, r"There is no such file or folder, in .*/nowhere\.", before, home)
 
 
 def test_a_process_of_its_own_ends_the_same_way(home: Path, drops: Path, small_market: Path) -> None:

@@ -47,11 +47,10 @@ def feature_query(recipe: Recipe) -> ComposedQuery:
     leading = ""
     own = [feature for feature in own_columns(recipe) if feature.name in kept] if recipe.features.columns else []
     if own:
-        known_at = f"{EVIDENCE}{recipe.decision_source.table}_known_at"
-        leading = f"WITH own_columns AS (\n{_own_columns(recipe, own, known_at)}\n)\n"
+        leading = f"WITH own_columns AS (\n{own_columns_query(recipe, own)}\n)\n"
         items += [f"o.`{feature.name}`" for feature in own]
         joins.append("LEFT JOIN own_columns AS o ON o.decision_id = d.decision_id")
-        givers[known_at] = ["o"]
+        givers[_own_known_at(recipe)] = ["o"]
     items += [_latest(name, aliases) for name, aliases in givers.items()]
     text = leading + "SELECT\n  d.decision_id,\n  " + ",\n  ".join(items) + "\nFROM decisions AS d\n" + "\n".join(joins)
     return ComposedQuery(compose(text + "\n"), (*features, *own), tuple(givers))
@@ -74,14 +73,21 @@ def _latest(name: str, aliases: list[str]) -> str:
     return f"GREATEST({', '.join(filled)}) AS `{name}`"
 
 
-def _own_columns(recipe: Recipe, own: list[Feature], known_at: str) -> str:
-    """Columns of the decision's own row. The log is stored once per quarter as it then stood: the row is taken from
-    the first quarter that shows it, the nearest there is to what the decision saw, and never changes afterwards."""
+def own_columns_query(recipe: Recipe, own: list[Feature]) -> str:
+    """SELECT of columns of the decision's own row, and of when it became known.
+
+    The log is stored once per quarter as it then stood: the row is taken from the first quarter that shows it, the
+    nearest there is to what the decision saw, and never changes afterwards.
+    """
     table, key = recipe.decision_source.table, recipe.decisions.id
     columns = ", ".join(f"s.`{feature.name}`" for feature in own)
     return (
-        f"SELECT d.decision_id, {columns}, s.known_at AS `{known_at}`\n"
+        f"SELECT d.decision_id, {columns}, s.known_at AS `{_own_known_at(recipe)}`\n"
         f"FROM decisions AS d\n"
         f"JOIN `{table}` AS s ON CAST(s.`{key}` AS STRING) = d.decision_id AND s.known_at <= d.decision_at\n"
         f"QUALIFY ROW_NUMBER() OVER (PARTITION BY d.decision_id ORDER BY s.as_of, s.known_at DESC) = 1"
     )
+
+
+def _own_known_at(recipe: Recipe) -> str:
+    return f"{EVIDENCE}{recipe.decision_source.table}_known_at"

@@ -17,6 +17,7 @@ from leadscore_dagster.core import registry
 from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.decisions import decisions_of_day
 from leadscore_dagster.core.errors import GateRefused, InputError
+from leadscore_dagster.core.feature_statements import statements_of
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.features.serving import served_features
 from leadscore_dagster.core.gates import evaluate_gates, metrics_from_dict, require_passed
@@ -34,7 +35,9 @@ DECISIONS, PROSPECTS = "decisions_of_day", "prospects_of_day"
 LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
 
 
-def take_decisions(warehouse: Warehouse, recipe: Recipe, day: date, location: str) -> tuple[IngestReport, int, int]:
+def take_decisions(
+    warehouse: Warehouse, recipe: Recipe, day: date, location: Path | str
+) -> tuple[IngestReport, int, int]:
     """Read the decision source as it stands on ``day`` and write who is to be scored.
 
     The log is read up to the end of the day; the recipe's statement decides what counts as known by the hour it
@@ -60,7 +63,7 @@ def champion_of_day(
     Raises
     ------
     GateRefused : nobody is champion on that day, or the champion's stored evidence does not pass the gates.
-    InputError : the version's files are not what its digests say.
+    InputError : the version's files are not what its digests say, or its features are no longer computed as they were.
     """
     entry = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC), recorded_until)
     if entry is None:
@@ -71,7 +74,7 @@ def champion_of_day(
     manifest = registry.read_manifest(models, entry.version)
     results = evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates)
     require_passed(judged(warehouse, entry.version, results, day), f"Champion {entry.version} on {day}")
-    return load_to_score(models, entry.version, fold_features_of(recipe))
+    return load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))
 
 
 def score_day(

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from leadscore_dagster.core import registry
+from leadscore_dagster.core.feature_statements import FeatureStatements
 from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling.matrix import to_matrix
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, Scores, ScoringModel, with_fold_features
@@ -47,14 +48,19 @@ class LoadedVersion:
         return self.model.score_matrix(to_matrix(table, self.model.columns), contributions)
 
 
-def load_to_score(folder: Path, version: str, fold_features: FoldFeatures | None = None) -> LoadedVersion:
+def load_to_score(
+    folder: Path, version: str, fold_features: FoldFeatures | None, statements: FeatureStatements | None
+) -> LoadedVersion:
     """The version in the registry ``folder``, after every digest was verified.
+
+    ``statements``: what computes the features it is given, see `registry.load_version`.
 
     Raises
     ------
-    InputError : no such version, a file that was changed, or fold features without their statements.
+    InputError : no such version, a file that was changed, fold features without their statements, or a feature that is
+        no longer computed as it was.
     """
-    model = registry.load_version(folder, version, fold_features)
+    model = registry.load_version(folder, version, fold_features, statements)
     manifest = registry.read_manifest(folder, version)
     last = max(period["last"] for period in manifest["periods"] if period["name"] != "test")
     return LoadedVersion(version, model, tuple(manifest["gains"]), datetime.fromisoformat(last))
