@@ -107,6 +107,13 @@ def backtest(
     as_of: Annotated[
         str | None, typer.Option(help="Quarter whose knowledge judges, YYYY-MM-DD; the newest with data by default.")
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet file with the true probability (decision_id or lead_id, propensity) of a simulated market's "
+            "decisions; the lift of that ranking is shown beside each model's."
+        ),
+    ] = None,
     source: Sources = None,
     home: Home = None,
     as_json: Json = False,
@@ -114,7 +121,8 @@ def backtest(
     """Train what earlier quarters could have trained, and hold each model against the decisions after it."""
     from leadscore_dagster.runs.backtest import backtest as run_backtest
 
-    _finish(run_backtest(_home(home), recipe, quarters, as_of, _locations(source), progress=_progress), as_json)
+    outcome = run_backtest(_home(home), recipe, quarters, as_of, _locations(source), progress=_progress, truth=truth)
+    _finish(outcome, as_json)
 
 
 @app.command()

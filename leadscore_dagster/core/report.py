@@ -7,29 +7,48 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from leadscore_dagster.core.gates import PHRASES, GateResult, metrics_from_dict
+from leadscore_dagster.core.gates import OVER_FEATURES, OVER_SCORES, PHRASES, PROMOTION, GateResult
 from leadscore_dagster.core.modelling.candidate import Candidate
+from leadscore_dagster.core.modelling.evaluation import Decile
 from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.page.numbers import SHARES, Form, form_of, percentage, value_and_ends
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_STRONGEST = 15
+_DIRECTIONS = {
+    "rises": "higher raises the score",
+    "falls": "higher lowers the score",
+    "mixed": "no single direction",
+    "levels": "depends on the level",
+    "none": "no effect in this period",
+}
+
 
 def gates_markdown(results: Sequence[GateResult]) -> str:
-    """One row per gate: verdict, value, 95% interval, threshold, and why."""
+    """One row per gate: verdict, value with 95% interval, threshold, and why; then the comparison with the champion."""
+    gates = [result for result in results if result.name != PROMOTION]
     rows = [
-        f"| {result.verdict if result.passed else '**refused**'} | {PHRASES.get(result.name, result.name)} | "
-        f"{_number(result.value)} | {_number(result.low)} … {_number(result.high)} | {_number(result.threshold)} | "
-        f"{result.why} |"
-        for result in results
+        (
+            result.verdict if result.passed else "**refused**",
+            _phrase(result.name),
+            _spanned(asdict(result), form_of(result.name)),
+            percentage(result.threshold) if result.name in SHARES else f"{result.threshold:g}",
+            result.why,
+        )
+        for result in gates
     ]
-    return (
-        "\n".join(["| verdict | gate | value | 95% interval | threshold | why |", "|---|---|---|---|---|---|", *rows])
-        + "\n"
-    )
+    paired = [
+        f"\nAgainst the champion: {'promoted' if result.passed else 'unchanged'}. {result.why}\n"
+        for result in results
+        if result.name == PROMOTION
+    ]
+    return _table(("verdict", "gate", "value [95% interval]", "threshold", "why"), rows) + "".join(paired)
 
 
 def candidate_markdown(candidate: Candidate, measured: Mapping[str, Any] | None = None) -> str:
@@ -37,35 +56,16 @@ def candidate_markdown(candidate: Candidate, measured: Mapping[str, Any] | None 
 
     ``measured``: its `candidate_evidence`, where there is one: call lists, segments, months, drivers with intervals.
     """
-    periods = [
-        f"| {period.name} | {period.first[:10]} … {period.last[:10]} | {period.rows:,} | {period.positives:,} | "
-        f"{period.rate:.2%} |"
-        for period in candidate.periods
-    ]
-    compared = [
-        f"| {one.name} | {_ends(one.auc_pr)} | {', '.join(f'{value:.3f}' for value in one.fold_auc_pr)} | "
-        f"{_ends(one.metrics['precision_at_10pct'])} | {_ends(one.metrics['ece'])} | {_number(one.variation)} |"
-        for one in candidate.compared
-    ]
-    compared += [f"| {name} | could not be fitted: {why} | | | | |" for name, why in candidate.failed.items()]
-    drivers = [f"| {name} | {value:.3f} |" for name, value in list(candidate.judgement.importances.items())[:15]]
-    gains = [
-        f"| {decile.decile} | {decile.n:,} | {decile.positives:,.1f} | {decile.rate:.2%} | "
-        f"{decile.low:.2%} … {decile.high:.2%} | {decile.lift:.2f} |"
-        for decile in candidate.judgement.gains
-    ]
+    judgement = candidate.judgement
+    test = candidate.periods[-1]
     parts = [
-        f"**{candidate.contender.name}**. {candidate.why_chosen}",
-        f"{candidate.purged:,} rows were purged between the periods, whose label windows would have overlapped.",
-        "| period | decisions | rows | positives | rate |\n|---|---|---|---|---|\n" + "\n".join(periods),
-        "#### Test period\n\n" + metrics_markdown(candidate.metrics, candidate.judgement.baseline_metrics),
-        "#### Gains on the test period\n\n| decile | rows | positives | rate | 95% interval | lift |\n"
-        "|---|---|---|---|---|---|\n" + "\n".join(gains),
-        "#### Cross-validation in the development period\n\n| contender | AUC-PR | folds | precision in the top tenth "
-        "| calibration error before calibration | variation of AUC-PR |\n|---|---|---|---|---|---|\n"
-        + "\n".join(compared),
-        "#### Strongest features on the test period (mean absolute contribution, log-odds)\n\n| feature | effect |\n"
-        "|---|---|\n" + "\n".join(drivers),
+        f"**{candidate.contender.name.replace('_', ' ')}**. {candidate.why_chosen.rstrip('.')}.",
+        f"Judged once, on {test.rows:,} decisions with {test.positives:,} positives. In brackets: 95% intervals.",
+        _periods(candidate),
+        "#### Test period\n\n" + metrics_markdown(candidate.metrics, judgement.baseline_metrics),
+        "#### Gains on the test period\n\n" + _gains(judgement.gains),
+        "#### Cross-validation in the development period\n\n" + _compared(candidate),
+        "#### Strongest features on the test period\n\n" + _drivers(judgement.importances, measured),
     ]
     return "\n\n".join([*parts, *(evidence_markdown(measured) if measured else ())]) + "\n"
 
@@ -73,64 +73,154 @@ def candidate_markdown(candidate: Candidate, measured: Mapping[str, Any] | None 
 def evidence_markdown(measured: Mapping[str, Any]) -> list[str]:
     """A `candidate_evidence` in short: what a list brings, how the parts of the test period did, calibration."""
     lists = [
-        f"| best {one['share']:.0%} | {one['called']:,} | {_spanned(one['per_hundred'])} | "
-        f"{_spanned(one['calls_per_conversion'])} | {_spanned(one['found'])} |"
+        (
+            "all leads" if one["share"] == 1 else f"best {percentage(one['share'])}",
+            f"{one['called']:,}",
+            _spanned(one["conversions"], "count"),
+            f"{round(one['expected']):,}",
+            _spanned(one["per_hundred"], decimals=2),
+            _spanned(one["over_random"], "signed", 2),
+            _spanned(one["calls_per_conversion"], decimals=1),
+            _spanned(one["found"], "percent"),
+        )
         for one in measured["lists"]
     ]
-    segments = [(name, entry["parts"]) for name, entry in measured["segments"].items()]
-    cells = [
-        f"| {title.replace('_', ' ')}: {cell['name'].replace('|', '/')}{' (small)' if cell['small'] else ''} | "
-        f"{cell['n']:,} | {cell['positives']:,} | {cell['rate']:.2%} | {_number(cell['expected'])} | "
-        f"{_spanned(cell['auc_roc'])} |"
-        for title, parts in [*segments, ("month", measured["months"])]
-        for cell in parts
-    ]
-    promised = f"{_number(round(measured['expected']))} conversions were promised, {measured['positives']:,} came."
-    line = f"Slope of the calibration {_spanned(measured['reliability']['slope'])}; 1 is right."
+    header = ("list", "calls", "conversions", "promised", "per 100 calls", "more than at random")
+    further = ("calls per conversion", "share of all conversions")
     told = [
-        "#### What a list brings\n\n| list | calls | per 100 calls | calls for one | share of all conversions |\n"
-        "|---|---|---|---|---|\n" + "\n".join(lists),
-        "#### Segments and months\n\n| part | rows | positives | rate | promised | AUC-ROC |\n"
-        "|---|---|---|---|---|---|\n" + "\n".join(cells),
-        f"#### Calibration\n\n{promised} {line}",
+        "#### What a list brings\n\n" + _table((*header, *further), lists),
+        "#### Segments and months\n\n" + _cohorts(measured),
+        "#### Calibration\n\n" + _calibration(measured),
     ]
     reference = measured["reference"]
     if reference:
         over = f"{_spanned(reference['correlation'])} over {reference['common']} common features"
-        told.append(f"#### Against the reference ranking\n\nRank correlation {over}.")
+        told.append(f"#### Against the reference ranking\n\nRank correlation {over}; 1 is the same order.")
     return told
 
 
 def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Interval]) -> str:
     """Every metric with interval and n, the logistic baseline beside it."""
-    rows = []
-    for name, measured in metrics.items():
-        other = _number(baseline[name].value) if name in baseline else ""
-        rows.append(
-            f"| {PHRASES.get(name, name)} | {_number(measured.value)} | {_number(measured.low)} … "
-            f"{_number(measured.high)} | {measured.n:,} | {measured.positives:,} | {other} |"
+    rows = [
+        (
+            _phrase(name),
+            _spanned(interval.to_dict(), form_of(name)),
+            f"{interval.n:,}{' features' if name in OVER_FEATURES else ''}",
+            "–" if name in (*OVER_FEATURES, *OVER_SCORES) else f"{interval.positives:,}",
+            _spanned(baseline[name].to_dict(), form_of(name)) if name in baseline else "–",
         )
-    header = "| metric | value | 95% interval | n | positives | logistic baseline |\n|---|---|---|---|---|---|\n"
-    return header + "\n".join(rows) + "\n"
+        for name, interval in metrics.items()
+    ]
+    return _table(("metric", "value [95% interval]", "n", "positives", "logistic baseline"), rows)
 
 
 def track_record_markdown(records: Sequence[Mapping[str, Any]]) -> str:
     """One row per earlier quarter's model: what it delivered on the decisions after it, and what it had claimed."""
     if not records:
         return "No earlier quarter has a model whose later decisions have matured.\n"
-    rows = []
-    for record in records:
-        delivered, claimed = (metrics_from_dict(record[side]) for side in ("metrics", "claimed"))
-        cells = [_ends(side.get("top_decile_lift")) for side in (delivered, claimed)]
-        cells += [_ends(delivered.get(name)) for name in ("auc_pr", "ece")]
-        rows.append(
-            f"| {record['as_of']} | {record['version']} ({record['role']}) | {record['n']:,} | "
-            f"{record['positives']:,} | {' | '.join(cells)} |"
+    rows = [
+        (
+            str(record["as_of"]),
+            f"{record['version']} ({record['role']}){': ' + record['why'] if record.get('why') else ''}",
+            f"{record['n']:,}",
+            f"{record['positives']:,}",
+            _spanned(record["metrics"].get("top_decile_lift"), decimals=2),
+            _spanned(record["claimed"].get("top_decile_lift"), decimals=2),
+            *(_spanned(record["metrics"].get(name), form_of(name)) for name in ("auc_pr", "auc_roc", "ece")),
         )
-    header = (
-        "| quarter | version | decisions after it | positives | lift | lift claimed | AUC-PR | calibration error |\n"
+        for record in records
+    ]
+    header = ("quarter", "version", "decisions after it", "positives", "lift [95% interval]", "lift claimed")
+    return _table((*header, "AUC-PR", "AUC-ROC", "calibration error"), rows)
+
+
+def _periods(candidate: Candidate) -> str:
+    rows = [
+        (
+            period.name,
+            f"{period.first[:10]} … {period.last[:10]}",
+            f"{period.rows:,}",
+            f"{period.positives:,}",
+            percentage(period.rate),
+        )
+        for period in candidate.periods
+    ]
+    purged = f"{candidate.purged:,} rows were purged between the periods, whose label windows would have overlapped."
+    return f"{_table(('period', 'decisions', 'n', 'positives', 'rate'), rows)}\n{purged}"
+
+
+def _gains(gains: Sequence[Decile]) -> str:
+    rows = [
+        (
+            str(one.decile),
+            f"{one.n:,}",
+            f"{one.positives:,.{0 if float(one.positives).is_integer() else 1}f}",
+            _spanned({"value": one.rate, "low": one.low, "high": one.high}, "percent"),
+            f"{one.lift:.2f}",
+        )
+        for one in gains
+    ]
+    return _table(("tenth, best first", "n", "positives", "rate", "lift"), rows)
+
+
+def _compared(candidate: Candidate) -> str:
+    rows: list[tuple[str, ...]] = [
+        (
+            one.name.replace("_", " "),
+            _spanned(one.auc_pr.to_dict()),
+            ", ".join(f"{value:.3f}" for value in one.fold_auc_pr),
+            _spanned(one.metrics["precision_at_10pct"].to_dict(), "percent"),
+            _spanned(one.metrics["ece"].to_dict(), "percent"),
+            percentage(one.variation),
+        )
+        for one in candidate.compared
+    ]
+    rows += [
+        (name.replace("_", " "), f"could not be fitted: {why}", "", "", "", "")
+        for name, why in candidate.failed.items()
+    ]
+    header = ("candidate", "AUC-PR", "each fold", "precision in the top tenth", "calibration error before calibration")
+    return _table((*header, "variation of AUC-PR"), rows)
+
+
+def _drivers(importances: Mapping[str, float], measured: Mapping[str, Any] | None) -> str:
+    """Mean |contribution| in log-odds; with interval, share and direction where they were measured."""
+    if not measured:
+        stored = [(name, f"{value:.4f}") for name, value in list(importances.items())[:_STRONGEST]]
+        return _table(("feature", "importance, log-odds"), stored)
+    rows = [
+        (one["feature"], _spanned(one, decimals=4), percentage(one["share"]), _DIRECTIONS[one["direction"]])
+        for one in measured["importance"][:_STRONGEST]
+    ]
+    return _table(("feature", "importance, log-odds", "share", "direction"), rows)
+
+
+def _cohorts(measured: Mapping[str, Any]) -> str:
+    parts = [(name, entry["parts"]) for name, entry in measured["segments"].items()]
+    rows = [
+        (
+            f"{title.replace('_', ' ')}: {cell['name']}{' (small)' if cell['small'] else ''}",
+            f"{cell['n']:,}",
+            f"{cell['positives']:,}",
+            _spanned({"value": cell["rate"], "low": cell["low"], "high": cell["high"]}, "percent"),
+            f"{cell['expected']:,.1f}",
+            _spanned(cell["lift"], decimals=2),
+            _spanned(cell["auc_roc"]),
+        )
+        for title, cells in [*parts, ("month", measured["months"])]
+        for cell in cells
+    ]
+    return _table(("part", "n", "positives", "rate", "promised", "lift", "AUC-ROC"), rows)
+
+
+def _calibration(measured: Mapping[str, Any]) -> str:
+    found, said, came = measured["reliability"], measured["expected"], measured["positives"]
+    return (
+        f"{round(said):,} conversions were promised, {came:,} of {measured['n']:,} came. Calibration error "
+        f"{_spanned(found['overall']['ece'], 'percent')}. Slope {_spanned(found['slope'])}; 1 is right, below 1 the "
+        f"probabilities are too far apart. Shift needed, log-odds: {_spanned(found['overall']['shift'], 'signed', 2)}; "
+        "below 0 they are too high."
     )
-    return header + "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def gains_plot(candidate: Candidate) -> str:
@@ -152,16 +242,26 @@ def gains_plot(candidate: Candidate) -> str:
 
 
 def importance_plot(candidate: Candidate) -> str:
-    """Markdown image: the fifteen strongest features on the test period."""
+    """Markdown image: the fifteen strongest features on the test period, with intervals where they were measured."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    top = list(candidate.judgement.importances.items())[:15][::-1]
-    axes.barh([name for name, _ in top], [value for _, value in top], color="#4f7cac")
-    axes.set(xlabel="mean absolute contribution, log-odds")
+    top = list(candidate.judgement.importances.items())[:_STRONGEST][::-1]
+    measured = {one["feature"]: one for one in (candidate.judgement.evidence or {}).get("importance", ())}
+    ends = [[abs(value - _end(measured.get(name), end, value)) for name, value in top] for end in ("low", "high")]
+    axes.barh(
+        [name for name, _ in top], [value for _, value in top], xerr=ends, color="#4f7cac", ecolor="#333333", capsize=2
+    )
+    axes.set(xlabel="mean absolute contribution with 95% interval, log-odds")
     axes.tick_params(labelsize=8)
     return _image("Strongest features", figure)
+
+
+def _end(measured: Mapping[str, Any] | None, end: str, value: float) -> float:
+    """An end of an interval, the value itself where it is not known."""
+    found = measured[end] if measured else None
+    return value if found is None else float(found)
 
 
 def summary_plot(measured: Mapping[str, Any]) -> str:
@@ -171,7 +271,7 @@ def summary_plot(measured: Mapping[str, Any]) -> str:
     """
     from matplotlib.figure import Figure
 
-    shown = measured["summary"][:15][::-1]
+    shown = measured["summary"][:_STRONGEST][::-1]
     figure = Figure(figsize=(6.5, 0.34 * len(shown) + 0.9), layout="constrained")
     axes = figure.subplots()
     for row, one in enumerate(shown):
@@ -184,7 +284,8 @@ def summary_plot(measured: Mapping[str, Any]) -> str:
             axes.plot([low, high], [height, height], color=colour, linewidth=1, alpha=0.5)
             axes.plot([middle], [height], marker="o", markersize=3, color=colour)
     axes.axvline(0, color="#8a94a3", linewidth=0.8)
-    axes.set(xlabel="contribution to the log-odds", yticks=range(len(shown)))
+    axes.set(xlabel="contribution to the log-odds; right of 0 it raises the score", yticks=range(len(shown)))
+    axes.set_title("values: blue small, red large, grey missing; lines span 90% of the leads", fontsize=7, loc="left")
     axes.set_yticklabels([one["feature"] for one in shown], fontsize=7)
     return _image("Contributions by value", figure)
 
@@ -195,19 +296,18 @@ def _image(title: str, figure: Figure) -> str:
     return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})\n"
 
 
-def _ends(measured: Interval | None) -> str:
-    if measured is None or measured.value != measured.value:
-        return "–"
-    return f"{_number(measured.value)} [{_number(measured.low)}, {_number(measured.high)}]"
+def _phrase(name: str) -> str:
+    return PHRASES.get(name, name.replace("_", " "))
 
 
-def _spanned(interval: Mapping[str, Any] | None) -> str:
-    if interval is None:
-        return "–"
-    return f"{_number(interval['value'])} [{_number(interval['low'])}, {_number(interval['high'])}]"
+def _spanned(interval: Mapping[str, Any] | None, form: Form = "number", decimals: int | None = None) -> str:
+    return " ".join(filter(None, value_and_ends(interval, form, decimals)))
 
 
-def _number(value: float | None) -> str:
-    if value is None or value != value:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3f}"
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a bar or a line break inside a cell does not end it."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(' '.join(cell.split()).replace('|', '/') for cell in cells)} |"
+
+    return "\n".join([line(header), f"|{'---|' * len(header)}", *map(line, rows)]) + "\n"

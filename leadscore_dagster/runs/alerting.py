@@ -21,17 +21,18 @@ from leadscore_dagster.runs.outcome import DONE, ERROR, TextOutcome, columns
 def send_test_alert(home: Path) -> TextOutcome:
     """Send one test message to every configured address, whatever its place and the hour; say which took it.
 
-    Exit code 1 when one did not. Raises InputError when no address is configured.
+    Exit code 1 when one did not, or when an address refers to a secret that is not set. Raises InputError when no
+    address is configured.
     """
     settings, now = environment_settings(home), Workspace(home=str(home)).now()
     targets = all_targets(settings)
-    if not targets:
+    if not targets and not settings.unusable:
         raise InputError(
             "Nobody has said where alerts go",
             remedy="set LEADSCORE_ALERTS_ERROR and LEADSCORE_ALERTS_WARN to Apprise URLs, or write alerts.yaml "
             f"in {home}",
         )
-    answers = {}
+    answers: dict[str, str | None] = dict(settings.unusable)
     for target in targets:
         message = Message(
             id=identity(target.name, f"test/{now.isoformat()}"),
@@ -60,8 +61,13 @@ def redeliver(home: Path) -> TextOutcome:
         revived = outbox.revive(folder, now)
     if not revived:
         return TextOutcome("There are no dead letters.", {"sent": [], "waiting": [], "dead": []})
-    done = deliver(folder, settings, revived, now)
+    done = deliver(folder, settings, revived, now, at_once=True)
     lines = [f"{len(done.sent)} delivered, {len(done.waiting)} to be tried again, {len(done.dead)} given up."]
-    record = {"sent": list(done.sent), "waiting": list(done.waiting), "dead": list(done.dead)}
-    failed = bool(done.waiting or done.dead)
-    return TextOutcome("\n".join([*lines, *done.problems]), record, ERROR if failed else DONE)
+    if done.unaddressed:
+        lines.append(f"{len(done.unaddressed)} kept: nobody has said where they go.")
+    waiting = [*done.waiting, *done.unaddressed]
+    record = {"sent": list(done.sent), "waiting": waiting, "dead": list(done.dead)}
+    failed = bool(waiting or done.dead)
+    return TextOutcome(
+        "\n".join([*lines, *settings.unusable.values(), *done.problems]), record, ERROR if failed else DONE
+    )

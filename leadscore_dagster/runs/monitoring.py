@@ -14,6 +14,7 @@ from leadscore_dagster.recipes.loading import parse_day
 from leadscore_dagster.runs.instance import Progress, execute, instance_of
 from leadscore_dagster.runs.outcome import DONE, REFUSED, TextOutcome
 from leadscore_dagster.runs.refresh import opened
+from leadscore_dagster.runs.scoring import day_of_run
 
 #: characters of a line, and of the longest name
 WIDTH, NAME_WIDTH = 118, 20
@@ -24,7 +25,7 @@ def monitor_recipe(home: Path, name: str, day: str | None, progress: Progress, c
     recipe, workspace = opened(home, name, {}, clock)
     warehouse = workspace.warehouse(recipe)
     scored = warehouse.partitions(LEAD_SCORES)
-    chosen = parse_day(day) if day else parse_day(scored[-1]) if scored else workspace.now().date()
+    chosen = day_of_run(recipe, parse_day(day or scored[-1]) if day or scored else workspace.now().date())
     progress(f"{chosen}: health, class balance, drift, performance, shadow")
     with instance_of(home) as instance:
         refusal = execute(instance, recipe, workspace, "monitoring", chosen.isoformat())

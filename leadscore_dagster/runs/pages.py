@@ -55,17 +55,25 @@ def write_audit_page(
     return _write(workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html", page)
 
 
-def write_model_page(recipe: Recipe, workspace: Workspace, version: str) -> Path:
+def write_model_page(
+    recipe: Recipe, workspace: Workspace, version: str, track_record: Sequence[Mapping[str, Any]] | None = None
+) -> Path:
     """The report of a version as one HTML file in the recipe's outputs, and its importances as CSV; the page's path.
 
     Made from what is stored, so the report of an old version can be made again: its audit is the one it has passed
     when it was trained, its gates and its standing are today's.
+
+    Parameters
+    ----------
+    track_record : what is shown instead of the newest one that is kept: a backtest's, with what it alone knows.
 
     Raises
     ------
     InputError : there is no such version, or its files are not what their digests say.
     """
     evidence = stored_evidence(recipe, workspace, version)
+    if track_record is not None:
+        evidence["track_record"] = track_record
     outputs = workspace.outputs(recipe)
     report, importances = report_files(version)
     if evidence["measured"]:

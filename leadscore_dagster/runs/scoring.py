@@ -9,8 +9,10 @@ import dagster as dg
 import pyarrow as pa
 
 from leadscore_dagster.core.champion import champion_at
+from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.scoring.day import LEAD_SCORES, PROSPECT_SCORES
 from leadscore_dagster.core.warehouse import table
+from leadscore_dagster.partitions import days
 from leadscore_dagster.recipes.loading import parse_day
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
@@ -24,12 +26,21 @@ def score_recipe(
 ) -> TextOutcome:
     """Score one day: the day given, or today."""
     recipe, workspace = opened(home, name, locations, clock)
-    chosen = parse_day(day) if day else workspace.now().date()
+    chosen = day_of_run(recipe, parse_day(day) if day else workspace.now().date())
     with instance_of(home) as instance:
         refusal = score(instance, recipe, workspace, chosen, progress)
     if refusal is not None:
         return TextOutcome(f"Refused: {refusal.why}", {"status": "refused", "why": refusal.why}, REFUSED)
     return day_outcome(recipe, workspace, chosen)
+
+
+def day_of_run(recipe: Recipe, day: date) -> date:
+    """The day. Raises InputError when the recipe has no such day."""
+    known = days(recipe)
+    if not known.has_partition_key(day.isoformat()):
+        first, last = known.get_first_partition_key(), known.get_last_partition_key()
+        raise InputError(f"{day} is no day of recipe {recipe.name!r}", remedy=f"give --day from {first} to {last}")
+    return day
 
 
 def score(

@@ -120,15 +120,35 @@ def html() -> str:
 
 def test_the_summary_says_whether_it_may_be_used_and_what_sales_gets(html: str) -> None:
     words = Page(html).words
-    assert "May be used: it is the champion since 2026-01-01." in words
-    assert "All 2 gates passed." in words
+    assert "May be used. It is the champion since 2026-01-01: the version that scores the leads." in words
+    assert "All 2 gates passed: the conditions a version must meet before it may score." in words
     given = evidence()
     tenth = next(one for one in given["measured"]["lists"] if one["share"] == 0.1)
     assert f"Of 100 calls to the best tenth {tenth['per_hundred']['value']:.1f} [" in words
     lift = given["manifest"]["metrics"]["top_decile_lift"]
     assert f"converts {lift['value']:.2f} [{lift['low']:.2f}, {lift['high']:.2f}] times as often" in words
-    assert "its AUC-ROC on new outcomes falls below 0.6" in words
+    area = given["manifest"]["metrics"]["auc_roc"]
+    assert f"in less than 60% of all pairs (AUC-ROC, now {area['value']:.0%} [" in words
     assert "1 feature is unproven" in words
+
+
+def test_every_number_of_the_summary_has_what_it_rests_on_and_an_interval(html: str) -> None:
+    given, words = evidence(), Page(html).words
+    positives = given["manifest"]["periods"][-1]["positives"]
+    assert f"Measured on {N:,} decisions with {positives:,} conversions, from 2025-06-10 to 2025-10-12." in words
+    everyone = given["measured"]["lists"][-1]
+    ends = (f"{everyone['per_hundred'][end]:.1f}" for end in ("value", "low", "high"))
+    value, low, high = ends
+    assert f"at random {value} [{low}, {high}]" in words
+    came = everyone["conversions"]
+    assert f"and {positives} [{came['low']:.0f}, {came['high']:.0f}] came" in words
+
+
+def test_the_strongest_features_are_told_in_a_salespersons_words() -> None:
+    given = evidence()
+    given["manifest"]["features"][0] |= {"phrase": "{value:.0f} months at the firm"}
+    words = Page(model_page(given)).words
+    assert "Strongest first: … months at the firm (more raises the score); region (depends on which)" in words
 
 
 def test_every_number_it_was_given_is_on_the_page(html: str) -> None:
@@ -141,11 +161,18 @@ def test_every_number_it_was_given_is_on_the_page(html: str) -> None:
 
 
 def test_a_refused_candidate_is_refused_in_the_first_sentence_with_its_reasons() -> None:
-    gate = {"name": "auc_roc", "passed": False, "value": 0.55, "low": 0.5, "high": 0.6, "threshold": 0.6, "why": "Low."}
+    gate = {"name": "auc_roc", "passed": False, "value": 0.62, "low": 0.5, "high": 0.6, "threshold": 0.6, "why": "Low."}
     paired = gate | {"name": PROMOTION, "why": "noise"}
     page = model_page(evidence(gates=[gate, paired]))
     assert 'class="banner refused"' in page
-    assert "Must not be used: 1 gate of 1 refused it. Low." in Page(page.replace("</p><p>", " ")).words
+    words = Page(page.replace("</p><p>", " ")).words
+    assert "Must not be used: 1 gate of 1 refused it. It cannot be ruled out that of a lead that converts and" in words
+    assert "in less than 60% of all pairs. Low." in words
+    assert "nothing is scored with it while it is refused" in words
+    assert "It is not to be trusted now" in words
+    worse = Page(model_page(evidence(gates=[gate | {"value": 0.55}], standing={"holder": "v1"}))).words
+    assert "In the test period of a lead that converts and one that does not" in worse
+    assert "v1 scores instead." in worse
     blocked = model_page(evidence(audit={"blocks": True, "why": "gap: 41 rows change", "overall": {}, "parts": {}}))
     assert "the leakage audit of its training table blocks" in Page(blocked).words
 
@@ -155,9 +182,42 @@ def test_a_waived_gate_is_called_waived_and_not_passed() -> None:
             "why": "auc_roc waived until 2026-03-31 by Ann: a bridge. Low."}  # fmt: skip
     page = model_page(evidence(gates=[gate, gate | {"name": "ece", "waived": False, "why": "Fine."}]))
     words = Page(page.replace("</p><p>", " ")).words
-    assert "1 gate of 2 passed, 1 waived. Waived: auc_roc waived until 2026-03-31 by Ann: a bridge. Low." in words
+    assert "May be used, with 1 gate waived. It is the champion since 2026-01-01" in words
+    assert "1 gate of 2 passed, 1 waived. Waived: AUC-ROC, until 2026-03-31 by Ann: a bridge. Low." in words
+    assert "the waiver of AUC-ROC ends" in words
     assert 'class="banner waiting"' in page
     assert page.count("<span>waived</span>") == 1
+
+
+def test_a_gate_that_passed_says_its_rule_once_and_one_that_refused_says_all() -> None:
+    why = (
+        "AUC-ROC is 0.700 (95% interval 0.650 to 0.750; 9 decisions, 3 positives); the low end, 0.650, must be at least"
+    )
+    gate = {"name": "auc_roc", "passed": True, "value": 0.7, "low": 0.65, "high": 0.75, "threshold": 0.6, "why": why}
+    gates = re.search(r'<section id="gates">.*?</section>', model_page(evidence(gates=[gate])), re.DOTALL)
+    assert gates is not None
+    assert "The low end, 0.650, must be at least<" in gates[0]
+    assert "AUC-ROC is 0.700" not in gates[0]
+    assert 'class="limit"' in gates[0], "the threshold is drawn into the interval"
+    refused = model_page(evidence(gates=[gate | {"passed": False}]))
+    assert refused.count(why) == 2, "in the banner and in the table"
+
+
+def test_the_comparison_with_the_champion_is_no_gate_to_count() -> None:
+    gate = {
+        "name": "auc_roc",
+        "passed": True,
+        "value": 0.7,
+        "low": 0.65,
+        "high": 0.75,
+        "threshold": 0.6,
+        "why": "Well.",
+    }
+    paired = gate | {"name": PROMOTION, "passed": False, "why": "The difference may be noise: unchanged."}
+    page = model_page(evidence(gates=[gate, paired]))
+    assert "All 1 gates passed" in Page(page).words
+    assert "Unchanged. The difference may be noise: unchanged." in Page(page).words
+    assert "<span>refused</span>" not in page
 
 
 def test_a_sound_version_that_is_not_champion_names_who_scores() -> None:
@@ -179,7 +239,91 @@ def test_every_section_stays_and_says_what_was_not_measured() -> None:
 def test_a_version_from_before_evidence_was_kept_still_has_its_report() -> None:
     words = Page(model_page(evidence(measured=None))).words
     assert "not measured: contributions by value and their intervals" in words
-    assert "Conversion rate by tenth of the scores" in words
+    assert "Conversion rate and lift by tenth of the scores" in words
+
+
+def test_every_chart_names_its_axes_and_tells_what_it_shows_in_words(html: str) -> None:
+    given = evidence()
+    given["track_record"][0]["metrics"]["top_decile_lift"] = {"value": 1.9, "low": 1.2, "high": 2.6}
+    charts = re.findall(r'<svg class="chart".*?</svg>', model_page(given), re.DOTALL)
+    assert len(charts) == 7
+    for chart in charts:
+        told = re.search(r'role="img" aria-label="([^"]*)"', chart)
+        assert told is not None
+        assert re.search(r"\d", told[1]), f"no number in {told[1]}"
+        assert len(re.findall('<text class="axis"', chart)) >= 2, told[1]
+    for strip in re.findall(r'<svg class="strip" .*?>', html):
+        assert re.search(r'aria-label="contribution by value: \S+ [+-]\d', strip), strip
+
+
+def test_an_interval_that_leaves_the_chart_ends_in_an_arrow_and_not_in_a_bar() -> None:
+    given = evidence()
+    months = given["measured"]["months"]
+    months[-1] |= {"small": True, "rate": 0.5, "low": 0.1, "high": 0.99, "n": 8, "auc_roc": None}
+    page = model_page(given)
+    drawn = re.search(r"<title>2025-10: 50\.0% of 8 converted.*?</g>", page, re.DOTALL)
+    assert drawn is not None
+    assert re.search(r"l4 5\"", drawn[0])
+    others = re.search(r"<title>2025-09.*?</g>", page, re.DOTALL)
+    assert others is not None
+    assert not re.search(r"l4 5\"", others[0])
+
+
+def test_the_track_record_says_what_was_claimed_what_came_and_what_could_not_be_measured() -> None:
+    given = evidence()
+    [record] = given["track_record"]
+    record["metrics"] |= {"top_decile_lift": {"value": 1.9, "low": 1.2, "high": 2.6}}
+    record["claimed"] = {"top_decile_lift": {"value": 2.3, "low": 1.8, "high": 2.8}}
+    lost = record | {"as_of": "2025-07-01", "metrics": {}, "claimed": {}, "why": "its files are damaged."}
+    page = model_page(given | {"track_record": [record, lost]})
+    words = Page(page).words
+    assert "1 model of earlier quarters reached 1.90 times on the decisions that came after them" in words
+    assert "2.30 [1.80, 2.80]" in words
+    assert "not measured: its files are damaged." in words
+    assert "2025-10-01: 1.90 (1.20 to 2.60) on 812 decisions, 2.30 claimed" in page
+    assert "lift of the true ranking" not in page
+    known = record | {"oracle": {"top_decile_lift": {"value": 3.5, "low": 3.0, "high": 4.0}}}
+    assert "3.50 [3.00, 4.00]" in Page(model_page(given | {"track_record": [known]})).words
+
+
+def test_a_quarter_that_was_never_delivered_is_named() -> None:
+    given = evidence()
+    days = ("2025-01-01", "2025-04-01", "2025-10-01")
+    given["manifest"]["vintages"] = {f"reps/{day}": "ab" for day in days} | {"calls/all": "cd"}
+    data = re.search(r'<section id="data">.*?</section>', model_page(given), re.DOTALL)
+    assert data is not None
+    assert re.findall(r'data-of="missing quarters">(.*?)</td>', data[0]) == [
+        "<span class=nowrap>2025-07-01</span>", "–"
+    ]  # fmt: skip
+
+
+def test_a_metric_that_looks_at_no_outcome_has_no_positives_and_a_baseline_that_is_the_model_no_column() -> None:
+    given = evidence()
+    counted = {"value": 4.0, "low": 4.0, "high": 4.0, "n": 3, "positives": 0, "method": "count"}
+    given["manifest"]["metrics"]["business_signals"] = counted
+    section = re.compile(r'<section id="metrics">.*?</section>', re.DOTALL)
+    shown = section.search(model_page(given))
+    assert shown is not None
+    row = re.search(r"expected features among.*?</tr>", shown[0], re.DOTALL)
+    assert row is not None
+    cells = re.findall(r"<td class=n[^>]*>(.*?)</td>", row[0])
+    assert cells[0] == "4"
+    assert cells[1] == "3<small>features</small>"
+    assert "–" in cells[2]
+    assert 'data-of="baseline"' in shown[0]
+    given["manifest"]["baseline_metrics"] = given["manifest"]["metrics"]
+    same = section.search(model_page(given))
+    assert same is not None
+    assert 'data-of="baseline"' not in same[0]
+    assert "there is nothing to compare" in same[0]
+
+
+def test_where_the_base_rate_is_followed_it_is_said_who_got_a_probability() -> None:
+    given = evidence()
+    given["manifest"]["served"] = {"keep": 0.45, "correct": 0.15, "rank_only": 0.4}
+    assert "of 45% of the leads were kept, of 15% corrected, and 40% got a rank and no probability" in (
+        Page(model_page(given)).words
+    )
 
 
 def test_text_from_outside_is_text() -> None:
@@ -227,6 +371,9 @@ def test_numbers_are_written_with_ends_as_exact_as_their_value() -> None:
         '23% <span class="ends">[18%, 28%]</span>'
     )
     assert spanned({"value": 4, "low": None, "high": None}, "signed") == "+4.00"
+    assert spanned({"value": 0.06, "low": 0.032, "high": 0.11}, "percent").startswith("6.0% <")
+    assert spanned({"value": 0.0, "low": 0.0, "high": 0.025}, "percent").endswith("[0.0%, 2.5%]</span>")
+    assert spanned({"value": 0.0, "low": 0.0, "high": 0.0165}).endswith("[0.0000, 0.0165]</span>")
     assert (percent(0.0032), percent(0.1), percent(None)) == ("0.32%", "10%", '<span class="none">–</span>')
 
 

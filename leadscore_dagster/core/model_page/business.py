@@ -1,13 +1,15 @@
-"""The section on what sales gets: call lists by length, lift by tenth, against random and against the champion.
+"""The section on what sales gets: call lists by length, lift by tenth, against random.
 
 Does not belong here: any number (core/modelling/impact, core/modelling/evaluation).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leadscore_dagster.core.model_page import charts
 from leadscore_dagster.core.model_page.reading import Record, absent, at, basis, percent, short, spanned
-from leadscore_dagster.core.page.text import number, section, table
+from leadscore_dagster.core.page.text import escaped, finite, number, section, table
 
 
 def business(evidence: Record) -> str:
@@ -23,26 +25,54 @@ def business(evidence: Record) -> str:
     if not lists:
         body += absent("conversions by length of the list; this version was registered without them")
         return section("What sales gets", lead, body, "business")
-    against = any(one.get("over_champion") for one in lists)
-    rows = [
-        [
-            f"<b>best {percent(one['share'])}</b><small>probability from {percent(one['threshold'])}</small>",
-            number(one["called"]),
-            spanned(one["conversions"], "count"),
-            short(one["expected"]),
-            spanned(one["per_hundred"]),
-            spanned(one["over_random"], "signed"),
-            *([spanned(one["over_champion"], "signed")] if against else []),
-            spanned(one["calls_per_conversion"]),
-            spanned(one["lift"]),
-            spanned(one["found"], "percent"),
-        ]
-        for one in lists
+    header = ["list", "calls", "conversions", "promised", "conversions per 100 calls", "more than at random"]
+    header += ["calls per conversion", "lift", "share found"]
+    made = table(header, [_row(one) for one in lists], numeric=range(1, len(header)), kind="lists tight stack")
+    return section("What sales gets", lead, f'{body}{made}<p class="note">{_note(evidence, lists)}</p>', "business")
+
+
+def _row(one: Record) -> list[str]:
+    name = "all leads" if one["share"] == 1 else f"best {percent(one['share'])}"
+    border = "" if finite(one["threshold"]) is None else f"<small>probability from {percent(one['threshold'])}</small>"
+    return [
+        f"<b>{name}</b>{border}",
+        number(one["called"]),
+        spanned(one["conversions"], "count"),
+        number(round(one["expected"])),
+        spanned(one["per_hundred"], decimals=2),
+        spanned(one["over_random"], "signed", 2),
+        spanned(one["calls_per_conversion"], decimals=1),
+        spanned(one["lift"], decimals=2),
+        spanned(one["found"], "percent"),
     ]
-    header = ["list", "calls", "conversions", "promised", "per 100 calls", "over random"]
-    header += [*(["over the champion"] if against else []), "calls for one", "lift", "of all conversions"]
-    note = f'<p class="note">{basis(lists[0]["lift"])}. Over random and over the champion: paired, per 100 calls.</p>'
-    if not against:
-        note += absent("the gain over the champion; there was none to compare with on these decisions")
-    made = table(header, rows, numeric=range(1, len(header)), kind="tight stack")
-    return section("What sales gets", lead, body + made + note, "business")
+
+
+def _note(evidence: Record, lists: Sequence[Record]) -> str:
+    """What the table's words and intervals mean."""
+    told = [
+        f"{basis(lists[-1]['lift'])}{_counted(lists)}.",
+        "Promised: the sum of the probabilities. Lift: conversion rate of the list over that of all leads. "
+        "Share found: of all conversions, those on the list.",
+    ]
+    told.append("More than at random: paired, per 100 calls.")
+    if any(finite(one["threshold"]) is None for one in lists):
+        told.append(
+            "The lists follow the rank. No probability is their border: probabilities are also corrected by what the "
+            "rank does not know (part of a segment, day), so that calling everybody above one gives another list."
+        )
+    own = next((one["lift"] for one in lists if one["share"] == 0.1), None)
+    judged = at(evidence, "manifest", "metrics", "top_decile_lift")
+    resampled = own and judged and own["method"] == judged["method"]
+    if own and judged and resampled and any(short(own[end]) != short(judged[end]) for end in ("low", "high")):
+        told.append(
+            f"The gate's interval of the lift of the best 10%, {spanned(judged)}, was drawn separately: the difference "
+            "is that of two random draws."
+        )
+    return " ".join(told)
+
+
+def _counted(lists: Sequence[Record]) -> str:
+    """The other kind of interval, where a list has one."""
+    methods = dict.fromkeys(one[name]["method"] for one in lists for name in ("per_hundred", "lift"))
+    others = [method for method in methods if method != lists[-1]["lift"]["method"]]
+    return "".join(f"; of some lists {escaped(method)}" for method in others)

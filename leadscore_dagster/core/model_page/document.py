@@ -23,6 +23,7 @@ _CHAPTERS = (
     ("record", "Track record"),
     ("rankings", "Compared"),
     ("chosen", "How it was chosen"),
+    ("search", "Search"),
     ("periods", "Periods"),
     ("data", "Data"),
     ("audit", "Audit"),
@@ -46,7 +47,8 @@ def model_page(evidence: Record) -> str:
         ``absent``: why there is none);
         ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: GateResult;
         or ``absent``: why it cannot be read);
-        ``track_record`` (``as_of``, ``version``, ``from``, ``until``, ``n``, ``positives``, ``metrics``, ``oracle``).
+        ``track_record`` (``as_of``, ``version``, ``from``, ``until``, ``n``, ``positives``, ``metrics``, ``claimed``;
+        ``why`` it was not measured; ``oracle``, metrics of the truth, of a simulated market alone).
     """
     title = f"Model report: {(evidence.get('recipe') or {}).get('title', evidence.get('version', ''))}"
     links = "".join(f'<a href="#{anchor}">{escaped(name)}</a>' for anchor, name in _CHAPTERS)

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from leadscore_dagster.core.page.numbers import NOTHING, Form, percentage, value_and_ends
 from leadscore_dagster.core.page.text import escaped, finite, number
 
 Record = Mapping[str, Any]
-#: how a value and its interval are written
-Form = Literal["number", "percent", "count", "signed"]
 _NONE = '<span class="none">–</span>'
 
 
@@ -44,40 +43,21 @@ def short(value: Any, digits: int = 3) -> str:
 
 def percent(value: Any) -> str:
     """A share as a percentage people compare: 41%, 3.2%, 0.45%."""
-    known = finite(value)
-    return _NONE if known is None else _fixed(known, _percent_decimals(known), "percent")
+    return _NONE if finite(value) is None else percentage(value)
 
 
-def spanned(interval: Record | None, form: Form = "number") -> str:
+def spanned(interval: Record | None, form: Form = "number", decimals: int | None = None) -> str:
     """``2.26 [1.73, 2.80]``, its ends as exact as its value; a dash without a value, the value alone where the ends
-    are unknown or the same."""
-    value = finite(at(interval, "value"))
-    if value is None:
+    are unknown or the same. ``decimals``: for a column of numbers that are compared with each other."""
+    value, ends = value_and_ends(interval, form, decimals)
+    if value == NOTHING:
         return _NONE
-    decimals = {"percent": _percent_decimals(value), "count": 0}.get(form, _decimals(value))
-    ends = [finite(at(interval, end)) for end in ("low", "high")]
-    told = _fixed(value, decimals, form)
-    if ends[0] is None or ends[1] is None or ends[0] == ends[1]:
-        return told
-    low, high = (_fixed(end, decimals, form) for end in ends if end is not None)
-    return f'{told} <span class="ends">[{low}, {high}]</span>'
+    return f'{value} <span class="ends">{ends}</span>' if ends else value
 
 
-def _fixed(value: float, decimals: int, form: Form) -> str:
-    kind = "%" if form == "percent" else "f"
-    sign = "+" if form == "signed" and value > 0 else ""
-    return f"{sign}{value + 0.0:,.{decimals}{kind}}".replace("-", "−")
-
-
-def _decimals(value: float) -> int:
-    """Decimals that show three significant digits, four of small numbers; none of whole large ones."""
-    size = abs(value)
-    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 or value == 0 else 3 if size >= 0.1 else 4
-
-
-def _percent_decimals(value: float) -> int:
-    size = 100 * abs(value)
-    return 0 if size >= 20 or size == 0 or abs(size - round(size)) < 1e-9 else 1 if size >= 1 else 2
+def broken(name: str) -> str:
+    """A long name as code, which breaks behind an underscore sooner than inside a word."""
+    return f"<code>{escaped(name).replace('_', '_<wbr>')}</code>"
 
 
 def basis(interval: Record | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from leadscore_dagster.core.audit.page.matrix import KINDS
@@ -16,6 +16,8 @@ from leadscore_dagster.core.model_page.reading import (
     Record,
     absent,
     at,
+    basis,
+    broken,
     contenders,
     day,
     days_between,
@@ -29,7 +31,10 @@ from leadscore_dagster.core.page.text import counted, escaped, finite, number, s
 
 def data(evidence: Record) -> str:
     """The vintages the training table was made from, with digests."""
-    lead = "Every decision saw the newest vintage that had arrived. A digest names the exact content of a partition."
+    lead = (
+        "Every decision saw the newest delivery of each source (its vintage) that had arrived by then. A digest names "
+        "the exact content of a partition."
+    )
     vintages = at(evidence, "manifest", "vintages") or {}
     if not vintages:
         return section("Data", lead, absent("no vintage is stored with this version"), "data")
@@ -41,14 +46,15 @@ def data(evidence: Record) -> str:
         [
             f"<b>{escaped(source)}</b>",
             number(len(found)),
-            f"{escaped(found[0][0])} … {escaped(found[-1][0])}",
+            _span([key for key, _ in found]),
+            ", ".join(_nowrap(key) for key in _quarters_missing([key for key, _ in found])) or "–",
             "<details><summary>digests</summary><ul>"
             + "".join(f"<li>{escaped(key)} <code>{escaped(digest[:16])}</code></li>" for key, digest in found)
             + "</ul></details>",
         ]
         for source, found in tables.items()
     ]
-    header = ["table", "partitions", "from … to", "content"]
+    header = ["table", "partitions", "from, to", "missing quarters", "content"]
     return section("Data", lead, table(header, rows, numeric=(1,), kind="stack digests"), "data")
 
 
@@ -71,15 +77,17 @@ def audit(evidence: Record) -> str:
     why = f"<p class=note>{escaped(found['why'])}</p>" if found.get("why") else ""
     columns = list(dict.fromkeys(part for parts in kinds.values() for part in parts))
     ordered = sorted(kinds, key=lambda name: list(KINDS).index(overall.get(name, "clear")))
-    rows = [[f"<code>{escaped(name)}</code>", *(_mark(kinds[name].get(part)) for part in columns)] for name in ordered]
+    rows = [[broken(name), *(_mark(kinds[name].get(part)) for part in columns)] for name in ordered]
     header = ["feature", *(escaped(part.replace("_", " ")) for part in columns)]
-    matrix = f"<details><summary>every feature, every part</summary>{table(header, rows, kind='marks')}</details>"
+    matrix = f"{_legend(kinds)}{table(header, rows, kind='marks')}"
     stated = [
         [_holds(one), f"<b>{escaped(str(one['name']).replace('_', ' '))}</b>", escaped(one["why"])]
-        for one in found.get("findings") or []
+        for one in sorted(found.get("findings") or [], key=lambda one: bool(one["passed"]))
     ]
-    statements = table(["", "of the table as a whole", "why"], stated, kind="stack") if stated else ""
-    return section("Leakage audit", lead, told + why + statements + matrix, "audit")
+    header = ["verdict", "of the table as a whole", "why"]
+    statements = table(header, stated, kind="statements stack") if stated else ""
+    folded = f"<details><summary>every feature, every part</summary>{matrix}</details>"
+    return section("Leakage audit", lead, told + why + statements + folded, "audit")
 
 
 def periods(evidence: Record) -> str:
@@ -102,7 +110,7 @@ def periods(evidence: Record) -> str:
                 "–" if gap is None else counted(gap, "day"),
                 number(one["rows"]),
                 number(one["positives"]),
-                percent(one["positives"] / one["rows"]),
+                percent(one["positives"] / one["rows"] if one["rows"] else None),
             ]
         )
     header = ["period", "decisions", "after a gap of", "n", "positives", "rate"]
@@ -110,7 +118,7 @@ def periods(evidence: Record) -> str:
     line = charts.timeline(found, lambda instant: _share_of_way(start, end, instant))
     purged, window = manifest.get("purged"), manifest.get("label_window_days")
     note = f"<p class=note>{number(purged)} rows purged between the periods; outcomes take {number(window)} days.</p>"
-    body = line + table(header, rows, numeric=(3, 4, 5), kind="stack") + note + _folds(manifest.get("folds") or [])
+    body = line + table(header, rows, numeric=(2, 3, 4, 5), kind="stack") + note + _folds(manifest.get("folds") or [])
     return section("Periods and folds", lead, body, "periods")
 
 
@@ -131,18 +139,22 @@ def comparison(evidence: Record) -> str:
     header = [
         "candidate",
         "mean AUC-PR of the folds",
-        "less the chosen one, paired",
-        "each fold",
+        "difference to the chosen one, paired",
+        "AUC-PR of each fold",
         "variation",
         "precision in the top tenth",
         "calibration error before calibration",
     ]
-    note = "Paired: fold by fold, interval of Student's t; folds share training rows, so it is rather too narrow."
+    note = (
+        f"{basis(entries[0]['metrics']['auc_pr'])}. Paired: fold by fold, interval of Student's t; folds share "
+        "training rows, so it is rather too narrow. Variation: standard deviation over mean of the folds as they are; "
+        "the metric of that name takes off what chance and different base rates explain."
+    )
     failed = "".join(
         f"<li><b>{escaped(name)}</b> could not be fitted: {escaped(why)}</li>"
         for name, why in (manifest.get("failed") or {}).items()
     )
-    body = table(header, rows, numeric=(2,), kind="stack") + f'<p class="note">{note}</p>'
+    body = table(header, rows, numeric=(1, 2, 4, 5, 6), kind="tight stack") + f'<p class="note">{note}</p>'
     return section("How it was chosen", lead, body + (f"<ul>{failed}</ul>" if failed else ""), "chosen")
 
 
@@ -152,22 +164,23 @@ def _contender(one: Record, chosen: list[float], ends: tuple[float, float]) -> l
     mark = whisker(interval["value"], interval["low"], interval["high"], ends, "") if whole else ""
     return [
         f"<b>{escaped(one['name'].replace('_', ' '))}</b>{'<small>chosen</small>' if one['chosen'] else ''}",
-        spanned(interval) + mark,
-        "–" if one["chosen"] else spanned(fold_difference(one["folds"], chosen)),
-        " · ".join(f"{value:.3f}" for value in one["folds"]),
-        "–" if one["variation"] is None else percent(one["variation"]),
-        spanned(one["metrics"].get("precision_at_10pct")),
-        spanned(one["metrics"].get("ece")),
+        spanned(interval, decimals=4 if interval["value"] < 0.2 else 3) + mark,
+        "–" if one["chosen"] else spanned(fold_difference(one["folds"], chosen), "signed", 4),
+        " · ".join(_nowrap(f"{value:.3f}") for value in one["folds"]),
+        "–" if one["variation"] is None else f"{one['variation']:.1%}",
+        spanned(one["metrics"].get("precision_at_10pct"), "percent", 1),
+        spanned(one["metrics"].get("ece"), "percent"),
     ]
 
 
 def search(evidence: Record) -> str:
     """The search for parameters, as far as one was made."""
-    lead = "Parameters were sought inside the development period only."
+    lead = "Parameters are sought inside the development period only."
     found = at(evidence, "manifest", "searched")
+    if not evidence.get("manifest"):
+        return section("Search", lead, absent("the version has no manifest"), "search")
     if not found:
-        why = "no search was made; the parameters are the recipe's"
-        return section("Search", lead, absent(why), "search")
+        return section("Search", lead, "<p>No search was made: the parameters are the recipe's.</p>", "search")
     rows = [
         [
             f"<b>{escaped(estimator.replace('_', ' '))}</b>",
@@ -188,16 +201,17 @@ def lineage(evidence: Record) -> str:
     lead = "The same data, code, parameters and libraries give the same model, byte for byte."
     if not manifest:
         return section("Lineage", lead, absent("the version has no manifest"), "lineage")
+    parameters = at(manifest, "contender", "parameters") or {}
     facts = {
         "version": evidence.get("version"),
         "recipe": manifest.get("recipe"),
         "code version": manifest.get("code_version"),
-        "estimator": manifest.get("estimator"),
-        **{f"parameter {name}": value for name, value in (at(manifest, "contender", "parameters") or {}).items()},
+        "estimator": str(manifest.get("estimator", "–")).replace("_", " "),
+        **{f"parameter {name.replace('_', ' ')}": value for name, value in parameters.items()},
         "calibration": at(manifest, "calibrator", "kind"),
         "features": len(manifest.get("features") or []),
         **{f"library {name}": value for name, value in (manifest.get("libraries") or {}).items()},
-        **{f"file {name}": str(value)[:16] for name, value in (manifest.get("files") or {}).items()},
+        **{f"file {name}": str(value)[:12] for name, value in (manifest.get("files") or {}).items()},
     }
     history = evidence.get("ledger") or []
     entries = [
@@ -208,7 +222,7 @@ def lineage(evidence: Record) -> str:
     ledger = (
         table(["entry", "from", "action", "why"], entries, kind="stack") if entries else absent("no ledger entry yet")
     )
-    return section("Lineage", lead, _pairs(facts) + "<h3>in the ledger</h3>" + ledger, "lineage")
+    return section("Lineage", lead, _pairs(facts) + "<h3>In the ledger</h3>" + ledger, "lineage")
 
 
 def limits(evidence: Record) -> str:
@@ -253,13 +267,13 @@ def _folds(folds: Sequence[Record]) -> str:
                 f"{number(validation['rows'])} / {number(validation['positives'])}",
             ]
         )
-    header = ["fold", "trained on", "n / positives", "gap", "validated on", "n / positives "]
-    return "<h3>folds of the development period</h3>" + table(header, rows, numeric=(0, 2, 5), kind="stack")
+    header = ["fold", "trained on", "n / positives", "gap", "validated on", "n / positives "]  # a name a column
+    return "<h3>Folds of the development period</h3>" + table(header, rows, numeric=(0, 2, 3, 5), kind="stack")
 
 
 def _pairs(facts: Mapping[str, Any]) -> str:
     made = "".join(
-        f"<div><dt>{escaped(str(name).replace('_', ' '))}</dt><dd>{_value(value)}</dd></div>"
+        f"<div><dt>{escaped(name).replace('_', '_<wbr>')}</dt><dd>{_value(value)}</dd></div>"
         for name, value in facts.items()
         if value is not None
     )
@@ -272,6 +286,35 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return escaped(", ".join(map(str, value)))
     return escaped(value) if isinstance(value, str | bool) else number(value)
+
+
+def _span(keys: Sequence[str]) -> str:
+    ends = [_nowrap(key) for key in (keys[0], keys[-1])]
+    return ends[0] if len(keys) == 1 else " to ".join(ends)
+
+
+def _nowrap(text: str) -> str:
+    return f"<span class=nowrap>{escaped(text)}</span>"
+
+
+def _quarters_missing(keys: Sequence[str]) -> list[str]:
+    """Quarters between the first and the last partition for which there is none; none unless all keys are quarters."""
+    try:
+        days = sorted(date.fromisoformat(key) for key in keys)
+    except ValueError:
+        return []
+    if any(one.day != 1 or one.month % 3 != 1 for one in days):
+        return []
+    numbers = {4 * one.year + one.month // 3 for one in days}
+    missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
+    return [date(one // 4, 3 * (one % 4) + 1, 1).isoformat() for one in missing]
+
+
+def _legend(kinds: Mapping[str, Mapping[str, str]]) -> str:
+    """What the matrix's symbols say, of those that are in it."""
+    there = {kind for parts in kinds.values() for kind in parts.values()}
+    told = [f"{_mark(kind)} {word}: {what}" for kind, (_, word, what) in KINDS.items() if kind in there]
+    return f"<p class=note>{' '.join(told)} {_mark(None)} not asked of this feature.</p>"
 
 
 def _mark(kind: str | None) -> str:

@@ -46,8 +46,11 @@ def curve(points: Sequence[tuple[float, float]], wait_days: float | None) -> str
     )
 
 
-def whisker(value: float, low: float, high: float, ends: tuple[float, float], kind: str) -> str:
-    """A value with its interval on a scale from ``ends[0]`` to ``ends[1]``; a line at 0 where 0 lies between."""
+def whisker(
+    value: float, low: float, high: float, ends: tuple[float, float], kind: str, limit: float | None = None
+) -> str:
+    """A value with its interval on a scale from ``ends[0]`` to ``ends[1]``; a line at 0 where 0 lies between, and one
+    at ``limit``, which lies between the ends."""
     width, middle = 160, 8
     span = (ends[1] - ends[0]) or 1.0
 
@@ -55,9 +58,10 @@ def whisker(value: float, low: float, high: float, ends: tuple[float, float], ki
         return MARGIN + (width - 2 * MARGIN) * (at - ends[0]) / span
 
     zero = f'<path class="zero" d="M{across(0):.1f} 1V15"/>' if ends[0] < 0 < ends[1] else ""
+    mark = "" if limit is None else f'<path class="limit" d="M{across(limit):.1f} 0V16"/>'
     return (
         f'<svg class="whisker {kind}" viewBox="0 0 {width} 16" width="{width}" height="16" aria-hidden="true">'
         f'<path class="grid" d="M{MARGIN} {middle}H{width - MARGIN}"/>{zero}'
         f'<path class="line" d="M{across(low):.1f} {middle}H{across(high):.1f}"/>'
-        f'<circle cx="{across(value):.1f}" cy="{middle}" r="4"/></svg>'
+        f'<circle cx="{across(value):.1f}" cy="{middle}" r="4"/>{mark}</svg>'
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: control characters are not allowed in HTML, not even as references
@@ -64,23 +64,31 @@ def listed(names: Sequence[str], at_most: int = 6) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
-def table(header: Sequence[str], rows: Iterable[Iterable[str]], numeric: Sequence[int] = (), kind: str = "") -> str:
+def table(
+    header: Sequence[str],
+    rows: Iterable[Iterable[str]],
+    numeric: Sequence[int] = (),
+    kind: str = "",
+    under: Mapping[int, str] | None = None,
+) -> str:
     """A table from cells that are HTML already; the columns ``numeric`` are set to the right.
 
-    Cells carry the header's text (which must be plain) for screens too narrow for columns."""
-
+    Cells carry the header's text (which must be plain) for screens too narrow for columns. ``under``: HTML that stands
+    below the header of a column, such as an axis."""
     named = [f' data-of="{name}"' if name else "" for name in header]
+    below = under or {}
 
-    def line(cells: Iterable[str], tag: str) -> str:
-        made = (
-            f"<{tag}{' class=n' if at in numeric else ''}{named[at] if tag == 'td' else ''}>{cell}</{tag}>"
-            for at, cell in enumerate(cells)
-        )
+    def head(at: int, name: str) -> str:
+        return f"<th scope=col{' class=n' if at in numeric else ''}>{name}{below.get(at, '')}</th>"
+
+    def line(cells: Iterable[str]) -> str:
+        made = (f"<td{' class=n' if at in numeric else ''}{named[at]}>{cell}</td>" for at, cell in enumerate(cells))
         return f"<tr>{''.join(made)}</tr>"
 
-    body = "\n".join(line(row, "td") for row in rows)
+    heads = "".join(head(at, name) for at, name in enumerate(header))
+    body = "\n".join(line(row) for row in rows)
     return (
-        f'<div class="scroll {kind}"><table class="list"><thead>{line(header, "th")}</thead>'
+        f'<div class="scroll {kind}"><table class="list"><thead><tr>{heads}</tr></thead>'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 

@@ -31,13 +31,13 @@ _VERDICTS = {True: "as it must", False: "NOT AS IT MUST", None: "not tried"}
 def stress_recipe(home: Path, name: str, wanted: Sequence[str], keep: bool, progress: Progress) -> TextOutcome:
     """Run scenarios, all or those named, against copies of a home; exit code 2 when one did not behave as it must.
 
-    The copies lie beside the home, where its files can be linked, and are removed at the end unless ``keep``.
+    The copies lie in the home, where its files can be linked, and are removed at the end unless ``keep``.
     Raises InputError: an unknown scenario, a home in which no day was scored or nothing was trained.
     """
     recipe, path = load_recipe(name), Path(name)
     shown = str(path.absolute()) if path.is_file() else name
     chosen = _chosen(scenarios(recipe), wanted)
-    folder = Path(tempfile.mkdtemp(prefix=".leadscore-stress-", dir=home.parent))
+    folder = _folder(home)
     try:
         bench = _undisturbed(home, folder / "plain", shown, recipe, progress)
         results: dict[str, Result] = {}
@@ -49,6 +49,14 @@ def stress_recipe(home: Path, name: str, wanted: Sequence[str], keep: bool, prog
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
     return _outcome(results, folder if keep else None)
+
+
+def _folder(home: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=".stress-", dir=home))
+    except OSError as error:
+        remedy = "run it as the user the home belongs to; the copies need some disk space there"
+        raise InputError(f"no copy of the home can be made: {error.strerror}", where=home, remedy=remedy) from error
 
 
 def _chosen(there: dict[str, Scenario], wanted: Sequence[str]) -> dict[str, Scenario]:
