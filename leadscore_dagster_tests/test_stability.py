@@ -70,8 +70,15 @@ def test_the_level_whose_share_has_tripled_is_named() -> None:
     bins = learn_bins(_column(before), category=True)
     assert bins.labels == ("phone", "web", OTHER, MISSING)  # three faxes are no level
     found = shift(count(_column(before), bins), count(_column(now), bins), bins)
-    assert found.moved in ("web", "phone")
+    assert found.moved == "web"
     assert found.moved_p_value < 1e-6
+
+
+def test_of_a_flag_the_rarer_value_is_said_to_have_moved() -> None:
+    bins = Bins(edges=(0.0,))
+    found = shift(np.array([8_500, 1_500, 0]), np.array([350, 150, 0]), bins)
+    assert (found.moved, found.share_before, found.share_now) == ("above 0", 0.15, 0.3)
+    assert found.moved_p_value < 1e-9
 
 
 def test_a_level_never_seen_before_counts_as_another() -> None:

@@ -59,13 +59,16 @@ class Bins:
 class Shift:
     """How far a column has moved.
 
-    ``raw``: the index as it is computed everywhere. ``value``: less its floor under no shift; ``low``, ``high``: its
-    95% interval. ``p_value``: how probable so large a difference is by chance. ``moved``: the bin that moved least
-    probably by chance, its share then and now, and the probability of that alone, corrected for the number of bins.
+    ``raw``: the index as it is computed everywhere. ``corrected``: less its floor under no shift; ``value``: that, at
+    least 0; ``low``, ``high``: its 95% interval. ``p_value``: how probable so large a difference is by chance.
+    ``moved``: the bin that adds most to the index, its share then and now, and the probability of that by chance,
+    corrected for the number of bins. (The least probable bin may be the larger one of a flag, whose share changes by a
+    smaller factor.)
     """
 
     n: int
     raw: float
+    corrected: float
     value: float
     low: float
     high: float
@@ -129,14 +132,16 @@ def shift(reference: np.ndarray, current: np.ndarray, bins: Bins) -> Shift:
     raw, corrected = index(reference, current)
     deviation = _deviation(before, now)
     alone = _alone(before, now)
-    most = int(np.argmin(alone))
-    tests = [_chi_squared(before, now), float(alone[most])]
+    q, p = _shares(before), _shares(now)
+    most = int(np.argmax((p - q) * np.log(p / q)))
+    tests = [_chi_squared(before, now), float(alone.min())]
     if bins.ordered:
         there = labels[used] != MISSING
         tests.append(_rank_sum(before[there], now[there]))
     return Shift(
         n=int(n),
         raw=raw,
+        corrected=corrected,
         value=max(corrected, 0.0),
         low=max(corrected - Z95 * deviation, 0.0),
         high=max(corrected + Z95 * deviation, 0.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.monitoring.balance import judge_balance, measure_balance
-from leadscore_dagster.core.monitoring.health import availability, judge_health, usual
+from leadscore_dagster.core.monitoring.health import Runs, availability, judge_health, measure_health, usual
 from leadscore_dagster.core.monitoring.performance import (
+    chance_of_rate,
     fallen_version,
     judge_performance,
     measure_performance,
@@ -19,6 +21,8 @@ from leadscore_dagster.core.monitoring.performance import (
     version_to_judge,
 )
 from leadscore_dagster.core.monitoring.watched import Watched
+from leadscore_dagster.core.scoring.day import DECISIONS
+from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.recipes.loading import load_recipe
 from leadscore_dagster.recipes.schema import Monitoring
 
@@ -62,6 +66,20 @@ def test_what_is_out_of_line_is_said(today: dict[str, Any], alarm: str) -> None:
     found = _health(**today)
     assert not found[alarm].passed
     assert found["vintage_age"].passed
+
+
+def test_a_day_nobody_has_scored_is_not_a_day_with_nobody_to_score(tmp_path: Path) -> None:
+    """From the tables as they are, not from a row made up for it."""
+    lake, none = Lake(tmp_path, "bank_marketing"), Runs(None, 0)
+    row = measure_health(lake, RECIPE, DAY, None, none)
+    assert (row["decisions"], row["scored"], row["success"]) == (None, 0, None)
+    judged = {watched.name: watched for watched in judge_health(RECIPE, [*_days()[:-1], {"day": DAY, **row}], [], {})}
+    assert (judged["success_rate"].passed, judged["success_rate"].severity) == (False, "error")
+    assert "2024-05-06 was not scored." in judged["success_rate"].why
+    assert "not judged" in judged["volume"].why
+    lake.write_partition(DECISIONS, DAY.isoformat(), pa.table({"score_day": pa.array([DAY] * 7, pa.date32())}))
+    row = measure_health(lake, RECIPE, DAY, None, none)
+    assert (row["decisions"], row["scored"], row["success"]) == (7, 0, 0.0)
 
 
 def test_a_day_with_nobody_to_score_has_not_failed() -> None:
@@ -164,7 +182,7 @@ def _performance(delivered: pa.Table, segments: dict[str, np.ndarray] | None = N
 
 def test_scores_that_turn_out_as_in_the_test_period_are_in_order() -> None:
     rows = _performance(_delivered(1.0))
-    assert [watched.passed for watched in judge_performance(rows, LIMITS)] == [True, True]
+    assert [watched.passed for watched in judge_performance(rows, LIMITS)] == [True, True, True]
     assert fallen_version(rows, LIMITS) is None
     assert [row["part"] for row in rows if row["metric"] == "rate"] == ["all", "2024-01", "2024-02", "2024-03"]
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows if row["metric"] == "auc_roc")
@@ -180,21 +198,62 @@ def test_scores_that_have_become_noise_are_an_error_with_numbers() -> None:
     assert fallen_version(rows, LIMITS) == "v1"
 
 
-def test_a_segment_in_which_the_scores_have_become_noise_is_named() -> None:
-    whole = _delivered(1.0, 3_000).to_pandas()
+def test_a_segment_in_which_the_scores_have_become_noise_is_a_warning_with_its_name() -> None:
+    whole = _delivered(1.0, 6_000).to_pandas()
     noise = np.random.default_rng(3).permutation(whole["label"].to_numpy()[:1_500])
     whole.loc[:1_499, "label"] = noise
-    part = np.where(np.arange(3_000) < 1_500, "small firms", "large firms")
-    found = judge_performance(_performance(pa.Table.from_pandas(whole, preserve_index=False), {"size": part}), LIMITS)[
-        0
-    ]
-    assert not found.passed
+    part = np.where(np.arange(6_000) < 1_500, "small firms", "large firms")
+    rows = _performance(pa.Table.from_pandas(whole, preserve_index=False), {"size": part})
+    found, order, _ = judge_performance(rows, LIMITS)
+    assert (found.passed, found.severity) == (False, "warn")
     assert "(size small firms)" in found.why
     assert "(size large firms)" not in found.why
+    assert (order.name, order.passed, order.severity) == ("decile_order", False, "warn")
+    assert "order of the tenths (size small firms) fell by" in order.why
+    assert fallen_version(rows, LIMITS) is None
+
+
+def test_a_fall_of_the_whole_and_one_of_a_part_need_different_proof() -> None:
+    """Four fifths of the 5% belong to the whole's questions, here one, the rest to those of all parts, here ten."""
+    facts = {"version": "v1", "n": 900, "positives": 90, "value": 0.3, "low": 0.11, "high": 0.5, "reference": 0.0}
+    rate = facts | {"scope": "all", "part": "all", "metric": "rate", "value": 0.1, "reference": 0.1, "p_value": 1.0}
+    parts = [
+        facts | {"scope": "month", "part": f"2024-{month:02}", "metric": "drop_auc_pr", "p_value": 0.3}
+        for month in range(1, 11)
+    ]
+
+    def judged(whole: float, part: float) -> tuple[bool, str]:
+        first = parts[0] | {"p_value": part}
+        rows = [rate, facts | {"scope": "all", "part": "all", "metric": "drop_auc_pr", "p_value": whole}]
+        found = judge_performance([*rows, first, *parts[1:]], LIMITS)[0]
+        return found.passed, found.severity
+
+    assert judged(whole=0.03, part=0.3) == (False, "error")
+    assert judged(whole=0.05, part=0.3) == (True, "error")
+    assert judged(whole=0.5, part=0.0009) == (False, "warn")
+    assert judged(whole=0.5, part=0.0011) == (True, "error")
+
+
+def test_a_month_whose_outcomes_are_far_from_what_was_promised_is_named() -> None:
+    delivered = _delivered(1.0, 6_000).to_pandas()
+    july = delivered["decision_at"].dt.month == 7
+    delivered.loc[july, "label"] = 0
+    found = judge_performance(_performance(pa.Table.from_pandas(delivered, preserve_index=False)), LIMITS)[2]
+    assert (found.passed, found.severity) == (False, "warn")
+    assert "Beyond chance: month 2024-07 0.00%" in found.why
+    assert "month 2024-06" not in found.why
+
+
+@pytest.mark.parametrize(
+    ("positives", "expected"), [(100, 1.0), (104, 1.0), (180, 0.0), (40, 0.0)], ids=["as promised", "inside", "+", "-"]
+)
+def test_the_chance_of_a_rate_is_exact_at_the_edge_of_what_is_tolerated(positives: int, expected: float) -> None:
+    assert chance_of_rate(positives, 1_000, 0.1, 0.05) == pytest.approx(expected, abs=1e-6)
+    assert 0.05 < chance_of_rate(122, 1_000, 0.1, 0.05) < 0.2
 
 
 def test_scores_that_promise_too_much_are_a_warning() -> None:
-    calibration = judge_performance(_performance(_delivered(1.0, promise=1.0)), LIMITS)[1]
+    calibration = judge_performance(_performance(_delivered(1.0, promise=1.0)), LIMITS)[2]
     assert (calibration.name, calibration.passed, calibration.severity) == ("calibration", False, "warn")
 
 
@@ -213,6 +272,6 @@ def test_auc_pr_of_a_rarer_outcome_is_no_drop() -> None:
     values = _scored(6_000, 1.0, 4)
     label, margin = values["label"], values["margin"]
     kept = ~((label == 1) & (np.cumsum(label) % 2 == 0))
-    drop = relative_drop((label, margin, None), (label[kept], margin[kept], None), "auc_pr", 200, 1)
+    drop, _ = relative_drop((label, margin, None), (label[kept], margin[kept], None), "auc_pr", 200, 1)
     assert drop.low < 0 < drop.high
     assert abs(drop.value) < 0.1

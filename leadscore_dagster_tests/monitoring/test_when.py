@@ -41,11 +41,11 @@ def _moved(month: str = "2024-04", version: str = "v1") -> dict[str, object]:
     }  # fmt: skip
 
 
-def _fell(version: str = "v1", low: float = 0.2) -> list[dict[str, object]]:
+def _fell(version: str = "v1", p_value: float = 1e-4) -> list[dict[str, object]]:
     facts = {"version": version, "scope": "all", "part": "all", "n": 900, "positives": 90}
     return [
         facts | {"metric": "rate", "value": 0.1, "low": 0.09, "high": 0.12, "reference": 0.1},
-        facts | {"metric": "drop_auc_pr", "value": 0.4, "low": low, "high": 0.6, "reference": 0.0},
+        facts | {"metric": "drop_auc_pr", "value": 0.4, "low": 0.2, "high": 0.6, "reference": 0.0, "p_value": p_value},
     ]
 
 
@@ -75,7 +75,7 @@ def test_alarms_about_an_earlier_champion_or_of_long_ago_ask_for_nothing(lake: L
 
 def test_a_later_day_on_which_all_is_well_takes_the_alarm_back(lake: Lake) -> None:
     store(lake, drift.TABLE, TODAY, [{**_moved(), "psi": 0.1, "p_value": 0.5}], drift.SCHEMA)
-    store(lake, performance.TABLE, TODAY, _fell(low=-0.1), performance.SCHEMA)
+    store(lake, performance.TABLE, TODAY, _fell(p_value=0.06), performance.SCHEMA)
     assert alarms(lake, RECIPE, TODAY, "v1") == Alarms()
 
 
@@ -83,7 +83,7 @@ def test_the_page_says_what_is_wrong_loads_nothing_and_is_the_same_each_time(lak
     page = dashboard(lake, RECIPE, _ago(10))
     assert page == dashboard(lake, RECIPE, _ago(10))
     assert "2 things out of line." in page
-    assert "Too little is known yet to judge: feature availability, class balance, score drift." in page
+    assert "Too little is known yet to judge: feature availability, class balance, score drift, decile order." in page
     assert "tenure &lt;b&gt;" in page
     assert "<b>" not in page.split("<body>")[1]
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")

@@ -20,7 +20,8 @@ from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.recipes.schema import Recipe
 
 #: decisions that training would have counted, once their window is over
-DECIDED = (labels.LABELLED, "right_censored")
+CENSORED = "right_censored"
+DECIDED = (labels.LABELLED, CENSORED)
 
 
 def is_kept(warehouse: Warehouse, recipe: Recipe, day: date) -> bool:
@@ -32,7 +33,9 @@ def is_kept(warehouse: Warehouse, recipe: Recipe, day: date) -> bool:
 def decisions_known(warehouse: Warehouse, recipe: Recipe, day: date) -> pa.Table:
     """Every decision as known when ``day`` began: decision_id, the entity, decision_at, label, status.
 
-    ``label`` is filled only where the whole label window had been observed by then: the rule of training.
+    ``label`` is filled only where the whole label window had been observed by then: the rule of training. What came
+    after the newest row of the extract was not observed either: a window that ends beyond it is right-censored,
+    whatever the day, so that an extract that has stopped growing does not turn decisions into negatives.
 
     Raises
     ------
@@ -41,10 +44,26 @@ def decisions_known(warehouse: Warehouse, recipe: Recipe, day: date) -> pa.Table
     if not is_kept(warehouse, recipe, day):
         remedy = f"score the day first: leadscore score {recipe.name} --day {day}"
         raise InputError(f"The log as it stood on {day} was not kept", where=recipe.name, remedy=remedy)
-    sql = (
-        f"SELECT k.decision_id, k.`{recipe.decisions.entity}`, k.decision_at, k.label, k.status FROM known AS k "
-        "ORDER BY k.decision_at, k.decision_id"
-    )
+    sql = f"""
+        WITH newest AS (
+          SELECT MAX(l.known_at) AS known_at FROM {recipe.decision_source.table} AS l
+        ),
+        observed AS (
+          SELECT
+            k.*,
+            k.status = '{labels.LABELLED}'
+              AND TIMESTAMP_ADD(k.decision_at, INTERVAL @window_days DAY) > n.known_at AS beyond
+          FROM known AS k CROSS JOIN newest AS n
+        )
+        SELECT
+          o.decision_id,
+          o.`{recipe.decisions.entity}`,
+          o.decision_at,
+          IF(o.beyond, NULL, o.label) AS label,
+          IF(o.beyond, '{CENSORED}', o.status) AS status
+        FROM observed AS o
+        ORDER BY o.decision_at, o.decision_id
+    """
     parameters = {
         "as_of": day,
         "log_as_of": day + timedelta(days=1),

@@ -1,14 +1,20 @@
 """Whether the features and the scores of a month's decisions still look like those the champion was trained on.
 
 Lives here: the monthly population stability index per feature and of the scores, and the rule that judges it. Does not:
-the index (core/stability).
+the index itself (core/stability).
 
-The rule. A column is reported only if a test at the level 1% divided by the number of columns (Bonferroni), so one
-false alarm of any column in 100 stable months is expected, has proven that it moved; and if the move matters: an
-``error`` when the index without its sampling floor reaches ``psi_error``; a ``warn`` when the 95% interval reaches
-``psi_warn``, or when one bin's share alone has provenly doubled or halved. Bands of the index: Siddiqi, Credit Risk
-Scorecards (2006). A column that tells the season lies far from the whole in every month of the training rows, too: it
-is reported only when it lies further off than nine in ten of those months did.
+The rule. A column is reported only if three things hold.
+
+- Chance does not explain it: a test of the rows at the level 1% divided by the number of columns (Bonferroni).
+- Months do not usually lie so far off. Rows of a month are no independent draws: many share a firm, a vintage, the
+  market's mood. So the square root of the month's index is held against those of the training months, each against the
+  others: it must lie beyond a prediction bound (Student's t) at the level 5% divided by the number of columns, which
+  holds whatever the columns have in common. Where a vintage lasts a quarter, three months are one independent piece of
+  evidence. Of fewer than four pieces nothing can be learned: then the rows alone decide, and the judgement says so.
+- It matters: an ``error`` when the index without its sampling floor reaches ``psi_error``; a ``warn`` when the 95%
+  interval reaches ``psi_warn``, or when one bin's share alone has provably grown or shrunk by half.
+
+Bands of the index: Siddiqi, Credit Risk Scorecards (2006). How often the rule errs: benchmarks/drift.
 """
 
 from __future__ import annotations
@@ -26,17 +32,22 @@ from leadscore_dagster.core.monitoring.reference import Reference
 from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.stability import count, index, learn_bins, shift
 from leadscore_dagster.core.warehouse import Warehouse
-from leadscore_dagster.recipes.schema import Monitoring, Recipe
+from leadscore_dagster.recipes.schema import Monitoring, Recipe, VintageSource
 
 TABLE = "feature_drift"
 #: the name under which the scores stand beside the features
 SCORE = "(score)"
-#: probability of any false alarm among all columns of one stable month
-FAMILY = 0.01
+#: probability of any false alarm among all columns of one stable month: by its rows, were they independent, and by how
+#: much months differ
+FAMILY, FAMILY_OF_MONTHS = 0.01, 0.05
 #: a bin whose share has changed by this factor, and by so many points, matters whatever the index says
-FACTOR, POINTS = 2.0, 0.02
-#: how far off a month may lie is read from the training months, if there are so many with so many rows
-SEASON, FEWEST_MONTHS, FEWEST_ROWS = 0.9, 3, 50
+FACTOR, POINTS = 1.5, 0.02
+#: months for which a vintage lasts, and with it what is particular to it
+QUARTER = 3
+#: pieces of independent evidence on how much months differ
+FEWEST_PIECES = 4
+#: a month with a smaller share of the median month's rows is only a part of one
+WHOLE_MONTH = 0.5
 NAMED = 8
 SCHEMA = pa.schema(
     [("day", pa.date32()), ("month", pa.string()), ("complete", pa.bool_()), ("version", pa.string()),
@@ -63,6 +74,9 @@ def measure_drift(
     Features are those known at the decision; the scores are those that were delivered for it.
     """
     rows: list[dict[str, Any]] = []
+    margins = reference.model.score(reference.training, False).margin
+    trained = reference.training.append_column("margin", pa.array(margins, pa.float64()))
+    lasting = QUARTER if any(isinstance(source, VintageSource) for source in recipe.sources.values()) else 1
     for place, (first, last) in enumerate(months_of(day)):
         decisions = decided_between(known, first, last)
         if not decisions.num_rows:
@@ -72,31 +86,45 @@ def measure_drift(
         scored = delivered(warehouse, recipe, decisions, first - timedelta(days=92))
         facts = {"month": f"{first:%Y-%m}", "complete": place == 0, "version": reference.version}
         features = reference.model.catalogue.values()
-        rows += [facts | row for row in compare(reference.training, reference.test, now, scored, features)]
+        rows += [facts | row for row in compare(trained, reference.test, now, scored, features, lasting)]
     return rows
 
 
 def compare(
-    training: pa.Table, test: pa.Table, now: pa.Table, scored: pa.Table, features: Iterable[Feature]
+    training: pa.Table,
+    test: pa.Table,
+    now: pa.Table,
+    scored: pa.Table,
+    features: Iterable[Feature],
+    lasting: int = 1,
 ) -> list[dict[str, Any]]:
     """One row per feature, then the scores; columns without rows on either side are left out.
 
     Parameters
     ----------
-    training, now : the features; training also decision_at, in that order.
+    training, now : the features; training also decision_at, in that order, and margin if how much the scores of months
+        differ is to be known.
     test, scored : margin.
+    lasting : so many months in a row are alike for a common reason: `QUARTER` where features come from vintages.
+
+    Returns
+    -------
+    Rows of `SCHEMA` without day, month, complete and version. ``usual``: the index beyond which no month is expected to
+    lie; None where too few months are there to know, or chance explains the column anyway.
     """
     months = _months(training)
-    columns = [(one.name, training[one.name], now[one.name], one.type == "category", months) for one in features]
-    columns.append((SCORE, test["margin"], scored["margin"], False, []))
+    columns = [(one.name, training[one.name], now[one.name], one.type == "category", one.name) for one in features]
+    columns.append((SCORE, test["margin"], scored["margin"], False, "margin"))
     columns = [entry for entry in columns if len(entry[1]) and len(entry[2])]
     rows = []
-    for name, before, after, category, parts in columns:
+    for name, before, after, category, trained in columns:
         bins = learn_bins(before, category)
-        counts = count(before, bins)
-        found = shift(counts, count(after, bins), bins)
-        moved = found.p_value < FAMILY / len(columns)
-        usual = [index(counts, count(before.slice(*part), bins))[1] for part in parts] if moved else []
+        counts = [count(before, bins), count(after, bins)]
+        found = shift(counts[0], counts[1], bins)
+        usual = None
+        if found.p_value < FAMILY / len(columns) and trained in training.column_names:
+            of_months = [count(training[trained].slice(*part), bins) for part in months]
+            usual = usual_index(of_months, found.n, lasting, FAMILY_OF_MONTHS / len(columns))
         rows.append(
             {
                 "feature": name,
@@ -112,10 +140,33 @@ def compare(
                 "share_before": found.share_before,
                 "share_now": found.share_now,
                 "moved_p_value": found.moved_p_value,
-                "usual": float(np.quantile(usual, SEASON)) if len(usual) >= FEWEST_MONTHS else None,
+                # both without the floor of this comparison
+                "usual": None if usual is None else max(usual - (found.raw - found.corrected), 0.0),
             }
         )
     return rows
+
+
+def usual_index(months: Sequence[np.ndarray], rows: int, lasting: int, level: float) -> float | None:
+    """The plain index that a further month of ``rows`` rows exceeds with probability ``level``; None: too few months.
+
+    Parameters
+    ----------
+    months : counts of each training month [b].
+    lasting : so many months in a row count as one piece of evidence.
+    """
+    from scipy.special import stdtrit
+
+    pieces = len(months) / lasting
+    if pieces < FEWEST_PIECES:
+        return None
+    total = np.sum(months, axis=0)
+    rng = np.random.default_rng(len(months))
+    # a month of fewer rows lies further off by chance alone, so the others are drawn down to as many
+    thinned = [one if one.sum() <= rows else rng.multivariate_hypergeometric(one, rows) for one in months]
+    distances = np.sqrt([index(total - one, few)[0] for one, few in zip(months, thinned, strict=True)])
+    wide = -float(stdtrit(pieces - 1, level)) * distances.std(ddof=1) * np.sqrt(1 + 1 / pieces)
+    return float((distances.mean() + wide) ** 2)
 
 
 def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
@@ -135,7 +186,7 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
 
 
 def is_seasonal(row: Mapping[str, Any]) -> bool:
-    """Whether months of the training rows lay as far from the whole."""
+    """Whether it lies no further off than months usually do."""
     return row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
 
 
@@ -154,11 +205,12 @@ def judge_drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[W
 
 
 def _months(training: pa.Table) -> list[tuple[int, int]]:
-    """First row and number of rows of every month of the training rows, which are in order of decision_at."""
+    """First row and number of rows of every whole month of the training rows, which are in order of decision_at."""
     month = training["decision_at"].to_numpy().astype("datetime64[M]")
     firsts = np.flatnonzero(np.append(True, month[1:] != month[:-1])) if len(month) else np.zeros(0, dtype=int)
     sizes = np.diff(np.append(firsts, len(month)))
-    return [(int(first), int(size)) for first, size in zip(firsts, sizes, strict=True) if size >= FEWEST_ROWS]
+    least = WHOLE_MONTH * np.median(sizes) if len(sizes) else 0
+    return [(int(first), int(size)) for first, size in zip(firsts, sizes, strict=True) if size >= least]
 
 
 def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> Watched:
@@ -180,12 +232,14 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
     if not found:
         why = f"{furthest['month']}: nothing has moved more than chance explains; the furthest is {_told(furthest)}."
         if seasonal:
-            why += f" No further than months of the training rows: {', '.join(seasonal[:NAMED])}."
+            why += f" No further off than months usually are: {', '.join(seasonal[:NAMED])}."
         return Watched(name, True, why, **numbers)
     by_name = {row["feature"]: row for row in rows}
     told = "; ".join(_told(by_name[column]) for column in list(found)[:NAMED])
     more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
     why = f"{furthest['month']}: {len(found)} of {len(rows)} moved beyond chance: {told}{more}."
+    if any(by_name[column]["usual"] is None for column in found):
+        why += " Too few months of training rows to know how much months differ: judged by the rows alone."
     return Watched(name, False, why, "error" if "error" in found.values() else "warn", **numbers)
 
 

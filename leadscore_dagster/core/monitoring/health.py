@@ -54,9 +54,10 @@ class Runs:
 
 
 def measure_health(warehouse: Warehouse, recipe: Recipe, day: date, version: str | None, runs: Runs) -> dict[str, Any]:
-    """One row of `SCHEMA` without day; counts are 0 where nobody has scored."""
+    """One row of `SCHEMA` without day. ``decisions`` is None where nobody has asked who is to be scored on that day,
+    which is not the same as 0: nobody was; ``success`` is None in both cases."""
     decisions = _count(warehouse, DECISIONS, day)
-    scored = _count(warehouse, LEAD_SCORES, day)
+    scored = _count(warehouse, LEAD_SCORES, day) or 0
     ages = [
         (day - as_of).days for as_of in newest_vintages(warehouse, recipe, day).values() if as_of is not None
     ]  # fmt: skip
@@ -153,7 +154,9 @@ def _success(today: Mapping[str, Any], limit: float) -> Watched:
 
 def _volume(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Watched:
     known = usual([(one["day"], one["decisions"]) for one in earlier if one["decisions"] is not None], today["day"])
-    value = float(today["decisions"] or 0)
+    if today["decisions"] is None:
+        return Watched("volume", True, f"{today['day']} was not scored: not judged.")
+    value = float(today["decisions"])
     if known is None:
         return Watched("volume", True, f"{value:,.0f} decisions; too few earlier days to compare with.", value=value)
     median, distance = known
@@ -223,9 +226,10 @@ def _week(day: date) -> str:
     return f"{day:%G-W%V}"
 
 
-def _count(warehouse: Warehouse, name: str, day: date) -> int:
+def _count(warehouse: Warehouse, name: str, day: date) -> int | None:
+    """Rows of the day's partition; None: there is none."""
     if day.isoformat() not in warehouse.partitions(name):
-        return 0
+        return None
     return int(
         table(warehouse, f"SELECT COUNT(*) AS n FROM {name} WHERE score_day = @day", {"day": day})["n"][0].as_py()
     )

@@ -36,9 +36,11 @@ DRIFT_CHECKS = {
     "score_drift": "The delivered scores of the last month's decisions lie as those of the test period did.",
 }
 PERFORMANCE_CHECKS = {
-    "performance": "Delivered scores whose outcome is known rank as well as in the version's test period: no drop that "
-    "lies beyond monitoring.performance_drop with its whole 95% interval.",
-    "calibration": "As many turned positive as the delivered scores promised, within the tolerance and chance.",
+    "performance": "Delivered scores whose outcome is known rank as well as in the version's test period: no drop "
+    "beyond monitoring.performance_drop that chance does not explain, for the whole, months and segments together.",
+    "decile_order": "Conversion still rises over the tenths of the delivered scores as it did in the test period.",
+    "calibration": "As many turned positive as the delivered scores promised, within the tolerance and chance, as a "
+    "whole, by month and by segment.",
 }
 
 

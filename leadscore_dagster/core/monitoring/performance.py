@@ -2,13 +2,19 @@
 
 Lives here: metrics of a version's delivered scores with intervals, held against its own test period, and the judgement.
 Does not: the metrics (core/modelling), which decisions have matured (cohort).
+
+The rule. A year of matured scores has a whole, a dozen months and some segments, and each is asked several questions;
+at plain 95% intervals every seventh stable year would raise an alarm. So a year in which nothing has changed raises any
+with a probability of 5% at most (`FAMILY`): four fifths of it belong to the performance of the whole, whose fall is an
+``error`` and asks for a retraining, and one to all else together, which warns (Bonferroni in both). The rate of the
+whole, which only warns too, keeps its 95% interval and is beside that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -42,12 +48,17 @@ DAYS = 366
 #: fewer positives do not allow a comparison
 MINIMUM_POSITIVES = 30
 SHOWN = ("auc_pr", "auc_roc", "top_decile_lift", "decile_order", "ece")
-JUDGED = {"auc_pr": "AUC-PR", "top_decile_lift": "top-decile lift"}
+#: whose drop is measured; the first two are the performance, the third is judged by itself
+JUDGED = {"auc_pr": "AUC-PR", "top_decile_lift": "top-decile lift", "decile_order": "order of the tenths"}
+ORDER = "drop_decile_order"
 ALL = "all"
+#: probability of any alarm about performance, order or calibration in a year in which nothing has changed
+FAMILY, SHARE_OF_WHOLE = 0.05, 0.8
+NAMED = 6
 SCHEMA = pa.schema(
     [("day", pa.date32()), ("version", pa.string()), ("scope", pa.string()), ("part", pa.string()),
      ("metric", pa.string()), ("n", pa.int64()), ("positives", pa.int64()), ("value", pa.float64()),
-     ("low", pa.float64()), ("high", pa.float64()), ("reference", pa.float64())]
+     ("low", pa.float64()), ("high", pa.float64()), ("reference", pa.float64()), ("p_value", pa.float64())]
 )  # fmt: skip
 
 
@@ -78,7 +89,9 @@ def measure_performance(
     Returns
     -------
     Rows of `SCHEMA` without day. ``rate`` has as reference the mean probability that was delivered; the other metrics
-    the value of the test period; ``drop_…`` is the relative drop since then, positive when it became worse.
+    the value of the test period; ``drop_…`` is the relative drop since then, positive when it became worse. Its
+    ``p_value``: how probable so large a drop is by chance if the truth has fallen by ``performance_drop``; that of a
+    ``rate``: how probable one so far off what was promised is, if it lies at the edge of what is tolerated.
     """
     entity, replicates, seed = recipe.decisions.entity, recipe.model.bootstrap_replicates, recipe.model.seed
     label, margin, score = (delivered[name].to_numpy() for name in ("label", "margin", "score"))
@@ -95,40 +108,70 @@ def measure_performance(
         low, high = wilson(int(y.sum()), len(y))
         facts = {"version": delivered["model_version"][0].as_py(), "scope": scope, "part": part}
         facts |= {"n": len(y), "positives": int(y.sum())}
-        rows.append(facts | _numbers("rate", float(y.mean()), low, high, float(found.mean())))
+        promised = float(found.mean())
+        off = chance_of_rate(int(y.sum()), len(y), promised, recipe.monitoring.class_balance_tolerance)
+        rows.append(facts | _numbers("rate", float(y.mean()), low, high, promised, off))
         if len(y) < recipe.monitoring.minimum_rows or y.sum() < MINIMUM_POSITIVES:
             continue
         now = period_metrics(y, margin[inside], found, 0.5, group, replicates, seed)
         for name in SHOWN:
             rows.append(facts | _numbers(name, now[name].value, now[name].low, now[name].high, then[name]))
         for name in JUDGED:
-            drop = relative_drop(tested, (y, margin[inside], group), name, replicates, seed)
-            rows.append(facts | _numbers(f"drop_{name}", drop.value, drop.low, drop.high, 0.0))
+            drop, p = relative_drop(
+                tested, (y, margin[inside], group), name, replicates, seed, recipe.monitoring.performance_drop
+            )
+            rows.append(facts | _numbers(f"drop_{name}", drop.value, drop.low, drop.high, 0.0, p))
     return rows
 
 
-def relative_drop(test: ScoredRows, now: ScoredRows, metric: str, replicates: int, seed: int) -> Interval:
+def relative_drop(
+    test: ScoredRows, now: ScoredRows, metric: str, replicates: int, seed: int, allowed: float = 0.0
+) -> tuple[Interval, float]:
     """1 - metric(now) / metric(test), both periods resampled; AUC-PR at the base rate of the test period, because it
-    rises and falls with the rate even when the ranking stays as good."""
+    rises and falls with the rate even when the ranking stays as good.
+
+    Returns
+    -------
+    The drop, and how probable one so large is by chance if the truth has dropped by ``allowed``: one-sided, from the
+    bootstrap's standard deviation of (1 - allowed) metric(test) - metric(now), because a thousand replicates cannot
+    show the far tails that many parts ask for. NaN where there is no interval.
+    """
+    from scipy.special import ndtr
+
     rankings = [metrics.rank(label, margin) for label, margin, _ in (test, now)]
 
-    def drop(first: np.ndarray | None, second: np.ndarray | None) -> float:
+    def measured(first: np.ndarray | None, second: np.ndarray | None) -> tuple[float, float]:
         before, after = metrics.curve(rankings[0], first), metrics.curve(rankings[1], second)
         if metric == "auc_pr":
             rate = metrics.base_rate_of(before)
-            value, later = metrics.auc_pr_of(before), metrics.auc_pr_of(after, rate=rate) if 0 < rate < 1 else NAN
-        else:
-            value, later = metrics.lift_of(before), metrics.lift_of(after)
-        return 1 - later / value if value > 0 else NAN
+            return metrics.auc_pr_of(before), metrics.auc_pr_of(after, rate=rate) if 0 < rate < 1 else NAN
+        return CURVE_METRICS[metric](before), CURVE_METRICS[metric](after)
 
-    value, low, high = drop(None, None), NAN, NAN
+    before, after = measured(None, None)
+    value, low, high, p = _drop(before, after), NAN, NAN, NAN
     units = [len(rows[0]) if rows[2] is None else len(np.unique(rows[2])) for rows in (test, now)]
     if min(units) >= MINIMUM_UNITS:
         both = (resamples(len(rows[0]), rows[2], replicates, seed + at) for at, rows in enumerate((test, now)))
-        drawn = np.array([[drop(*pair)] for pair in zip(*both, strict=True)])
+        pairs = np.array([measured(*pair) for pair in zip(*both, strict=True)])
+        drawn = np.array([[_drop(*pair)] for pair in pairs])
         ends = interval_ends(np.array([value]), drawn, np.array([metric == "auc_pr"]))
         low, high = float(ends[0][0]), float(ends[1][0])
-    return Interval(value, low, high, len(now[0]), int(now[0].sum()), describe_method(now[2], replicates))
+        deviation = float(np.nanstd((1 - allowed) * pairs[:, 0] - pairs[:, 1]))
+        if low == low and deviation > 0:
+            p = float(ndtr(-((1 - allowed) * before - after) / deviation))
+    return Interval(value, low, high, len(now[0]), int(now[0].sum()), describe_method(now[2], replicates)), p
+
+
+def chance_of_rate(positives: int, rows: int, promised: float, tolerance: float) -> float:
+    """Two-sided probability of a count so far outside ``promised`` (a rate, give or take its share ``tolerance``):
+    exact binomial at the nearer edge of what is tolerated; 1 inside."""
+    from scipy.stats import binom
+
+    least, most = promised * (1 - tolerance), min(promised * (1 + tolerance), 1.0)
+    if least * rows <= positives <= most * rows:
+        return 1.0
+    tail = binom.cdf(positives, rows, least) if positives < least * rows else binom.sf(positives - 1, rows, most)
+    return min(1.0, 2 * float(tail))
 
 
 def segment_parts(
@@ -148,7 +191,7 @@ def segment_parts(
 
 
 def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Watched]:
-    """``performance`` of all that has matured, of the months and the segments; ``calibration`` of all."""
+    """``performance``, ``decile_order`` and ``calibration`` of all that has matured, of the months and the segments."""
     drops = [row for row in rows if row["metric"].startswith("drop_") and row["value"] is not None]
     whole = next((row for row in rows if row["scope"] == ALL and row["metric"] == "rate"), None)
     if not drops or whole is None:
@@ -157,9 +200,55 @@ def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
             f"Only {n:,} delivered scores have a known outcome, {limits.minimum_rows:,} with {MINIMUM_POSITIVES} "
             "positives are needed: not judged."
         )
-        return [Watched("performance", True, why, "error", rows=n), Watched("calibration", True, why, rows=n)]
-    fallen = [row for row in drops if _known(row["low"]) > limits.performance_drop]
-    worst = max(fallen or [row for row in drops if row["scope"] == ALL], key=lambda row: row["value"])
+        names = {"performance": "error", "decile_order": "warn", "calibration": "warn"}
+        return [Watched(name, True, why, severity, rows=n) for name, severity in names.items()]  # type: ignore[arg-type]
+    fallen = [row for row in _beyond_chance(rows, limits) if row["metric"].startswith("drop_")]
+    order = [row for row in drops if row["metric"] == ORDER]
+    return [
+        _fallen("performance", [row for row in drops if row["metric"] != ORDER], fallen, limits),
+        _fallen("decile_order", order, fallen, limits),
+        _calibration(whole, [row for row in _beyond_chance(rows, limits) if row["metric"] == "rate"], limits),
+    ]
+
+
+def fallen_version(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> str | None:
+    """The version whose delivered scores as a whole have fallen below its test period beyond chance, if it has."""
+    return next((row["version"] for row in _beyond_chance(rows, limits) if _is_whole(row)), None)
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    """Whether a row is about the performance of all that has matured."""
+    return row["scope"] == ALL and row["metric"] not in ("rate", ORDER)
+
+
+def _beyond_chance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Mapping[str, Any]]:
+    """Rows that chance does not explain at the family level; the rate of the whole has a rule of its own."""
+    asked = [
+        row
+        for row in rows
+        if row.get("p_value") is not None
+        and row["n"] >= limits.minimum_rows
+        and (row["scope"], row["metric"]) != (ALL, "rate")
+    ]
+    wholes = sum(map(_is_whole, asked))
+    levels = {
+        True: FAMILY * SHARE_OF_WHOLE / max(wholes, 1),
+        False: FAMILY * (1 - SHARE_OF_WHOLE) / max(len(asked) - wholes, 1),
+    }
+    return [row for row in asked if row["p_value"] < levels[_is_whole(row)]]
+
+
+def _fallen(
+    name: str, drops: Sequence[Mapping[str, Any]], all_fallen: Sequence[Mapping[str, Any]], limits: Monitoring
+) -> Watched:
+    """A check of drops: an error if the performance of the whole has fallen, else a warning."""
+    fallen = [row for row in drops if row in all_fallen]
+    severity: Literal["error", "warn"] = "warn"
+    if name == "performance" and (not fallen or any(map(_is_whole, fallen))):
+        severity = "error"
+    if not drops:
+        return Watched(name, True, "Nothing to compare with: not judged.", severity)
+    worst = max(fallen or [row for row in drops if row["scope"] == ALL] or drops, key=lambda row: row["value"])
     numbers = {
         "value": worst["value"],
         "low": worst["low"],
@@ -168,15 +257,12 @@ def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
         "rows": worst["n"],
         "standing": worst["version"],
     }
-    told = "; ".join(_told(row) for row in fallen) or f"no more than chance explains; {_told(worst)}"
-    why = f"Against the test period of {worst['version']}: {told}. Allowed is a drop of {limits.performance_drop:.0%}."
-    return [Watched("performance", not fallen, why, "error", **numbers), _calibration(whole, limits)]
-
-
-def fallen_version(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> str | None:
-    """The version whose delivered scores as a whole have fallen below its test period beyond chance, if it has."""
-    whole = [row for row in rows if row["scope"] == ALL and row["metric"].startswith("drop_")]
-    return next((row["version"] for row in whole if _known(row["low"]) > limits.performance_drop), None)
+    told = "; ".join(_told(row) for row in fallen[:NAMED]) or f"no more than chance explains; {_told(worst)}"
+    more = f"; and {len(fallen) - NAMED} more" if len(fallen) > NAMED else ""
+    allowed = f"Allowed is a drop of {limits.performance_drop:.0%}."
+    return Watched(
+        name, not fallen, f"Against the test period of {worst['version']}: {told}{more}. {allowed}", severity, **numbers
+    )
 
 
 def first_day(day: date) -> date:
@@ -184,7 +270,8 @@ def first_day(day: date) -> date:
     return day - timedelta(days=DAYS)
 
 
-def _calibration(whole: Mapping[str, Any], limits: Monitoring) -> Watched:
+def _calibration(whole: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], limits: Monitoring) -> Watched:
+    """The whole by its 95% interval, ``parts`` are those chance does not explain."""
     expected, tolerance = whole["reference"], limits.class_balance_tolerance
     least, most = expected * (1 - tolerance), expected * (1 + tolerance)
     passed = whole["high"] >= least and whole["low"] <= most
@@ -193,8 +280,21 @@ def _calibration(whole: Mapping[str, Any], limits: Monitoring) -> Watched:
         f"({whole['low']:.2%} to {whole['high']:.2%}); the scores promised {expected:.2%}, tolerated are "
         f"{least:.2%} to {most:.2%}."
     )
+    if parts:
+        told = "; ".join(
+            f"{row['scope']} {row['part']} {row['value']:.2%} ({row['low']:.2%} to {row['high']:.2%}) where "
+            f"{row['reference']:.2%} were promised, n {row['n']:,}"
+            for row in parts[:NAMED]
+        )
+        more = f"; and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+        why += f" Beyond chance: {told}{more}."
     ends = {"value": whole["value"], "low": whole["low"], "high": whole["high"], "threshold": expected}
+    passed = passed and not parts
     return Watched("calibration", passed, why, rows=whole["n"], standing=whole["version"], **ends)
+
+
+def _drop(before: float, after: float) -> float:
+    return 1 - after / before if before > 0 else NAN
 
 
 def _parts(months: np.ndarray, segments: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -204,8 +304,10 @@ def _parts(months: np.ndarray, segments: Mapping[str, np.ndarray]) -> Iterator[t
             yield scope, str(part), np.flatnonzero(names == part)
 
 
-def _numbers(metric: str, value: float, low: float, high: float, reference: float) -> dict[str, Any]:
-    given = {"value": value, "low": low, "high": high, "reference": reference}
+def _numbers(
+    metric: str, value: float, low: float, high: float, reference: float, p_value: float = NAN
+) -> dict[str, Any]:
+    given = {"value": value, "low": low, "high": high, "reference": reference, "p_value": p_value}
     return {"metric": metric, **{name: None if number != number else float(number) for name, number in given.items()}}
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core import registry
 from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.errors import GateRefused
+from leadscore_dagster.core.feature_statements import statements_of
 from leadscore_dagster.core.features.fold import fold_features_of
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
 from leadscore_dagster.core.training import training_rows
@@ -51,6 +52,6 @@ def reference_of(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) 
     entry = champion_at(warehouse, datetime.combine(day, time.min, UTC))
     if entry is None:
         raise GateRefused(f"No champion of {recipe.name!r} on {day}: there is nothing to watch yet.")
-    model = load_to_score(models, entry.version, fold_features_of(recipe))
+    model = load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))
     training = model.prepare(training_rows(warehouse, date.fromisoformat(entry.version[:10])))
     return Reference(model, training, registry.load_test_scores(models, entry.version))

@@ -72,14 +72,19 @@ def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckRes
 
 def log_freshness(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckResult:
     """Days from the newest row to as_of: an extract made long before as_of is not the log as it stood then."""
-    row = row_of(
-        warehouse, f"SELECT MAX(known_at) AS newest FROM `{source.table}` WHERE as_of = @as_of", {"as_of": as_of}
-    )
-    if row["newest"] is None:
+    newest = newest_row(warehouse, source, as_of)
+    if newest is None:
         return CheckResult("freshness", False, "warn", 0, OLDEST_CONTENT_DAYS, f"no row was known before {as_of}", 0)
-    days = (datetime.combine(as_of, time(), UTC) - row["newest"]).total_seconds() / 86_400
+    days = (datetime.combine(as_of, time(), UTC) - newest).total_seconds() / 86_400
     why = f"the newest row became known {days:.1f} days before as_of"
     return CheckResult("freshness", days <= OLDEST_CONTENT_DAYS, "warn", days, OLDEST_CONTENT_DAYS, why)
+
+
+def newest_row(warehouse: Warehouse, source: LogSource, as_of: date) -> datetime | None:
+    """When the newest row of the log as stored for ``as_of`` became known; None: it has no row."""
+    sql = f"SELECT MAX(known_at) AS newest FROM `{source.table}` WHERE as_of = @as_of"
+    newest: datetime | None = row_of(warehouse, sql, {"as_of": as_of})["newest"]
+    return newest
 
 
 def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date) -> CheckResult:
