@@ -22,6 +22,7 @@ from leadscore_dagster.checks import scores as score_checks  # noqa: E402
 from leadscore_dagster.checks import shadow as shadow_checks  # noqa: E402
 from leadscore_dagster.checks import vintages as vintage_checks  # noqa: E402
 from leadscore_dagster.jobs import jobs  # noqa: E402
+from leadscore_dagster.launching import locked_executor  # noqa: E402
 from leadscore_dagster.pruning import prune_job, prune_schedule  # noqa: E402
 from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes  # noqa: E402
 from leadscore_dagster.recipes.schema import Recipe  # noqa: E402
@@ -63,7 +64,7 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
         schedules=[*schedules, alert_schedule(Path(workspace.home))],
         sensors=[*sensors, alert_sensor(Path(workspace.home))],
         resources={"workspace": workspace},
-        executor=dg.in_process_executor,
+        executor=locked_executor,
     )
 
 

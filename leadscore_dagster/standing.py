@@ -79,7 +79,7 @@ def run_request(recipe: Recipe, request: Request) -> dg.RunRequest:
 
 
 def common_tags(recipe: Recipe) -> dict[str, str]:
-    """Tags of every run that starts by itself: a worker that died is noticed after a while, and its run is started
+    """Tags of every run that starts by itself: one whose process died (launching) or that takes too long is started
     once more, from the beginning. A step that failed is not (dagster.yaml): a refusal is a result."""
     return {
         RECIPE_TAG: recipe.name,
@@ -131,8 +131,9 @@ def _available_at(materialization: dg.AssetMaterialization) -> datetime | None:
 
 def _asked(instance: dg.DagsterInstance, recipe: Recipe) -> dict[tuple[str, date], list[Asked]]:
     wanted = dg.RunsFilter(tags={RECIPE_TAG: recipe.name, KIND_TAG: ["ingest", "refresh"]})
+    newest_first = instance.get_run_records(wanted, limit=_NEWEST)
     found: dict[tuple[str, date], list[Asked]] = {}
-    for kind, as_of, asked in _runs(instance.get_run_records(wanted, limit=_NEWEST, ascending=True)):
+    for kind, as_of, asked in _runs(newest_first[::-1]):
         found.setdefault((kind, as_of), []).append(asked)
     return found
 

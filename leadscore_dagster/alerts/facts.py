@@ -26,6 +26,7 @@ _READ = {
     Type.ASSET_CHECK_EVALUATION_PLANNED,
     Type.ASSET_MATERIALIZATION_PLANNED,
     Type.STEP_FAILURE,
+    Type.RUN_FAILURE,
 }
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 #: errors whose message was written for the reader (core/errors)
@@ -35,7 +36,8 @@ _TOLD = {"InputError", "GateRefused"}
 def run_facts(
     instance: dg.DagsterInstance, record: dg.EventLogRecord, own_jobs: frozenset[str], owners: Mapping[str, str]
 ) -> RunFacts | None:
-    """Facts of the run that a status change tells of; None when it is gone or will be tried again by itself.
+    """Facts of the run that a status change tells of; None when it is gone or will be tried again by itself, or was
+    canceled because it had failed (it took too long): then the failure tells of it.
 
     ``owners`` : asset → whom it belongs to.
     """
@@ -49,20 +51,24 @@ def run_facts(
         for one in instance.get_records_for_run(run.run_id, of_type=_READ).records
         if one.event_log_entry.dagster_event is not None
     ]
+    ended = entry.dagster_event
+    canceled = ended is not None and ended.event_type is Type.RUN_CANCELED
+    if canceled and any(event.event_type is Type.RUN_FAILURE for event in events):
+        return None
     made = {
         event.step_key: event.event_specific_data.asset_key.to_user_string()  # type: ignore[union-attr]
         for event in events
-        if event is not None and event.event_type is Type.ASSET_MATERIALIZATION_PLANNED
+        if event.event_type is Type.ASSET_MATERIALIZATION_PLANNED
     }
     results = [
         _result(event.event_specific_data, partition)  # type: ignore[arg-type]
         for event in events
-        if event is not None and event.event_type is Type.ASSET_CHECK_EVALUATION
+        if event.event_type is Type.ASSET_CHECK_EVALUATION
     ]
     known = {(result.asset, result.check) for result in results}
     left: dict[str | None, list[tuple[str, str]]] = {}
     for event in events:
-        if event is not None and event.event_type is Type.ASSET_CHECK_EVALUATION_PLANNED:
+        if event.event_type is Type.ASSET_CHECK_EVALUATION_PLANNED:
             planned = event.event_specific_data
             name = (planned.asset_key.to_user_string(), planned.check_name)  # type: ignore[union-attr]
             # a check inside an asset's own step did not crash: the asset did
@@ -71,9 +77,8 @@ def run_facts(
     failed = [
         _failed_step(event, made, left)
         for event in events
-        if event is not None and event.event_type is Type.STEP_FAILURE
+        if event.event_type is Type.STEP_FAILURE and not (canceled and _is_interrupted(event))
     ]
-    ended = entry.dagster_event
     return RunFacts(
         run_id=run.run_id,
         job=run.job_name,
@@ -84,6 +89,7 @@ def run_facts(
         results=tuple(results),
         failed_steps=tuple(failed),
         message=(ended.message if ended is not None else None) or entry.user_message,
+        canceled=canceled,
         delivers=run.tags.get(DELIVERS_TAG, "") if run.job_name in own_jobs else None,
         owners=owners,
     )
@@ -104,6 +110,12 @@ def crash_of(error: SerializableErrorInfo | None) -> Crash:
         path, line, function = frames[-1].groups()
         where = f"{'/'.join(path.replace(chr(92), '/').split('/')[-2:])}:{line} in {function}"
     return Crash(name, message, where, told=name in _TOLD)
+
+
+def _is_interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether the step only stopped because its run was canceled."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _result(evaluation: dg.AssetCheckEvaluation, partition: str | None) -> CheckResult:

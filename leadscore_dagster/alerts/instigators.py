@@ -58,6 +58,11 @@ def failed_ticks(instance: dg.DagsterInstance, state: InstigatorState, after: da
     ]
 
 
+def interval_of(state: InstigatorState) -> timedelta:
+    """The time a sensor waits from one tick to the next; nothing for a schedule, whose ticks each stand for a day."""
+    return timedelta(seconds=getattr(state.instigator_data, "min_interval", None) or 0)
+
+
 def newest_tick(instance: dg.DagsterInstance, state: InstigatorState) -> InstigatorTick | None:
     """The newest tick that is over. The sensor that asks is itself in the middle of one."""
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=2)

@@ -15,6 +15,7 @@ from leadscore_dagster.alerts.settings import alerts_folder, environment_setting
 from leadscore_dagster.core.alerts import outbox
 from leadscore_dagster.core.alerts.delivery import Delivery, deliver
 from leadscore_dagster.core.alerts.digest import digest, digest_entry, read_open, watcher_line
+from leadscore_dagster.core.alerts.routing import AlertSettings, targets_of, unheard_places
 from leadscore_dagster.resources import Workspace
 
 OWN_JOBS = frozenset({"notify", "alerts_digest"})
@@ -31,8 +32,8 @@ class Messages(dg.Config):
 @dg.op(description="Sends messages of the outbox to every address that has not yet taken them.")
 def send_messages(context: dg.OpExecutionContext, config: Messages, workspace: Workspace) -> None:
     home = Path(workspace.home)
-    done = deliver(alerts_folder(home), environment_settings(home), config.messages or None, workspace.now())
-    _report(context, done)
+    settings = environment_settings(home)
+    _report(context, settings, deliver(alerts_folder(home), settings, config.messages or None, workspace.now()))
 
 
 @dg.job(description="Delivers alerts. A delivery that is given up fails the run and stays in alerts/dead.")
@@ -45,9 +46,12 @@ def send_digest(context: dg.OpExecutionContext, workspace: Workspace) -> None:
     home, now = Path(workspace.home), workspace.now()
     folder, settings = alerts_folder(home), environment_settings(home)
     message = digest(folder, settings, read_open(folder), _watcher(context.instance, now), now, now - timedelta(days=1))
+    outbox.prune(folder, now - KEPT, unheard_places(settings))
+    if not targets_of(settings, "DIGEST"):  # not kept: an old digest is of no use to anybody
+        context.log.warning("Nobody has said where the digest goes.")
+        return
     outbox.add(folder, digest_entry(message, now))
-    outbox.prune(folder, now - KEPT)
-    _report(context, deliver(folder, settings, [message.id], now))
+    _report(context, settings, deliver(folder, settings, [message.id], now))
 
 
 @dg.job(
@@ -71,9 +75,11 @@ def build_schedule(at: tuple[int, int, str], on: bool) -> dg.ScheduleDefinition:
     )
 
 
-def _report(context: dg.OpExecutionContext, done: Delivery) -> None:
+def _report(context: dg.OpExecutionContext, settings: AlertSettings, done: Delivery) -> None:
     context.log.info(f"{len(done.sent)} delivered, {len(done.waiting)} to be tried again, {len(done.dead)} given up.")
-    for problem in done.problems:
+    if done.unaddressed:
+        context.log.warning(f"{len(done.unaddressed)} kept: nobody has said where they go.")
+    for problem in (*settings.unusable.values(), *done.problems):
         context.log.warning(problem)
     if done.dead:
         raise dg.Failure(

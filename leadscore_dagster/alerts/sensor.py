@@ -22,10 +22,10 @@ from leadscore_dagster.alerts.settings import alerts_folder, environment_setting
 from leadscore_dagster.core.alerts import outbox
 from leadscore_dagster.core.alerts.alert import Alert
 from leadscore_dagster.core.alerts.delivery import attempt_key, due_together
-from leadscore_dagster.core.alerts.digest import open_after, read_open, write_open
+from leadscore_dagster.core.alerts.digest import in_episode, open_after, read_open, write_open
 from leadscore_dagster.core.alerts.message import messages_of
 from leadscore_dagster.core.alerts.outbox import Entry
-from leadscore_dagster.core.alerts.routing import AlertSettings, not_before
+from leadscore_dagster.core.alerts.routing import AlertSettings, not_before, targets_of, unheard_places
 from leadscore_dagster.core.alerts.rules import RunFacts, alerts_of_run, closed_by_run
 from leadscore_dagster.core.alerts.watching import (
     Watch,
@@ -40,7 +40,11 @@ from leadscore_dagster.resources import Workspace
 MOST_RUNS = 50
 #: a longer time between two looks is a pause: the daemon was down
 PAUSE = timedelta(minutes=10)
-_ENDINGS: tuple[dg.DagsterEventType, ...] = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE)
+_ENDINGS: tuple[dg.DagsterEventType, ...] = (
+    dg.DagsterEventType.RUN_SUCCESS,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def load_cursor(text: str) -> Cursor:
 
 def first_cursor(instance: dg.DagsterInstance, now: datetime) -> Cursor:
     """Where watching begins: what has happened before is not told."""
-    newest = {ending.value: instance.fetch_run_status_changes(ending, limit=1).cursor for ending in _ENDINGS}
+    newest = {ending.value: _newest(instance, ending) for ending in _ENDINGS}
     return Cursor(since=now, looked_at=now, resumed_at=now, runs=newest)
 
 
@@ -124,7 +128,7 @@ def look(
     for state in states:
         name = f"{instigators.location_of(state)}/{state.name}"
         failed = instigators.failed_ticks(instance, state, ticks.get(name, cursor.since))
-        alerts, last = alerts_of_ticks(failed, ticks.get(name), hidden)
+        alerts, last = alerts_of_ticks(failed, ticks.get(name), hidden, instigators.interval_of(state))
         if last is not None:
             ticks[name] = last
         closed = [instigator_subject(state.name)] if instigators.is_well(instance, state) else []
@@ -148,21 +152,30 @@ def owners_of(repository: dg.RepositoryDefinition) -> dict[str, str]:
 
 def keep(home: Path, found: Look, settings: AlertSettings, now: datetime) -> None:
     """Put what has been found into the outbox, and note what is open."""
-    folder = alerts_folder(home)
-    for message in messages_of(found.alerts, settings):
-        due = not_before(message.place, now, settings.quiet)
-        outbox.add(folder, Entry(message, made_at=now, not_before=due))
+    folder, told = alerts_folder(home), list[Alert]()
     before = after = read_open(folder)
     for alerts, closed in found.found:
+        told += [in_episode(alert, after) for alert in alerts]
         after = open_after(after, alerts, closed)
+    for message in messages_of(told, settings):
+        due = not_before(message.place, now, settings.quiet)
+        outbox.add(folder, Entry(message, made_at=now, not_before=due))
     if after != before:
         write_open(folder, after)
 
 
-def requests(home: Path, now: datetime) -> list[dg.RunRequest]:
-    """One run for each group of messages that is due. Its key keeps the same attempt from being asked for twice."""
-    groups = due_together(outbox.entries(alerts_folder(home), "pending"), now)
-    return [_request(group, now) for group in groups]
+def requests(home: Path, settings: AlertSettings, now: datetime) -> tuple[list[dg.RunRequest], list[str]]:
+    """One run for each group of messages that is due and has an address, and what is wrong with the others'.
+
+    A run's key keeps the same attempt from being asked for twice.
+    """
+    pending = outbox.entries(alerts_folder(home), "pending")
+    said = list(settings.unusable.values())
+    for place in unheard_places(settings):
+        if kept := sum(entry.message.place == place for entry in pending):
+            said.append(f"{kept} messages are kept, for there is no address of {place.lower()}")
+    heard = [entry for entry in pending if targets_of(settings, entry.message.place)]
+    return [_request(group, now) for group in due_together(heard, now)], said
 
 
 def build_sensor(on: bool, seconds: int) -> dg.SensorDefinition:
@@ -185,10 +198,10 @@ def build_sensor(on: bool, seconds: int) -> dg.SensorDefinition:
             cursor = found.cursor
         else:
             cursor = first_cursor(context.instance, now)
-        due = requests(home, now)
+        due, said = requests(home, settings, now)
         if due:
             return dg.SensorResult(run_requests=due, cursor=cursor.dump())
-        return dg.SensorResult(skip_reason="Nothing is due.", cursor=cursor.dump())
+        return dg.SensorResult(skip_reason="; ".join(said) or "Nothing is due.", cursor=cursor.dump())
 
     return alerts
 
@@ -198,6 +211,9 @@ def _ended_runs(
 ) -> tuple[list[RunFacts], dict[str, str]]:
     records, cursors = [], {}
     for ending in _ENDINGS:
+        if ending.value not in cursor.runs:  # an older release did not look at it: what has been before is not told
+            cursors[ending.value] = _newest(instance, ending)
+            continue
         page = instance.fetch_run_status_changes(
             ending, limit=MOST_RUNS, cursor=cursor.runs[ending.value], ascending=True
         )
@@ -208,11 +224,16 @@ def _ended_runs(
     return [one for one in facts if one is not None], cursors
 
 
+def _newest(instance: dg.DagsterInstance, ending: dg.DagsterEventType) -> str:
+    return instance.fetch_run_status_changes(ending, limit=1).cursor
+
+
 def _request(group: Sequence[Entry], now: datetime) -> dg.RunRequest:
     alerts = [alert for entry in group for alert in entry.message.alerts]
     first = alerts[0] if alerts else None
     about = {
-        "recipe": first.recipe if first else None,
+        # not leadscore/recipe: that tag's runs wait for each other (dagster.yaml), and a delivery must not wait
+        "about_recipe": first.recipe if first else None,
         "asset": first.asset if first else None,
         "check": first.check if first else None,
         "partition": first.partition if first else None,

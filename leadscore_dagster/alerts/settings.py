@@ -1,13 +1,14 @@
 """Where alerts go: read from the environment and from ``alerts.yaml`` in the home. The environment wins.
 
-Addresses hold secrets, so no message of this module ever shows a value, only where it stands and what is wrong.
+Addresses hold secrets, so no message of this module ever shows a value, only where it stands and what is wrong. An
+address whose secret is not set is left out, and every message says so: one mistake must not silence the others.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -56,14 +57,21 @@ def read_settings(home: Path, environment: Mapping[str, str]) -> AlertSettings:
         "WARN": document.warn,
         "DIGEST": document.digest,
     }
-    addresses = {
-        place: tuple(environment.get(VARIABLE + place, "").split())
-        or tuple(_resolved(text, place, path, environment) for text in written[place])
-        for place in PLACES
-    }
+    addresses: dict[Place, tuple[str, ...]] = {}
+    unusable: dict[str, str] = {}
+    for place in PLACES:
+        given = tuple(environment.get(VARIABLE + place, "").split())
+        unset = {} if given else _unset(written[place], environment)
+        addresses[place] = given or tuple(
+            "" if position in unset else _resolved(text, environment) for position, text in enumerate(written[place], 1)
+        )
+        for position, names in unset.items():
+            why = f"address {position} of {place.lower()} cannot be used: {', '.join(names)} is not set"
+            unusable[f"{place.lower()}-{position}"] = why
     defaults = AlertSettings()
     return AlertSettings(
         addresses=addresses,
+        unusable=unusable,
         quiet=_quiet(document, path, environment),
         grace=timedelta(minutes=document.grace_minutes),
         retry_after=tuple(timedelta(seconds=seconds) for seconds in document.retry_seconds),
@@ -123,16 +131,15 @@ def _document(path: Path) -> AlertsDocument:
         raise InputError(faults, where=path, remedy="see alerts in the README; write times in quotes") from None
 
 
-def _resolved(text: str, place: Place, path: Path, environment: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1) or match.group(2)
-        if not environment.get(name):
-            raise InputError(
-                f"An address of {place.lower()} refers to {name}, which is not set", where=path, remedy=f"set {name}"
-            )
-        return environment[name]
+def _unset(written: Sequence[str], environment: Mapping[str, str]) -> dict[int, list[str]]:
+    """Position of an address → variables it refers to that are not set."""
+    referred = {position: [a or b for a, b in _REFERENCE.findall(text)] for position, text in enumerate(written, 1)}
+    unset = {position: [name for name in names if not environment.get(name)] for position, names in referred.items()}
+    return {position: names for position, names in unset.items() if names}
 
-    return _REFERENCE.sub(value, text)
+
+def _resolved(text: str, environment: Mapping[str, str]) -> str:
+    return _REFERENCE.sub(lambda match: environment[match.group(1) or match.group(2)], text)
 
 
 def _quiet(document: AlertsDocument, path: Path, environment: Mapping[str, str]) -> QuietHours | None:

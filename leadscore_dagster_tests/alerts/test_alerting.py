@@ -45,6 +45,21 @@ def test_no_address_at_all_is_an_error_that_says_what_to_set(
         send_test_alert(tmp_path)
 
 
+def test_an_address_whose_secret_is_not_set_fails_the_test_and_the_others_still_get_theirs(
+    tmp_path: Path, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEADSCORE_ALERTS_WARN")
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    (tmp_path / "alerts.yaml").write_text(f'warn: ["slack://{SECRET}/$NOT_THERE"]')
+    outcome = send_test_alert(tmp_path)
+    assert outcome.exit_code == 1
+    assert "address 1 of warn cannot be used: NOT_THERE is not set" in outcome.as_text()
+    assert SECRET not in outcome.as_text()
+    assert len(hook.messages("error")) == 1
+    monkeypatch.delenv("LEADSCORE_ALERTS_ERROR")
+    assert send_test_alert(tmp_path).exit_code == 1
+
+
 def test_a_test_alert_leaves_nothing_in_the_outbox(tmp_path: Path, hook: Webhook) -> None:
     send_test_alert(tmp_path)
     assert not (tmp_path / "alerts").exists()

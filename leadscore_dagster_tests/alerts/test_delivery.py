@@ -6,17 +6,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import time as time_of_day
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadscore_dagster.core.alerts import outbox
-from leadscore_dagster.core.alerts.delivery import PATIENCE, attempt_key, deliver, due_together
+from leadscore_dagster.core.alerts.delivery import PATIENCE, Delivery, attempt_key, deliver, due_together
 from leadscore_dagster.core.alerts.message import Message
-from leadscore_dagster.core.alerts.routing import AlertSettings
+from leadscore_dagster.core.alerts.routing import AlertSettings, QuietHours
 from leadscore_dagster_tests.alerts.samples import NOON, entry
 
 MINUTE = timedelta(minutes=1)
@@ -71,6 +73,14 @@ def test_delivered_messages_are_forgotten_in_time_and_dead_letters_never(tmp_pat
     assert _states(tmp_path) == [0, 0, 1]
 
 
+def test_what_is_kept_for_an_address_is_forgotten_in_time_and_what_only_waits_is_not(tmp_path: Path) -> None:
+    for name, place in (("a", "WARN"), ("b", "ERROR")):
+        outbox.add(tmp_path, entry(name, place=place))
+    assert outbox.prune(tmp_path, NOON, ["WARN"]) == 0
+    assert outbox.prune(tmp_path, NOON + MINUTE, ["WARN"]) == 1
+    assert [one.message.place for one in outbox.entries(tmp_path, "pending")] == ["ERROR"]
+
+
 # ---- attempts
 
 
@@ -111,6 +121,35 @@ def test_an_address_that_refuses_is_tried_again_after_each_wait_and_then_given_u
     assert outbox.revive(tmp_path, NOON) == [dead.id]
     deliver(tmp_path, TWO, None, NOON, receiver)
     assert receiver.took == [("json://a", "title one"), ("json://b", "title one")]
+
+
+def test_a_message_without_an_address_is_neither_sent_nor_tried_nor_given_up(tmp_path: Path) -> None:
+    outbox.add(tmp_path, entry())
+    nobody = AlertSettings(retry_after=())
+    for minute in range(3):
+        done = deliver(tmp_path, nobody, None, NOON + minute * MINUTE, Receiver())
+        assert (done.sent, done.dead, done.unaddressed) == ((), (), (entry().id,))
+    assert outbox.entries(tmp_path, "pending") == [entry()]
+    assert deliver(tmp_path, TWO, None, NOON + 3 * MINUTE, Receiver()).sent == (entry().id,)
+
+
+def test_quiet_hours_hold_every_attempt_but_one_that_somebody_asks_for(tmp_path: Path) -> None:
+    quiet = AlertSettings(
+        TWO.addresses, QuietHours(time_of_day(12, 1), time_of_day(18), ZoneInfo("UTC")), retry_after=(MINUTE,)
+    )
+    outbox.add(tmp_path, entry(place="WARN"))
+    down, up = Receiver(refuses=("json://w",)), Receiver()
+    assert deliver(tmp_path, quiet, None, NOON, down).waiting
+    for minute in (1, 2, 100, 359):
+        assert deliver(tmp_path, quiet, None, NOON + minute * MINUTE, up) == Delivery()
+    assert len(deliver(tmp_path, quiet, None, NOON + 360 * MINUTE, up).sent) == 1
+    late = entry("late", place="WARN")
+    outbox.add(tmp_path, late)
+    assert deliver(tmp_path, quiet, None, NOON + MINUTE, up).waiting == (late.id,)
+    assert outbox.entries(tmp_path, "pending")[0].attempts == 0
+    outbox.move(tmp_path, late, "pending", "dead")
+    outbox.revive(tmp_path, NOON + MINUTE)
+    assert deliver(tmp_path, quiet, None, NOON + MINUTE, up, at_once=True).sent == (late.id,)
 
 
 def test_without_waits_a_refusal_is_final(tmp_path: Path) -> None:

@@ -1,9 +1,22 @@
 """Wording: grouped by occasion and severity, complete, and not too long."""
 
 import json
+from typing import get_args
 
-from leadscore_dagster.core.alerts.message import BLOCKS, LONGEST_BODY, message_of, messages_of, together
+import pytest
+
+from leadscore_dagster.core.alerts.alert import Kind
+from leadscore_dagster.core.alerts.message import (
+    BLOCKS,
+    KINDS,
+    LONGEST_BODY,
+    message_of,
+    messages_of,
+    together,
+    with_notice,
+)
 from leadscore_dagster.core.alerts.routing import AlertSettings
+from leadscore_dagster.runs.instance import PROJECT
 from leadscore_dagster_tests.alerts.samples import alert
 
 SETTINGS = AlertSettings(ui="https://dagit.example/", runbook="https://wiki.example/runbook")
@@ -32,6 +45,23 @@ def test_a_message_says_what_where_whose_and_what_to_do() -> None:
     ):
         assert line in message.body.splitlines()
     assert "Runbook: https://wiki.example/runbook#check-failed" in message.body
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_has_words_and_a_chapter_of_the_runbook(kind: Kind) -> None:
+    (message,) = messages_of([alert(kind=kind)] * 2, SETTINGS)
+    assert KINDS[kind] in message.title
+    chapters = (PROJECT / "docs" / "runbook.md").read_text().splitlines()
+    assert f"## {alert(kind=kind).anchor}" in chapters
+
+
+def test_a_notice_is_never_cut_off() -> None:
+    (message,) = messages_of([alert(evidence="x" * 400)] * 40, SETTINGS)
+    noticed = with_notice(message, ["address 1 of warn cannot be used", "and another"])
+    assert noticed.body.endswith("Alerts: address 1 of warn cannot be used; and another")
+    assert len(noticed.body) <= LONGEST_BODY
+    assert noticed.id == message.id
+    assert with_notice(message, []) is message
 
 
 def test_what_is_not_known_is_not_mentioned() -> None:

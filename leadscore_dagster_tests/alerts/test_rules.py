@@ -4,18 +4,28 @@ from dataclasses import replace
 from datetime import timedelta
 
 from leadscore_dagster.core.alerts.alert import Severity
+from leadscore_dagster.core.alerts.digest import in_episode, open_after
 from leadscore_dagster.core.alerts.message import messages_of
 from leadscore_dagster.core.alerts.routing import AlertSettings
-from leadscore_dagster.core.alerts.rules import CheckResult, FailedStep, RunFacts, alerts_of_run, closed_by_run
+from leadscore_dagster.core.alerts.rules import (
+    CheckResult,
+    FailedStep,
+    RunFacts,
+    alerts_of_run,
+    closed_by_run,
+    names_in,
+)
 from leadscore_dagster.core.alerts.text import Crash
 from leadscore_dagster_tests.alerts.samples import NOON
 
 DAY = timedelta(days=1)
 CRASH = Crash("ValueError", "boom")
+GAVE_UP = FailedStep("send_messages", Crash("Failure", "1 messages lie in alerts/dead: error-1-slack", told=True))
 
 
 def _delivery(delivers: str, at: int = 0, succeeded: bool = False) -> RunFacts:
-    return RunFacts(f"r{at}", "notify", succeeded, NOON + at * DAY, delivers=delivers)
+    steps = () if succeeded else (GAVE_UP,)
+    return RunFacts(f"r{at}", "notify", succeeded, NOON + at * DAY, delivers=delivers, failed_steps=steps)
 
 
 def test_failed_deliveries_are_told_once_a_day() -> None:
@@ -23,12 +33,12 @@ def test_failed_deliveries_are_told_once_a_day() -> None:
     assert first[0].key == again[0].key != later[0].key
 
 
-def test_a_failed_delivery_says_why_the_addresses_or_the_death_of_its_run() -> None:
-    gave_up = FailedStep("send_messages", Crash("Failure", "1 messages lie in alerts/dead: error-1-slack", told=True))
-    refused = replace(_delivery("check_failed"), failed_steps=(gave_up,))
-    died = replace(_delivery("check_failed"), message="The run worker died.")
-    assert alerts_of_run(refused)[0].evidence == "1 messages lie in alerts/dead: error-1-slack"
-    assert alerts_of_run(died)[0].evidence == "The run worker died."
+def test_a_failed_delivery_says_why_and_one_that_was_killed_is_tried_again_instead() -> None:
+    assert alerts_of_run(_delivery("check_failed"))[0].evidence == "1 messages lie in alerts/dead: error-1-slack"
+    died = replace(_delivery("check_failed"), failed_steps=(), message="The run worker died.")
+    assert alerts_of_run(died) == []
+    digest = replace(died, job="alerts_digest", delivers="digest")
+    assert alerts_of_run(digest)[0].evidence == "The run worker died."
 
 
 def test_that_telling_of_a_failed_delivery_failed_is_never_told() -> None:
@@ -82,6 +92,63 @@ def test_what_stands_for_a_month_is_one_alert_whatever_day_it_is_seen_on_and_one
     assert worse.id != told[0]
     opened = [alerts_of_run(seen(*day))[0].subject for day in days]
     assert set(opened) <= set(closed_by_run(seen("2026-03-02", "2026-02", passed=True)))
+
+
+def _performance(day: int, said: str, passed: bool = False) -> RunFacts:
+    result = CheckResult("toy/performance", "performance", f"day {day}", passed, "ERROR", said, standing="v1")
+    return RunFacts(f"r{day}", "toy_monitoring", True, NOON + day * DAY, partition=f"day {day}", results=(result,))
+
+
+def _told(runs: list[RunFacts]) -> list[bool]:
+    """Of each run in turn: whether a message comes of it that has not come before."""
+    ids, opened, news = set[str](), {}, []
+    for run in runs:
+        alerts = [in_episode(one, opened) for one in alerts_of_run(run)]
+        opened = open_after(opened, alerts, list(closed_by_run(run)))
+        new = {message.id for message in messages_of(alerts, AlertSettings())} - ids
+        ids |= new
+        news.append(bool(new))
+    return news
+
+
+def test_a_standing_alarm_is_news_when_something_else_fails_and_when_it_fails_again_after_a_recovery() -> None:
+    segment = "Against the test period of 2026-01-01-abc: AUC-PR (firm_size 10-50) fell by {}% (+3% to +44%), n {}."
+    whole = "Against the test period of 2026-01-01-abc: AUC-PR fell by {}% (+3% to +44%), n {}."
+    said = [segment.format(22, "1,204"), segment.format(23.5, "1,310"), whole.format(60, 900), segment.format(22, 800)]
+    assert _told([_performance(day, text) for day, text in enumerate(said)]) == [True, False, True, False]
+    again = [
+        _performance(5, said[0]),
+        _performance(6, "", passed=True),
+        _performance(7, said[1]),
+        _performance(8, said[0]),
+    ]
+    assert _told(again) == [True, False, True, False]
+
+
+def test_a_standing_alarm_that_is_found_again_after_a_crash_is_the_same() -> None:
+    first, later = (alerts_of_run(_performance(day, "AUC-PR fell"))[0] for day in (1, 2))
+    opened = open_after({}, [first], [])
+    assert in_episode(first, {}) == in_episode(first, opened)
+    assert in_episode(later, opened).key == in_episode(first, opened).key
+    assert in_episode(first, open_after({}, [later], [])) == in_episode(first, {})
+
+
+def test_what_a_sentence_names_is_in_any_order_and_without_what_was_measured() -> None:
+    one = "2 of 101 features are missing: firm_aum_1 is filled in 3%, in training in 80%; state is filled in nan%."
+    same = "2 of 99 features are missing: state is filled in 4.5%; firm_aum_1 is filled in 2%, in training in -80%"
+    assert names_in(one) == names_in(same)
+    others = (one.replace("firm_aum_1", "firm_aum_2"), "2026-03 fell", "2026-04 fell", "size 10-50", "size 50-100")
+    assert len({names_in(text) for text in others}) == len(others)
+
+
+def test_a_canceled_run_is_a_warning_and_what_its_checks_said_is_told_too() -> None:
+    failed = CheckResult("toy/table", "rows", "p", False, "ERROR", "3 rows")
+    run = RunFacts("r", "toy_refresh", False, NOON, partition="p", results=(failed,), canceled=True)
+    assert [(one.kind, one.severity) for one in alerts_of_run(run)] == [
+        ("check_failed", "ERROR"),
+        ("run_canceled", "WARN"),
+    ]
+    assert alerts_of_run(replace(_delivery("check_failed"), canceled=True)) == []
 
 
 def test_a_passing_check_and_a_made_asset_are_well_again() -> None:

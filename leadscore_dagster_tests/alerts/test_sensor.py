@@ -6,9 +6,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from leadscore_dagster.core.alerts import outbox
 from leadscore_dagster.runs.alerting import redeliver
+from leadscore_dagster.runs.instance import PROJECT
 from leadscore_dagster_tests.alerts import world
 from leadscore_dagster_tests.alerts.world import SECRET, Daemon, Webhook, quick_instance, tick, turn_on
 
@@ -115,6 +117,40 @@ def test_a_run_that_died_without_a_failed_step_is_told(daemon: Daemon, hook: Web
     (message,) = hook.messages("error")
     assert message["alerts"][0]["kind"] == "run_failed"
     assert "The run worker was killed." in message["message"]
+
+
+def test_a_canceled_run_is_a_warning_unless_it_was_ended_because_it_had_failed(daemon: Daemon, hook: Webhook) -> None:
+    def launched() -> dg.DagsterRun:
+        tags = {"dagster/partition": "fine"}
+        return daemon.instance.create_run_for_job(daemon.defs.resolve_job_def("toy_refresh"), tags=tags)
+
+    daemon.instance.report_run_canceled(launched())
+    daemon.look()
+    daemon.look()
+    (message,) = hook.messages("warn")
+    assert message["title"] == "WARN toy: run of toy_refresh fine was canceled"
+    assert "#run-canceled" in message["message"]
+    assert hook.messages("error") == []
+    run = launched()
+    daemon.instance.report_run_failed(run, "Exceeded maximum runtime of 60 seconds.")
+    daemon.instance.report_run_canceled(run)
+    daemon.look()
+    assert len(hook.messages("error")) == len(hook.messages("warn")) == 1
+
+
+def test_canceled_runs_of_before_an_upgrade_are_not_told(daemon: Daemon, hook: Webhook) -> None:
+    """The cursor of a release that looked at two kinds of ending only."""
+    run = daemon.instance.create_run_for_job(daemon.defs.resolve_job_def("toy_refresh"))
+    daemon.instance.report_run_canceled(run)
+    assert daemon.cursor is not None
+    cursor = json.loads(daemon.cursor)
+    del cursor["runs"]["PIPELINE_CANCELED"]
+    daemon.cursor = json.dumps(cursor)
+    daemon.look()
+    assert hook.received == []
+    daemon.instance.report_run_canceled(daemon.instance.create_run_for_job(daemon.defs.resolve_job_def("toy_refresh")))
+    daemon.look()
+    assert len(hook.messages("warn")) == 1
 
 
 def test_a_run_that_dagster_tries_again_by_itself_is_not_told(daemon: Daemon, hook: Webhook) -> None:
@@ -270,15 +306,45 @@ def test_no_address_ever_appears_in_logs_tags_or_files(
     assert SECRET not in "".join([*logs, *files, str(stored)])
 
 
-def test_with_no_address_alerts_are_recorded_and_nothing_fails(
+def test_without_an_address_alerts_are_kept_until_there_is_one_and_the_tick_says_so(
     daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LEADSCORE_ALERTS_ERROR")
     monkeypatch.delenv("LEADSCORE_ALERTS_WARN")
     daemon.run("failed")
-    (run,) = daemon.look()
-    assert run.success
+    assert daemon.look() == []
+    assert daemon.execute("notify").success  # nor does somebody who starts it by hand lose them
+    assert daemon.execute("alerts_digest").success
+    assert _states(daemon.home) == {"pending": 1, "sent": 0, "dead": 0}
+    assert daemon.requests().skip_message == "1 messages are kept, for there is no address of error"
+    monkeypatch.setenv("LEADSCORE_ALERTS_WARN", hook.url("warn"))  # where errors go that have no address of their own
+    daemon.look()
+    daemon.look()
+    assert len(hook.messages("warn")) == 1
     assert _states(daemon.home) == {"pending": 0, "sent": 1, "dead": 0}
+
+
+def test_one_secret_that_is_not_set_silences_nobody_else_and_every_message_says_so(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEADSCORE_ALERTS_WARN")
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    lines = f'error: ["slack://$UNREAD"]\nwarn: ["slack://$NOT_THERE/{SECRET}", "{hook.url("warn")}"]\n'
+    (daemon.home / "alerts.yaml").write_text(lines + "retry_seconds: [30]\n")
+    said = "address 1 of warn cannot be used: NOT_THERE is not set"
+    assert daemon.requests().skip_message == said  # the environment has the say over error, so UNREAD is not needed
+    daemon.run("both")
+    daemon.look()
+    daemon.execute("alerts_digest")
+    messages = [*hook.messages("error"), *hook.messages("warn")]
+    assert len(messages) == 3  # the digest is one of them
+    for message in messages:
+        assert message["message"].endswith(f"Alerts: {said}")
+        assert SECRET not in message["message"]
+    assert {name for entry in outbox.entries(daemon.home / "alerts", "sent") for name in entry.delivered} == {
+        "error-1-json",
+        "warn-2-json",
+    }
 
 
 def test_a_mistake_in_the_settings_stops_the_sensor_loudly_and_loses_nothing(daemon: Daemon, hook: Webhook) -> None:
@@ -290,6 +356,25 @@ def test_a_mistake_in_the_settings_stops_the_sensor_loudly_and_loses_nothing(dae
     path.unlink()
     daemon.look()
     assert len(hook.messages("error")) == 1
+
+
+# ---- the queue
+
+
+@pytest.mark.parametrize("file", ["dagster.yaml", "deploy/dagster.yaml"])
+def test_a_delivery_waits_for_no_training(daemon: Daemon, file: str) -> None:
+    """Runs of a limited tag wait for each other."""
+    concurrency = yaml.safe_load((PROJECT / file).read_text())["concurrency"]["runs"]
+    limited = {limit["key"] for limit in concurrency["tag_concurrency_limits"]}
+    assert limited
+    daemon.run("both")
+    daemon.look(launch=False)
+    requests = daemon.requests().run_requests
+    assert len(requests) == 2
+    for request in requests:
+        tags = {**daemon.defs.resolve_job_def("notify").tags, **request.tags}
+        assert tags["leadscore/about_recipe"] == "toy"
+        assert not limited & set(tags)
 
 
 # ---- the receiver
@@ -304,6 +389,44 @@ def test_a_repetition_can_be_told_by_its_idempotency_key(daemon: Daemon, hook: W
 
 
 # ---- quiet hours
+
+
+def test_quiet_hours_hold_what_is_tried_again_in_them_and_the_digest(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_ALERTS_QUIET", "22:00-07:00 Europe/Vienna")
+    monkeypatch.setenv("LEADSCORE_ALERTS_QUIET_HOLDS", "WARN DIGEST")
+    monkeypatch.setenv("LEADSCORE_ALERTS_DIGEST", hook.url("digest"))
+    daemon.set_clock(datetime(2026, 7, 1, 19, 59, tzinfo=UTC))  # a minute to ten in Vienna
+    hook.answers["/warn"] = 503
+    daemon.run("warned")
+    daemon.look()
+    hook.answers.clear()
+    for _ in range(3):
+        daemon.later(hours=1)
+        daemon.look()
+    assert daemon.execute("alerts_digest").success
+    daemon.look()
+    assert hook.received == []
+    daemon.set_clock(datetime(2026, 7, 2, 5, 0, tzinfo=UTC))
+    daemon.look()
+    daemon.look()
+    assert (len(hook.messages("warn")), len(hook.messages("digest"))) == (1, 1)
+
+
+def test_what_was_due_before_the_quiet_hours_and_comes_late_waits_for_their_end(
+    daemon: Daemon, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADSCORE_ALERTS_QUIET", "22:00-07:00")
+    daemon.set_clock(datetime(2026, 7, 1, 21, 59, tzinfo=UTC))
+    daemon.run("warned")
+    daemon.look(launch=False)
+    daemon.later(minutes=5)  # its run has waited in the queue
+    daemon.look()
+    assert hook.received == []
+    daemon.set_clock(datetime(2026, 7, 2, 7, 0, tzinfo=UTC))
+    daemon.look()
+    assert len(hook.messages("warn")) == 1
 
 
 def test_a_warning_waits_for_the_end_of_quiet_hours_and_an_error_does_not(
@@ -343,6 +466,15 @@ def test_a_sensor_that_keeps_failing_is_told_once(daemon: Daemon, hook: Webhook)
     tick(daemon.instance, state, daemon.now, "FAILURE", "again")
     daemon.look()
     assert len(hook.messages("error")) == 2
+
+
+def test_a_sensor_that_looks_once_an_hour_and_keeps_failing_is_told_once(daemon: Daemon, hook: Webhook) -> None:
+    state = turn_on(daemon.instance, "vendor_drops", daemon.now, every=3600)
+    for _ in range(72):
+        daemon.later(seconds=3605)
+        tick(daemon.instance, state, daemon.now, "FAILURE", "no such folder")
+        daemon.look()
+    assert len(hook.messages("error")) == 1
 
 
 @pytest.fixture

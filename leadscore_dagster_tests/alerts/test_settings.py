@@ -8,7 +8,7 @@ import pytest
 
 from leadscore_dagster.alerts.definitions import alert_schedule, alert_sensor
 from leadscore_dagster.alerts.settings import digest_time, look_seconds, read_settings
-from leadscore_dagster.core.alerts.routing import targets_of
+from leadscore_dagster.core.alerts.routing import all_targets, targets_of
 from leadscore_dagster.core.errors import InputError
 
 YAML = """
@@ -65,7 +65,6 @@ def test_nothing_said_is_no_address_and_no_quiet_hours(tmp_path: Path) -> None:
         ("errors: [json://s3cret]", "errors: Extra inputs"),
         ("error: {a: s3cret}", "error: Input should be a valid"),
         ("error: [json://s3cret", "not YAML near line"),
-        ('error: ["$NOT_THERE"]', "refers to NOT_THERE, which is not set"),
         ("quiet_hours: {from: 22:00, to: '07:00'}", "write times in quotes"),
         ("quiet_hours: {from: '25:00', to: '07:00'}", "is not a time of day"),
         ("quiet_hours: {from: '22:00', to: '07:00', time_zone: Vienna}", "is no time zone"),
@@ -78,6 +77,21 @@ def test_a_mistake_in_the_file_is_named_without_showing_a_value(tmp_path: Path, 
     assert said in str(raised.value)
     assert "alerts.yaml" in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+def test_an_address_whose_secret_is_not_set_is_left_out_and_the_others_keep_their_names(tmp_path: Path) -> None:
+    text = 'error: ["slack://$NOT_THERE/$NOR_THIS", "json://e"]\nwarn: ["slack://s3cret/${EMPTY}"]\n'
+    settings = read_settings(_written(tmp_path, text), {"EMPTY": ""})
+    assert dict(settings.unusable) == {
+        "error-1": "address 1 of error cannot be used: NOT_THERE, NOR_THIS is not set",
+        "warn-1": "address 1 of warn cannot be used: EMPTY is not set",
+    }
+    assert [target.name for target in targets_of(settings, "ERROR")] == ["error-2-json"]
+    assert targets_of(settings, "WARN") == ()
+    assert [target.name for target in all_targets(settings)] == ["error-2-json"]
+    mended = read_settings(tmp_path, {"NOT_THERE": "a", "NOR_THIS": "b", "LEADSCORE_ALERTS_WARN": "json://w"})
+    assert mended.unusable == {}
+    assert [target.name for target in targets_of(mended, "ERROR")] == ["error-1-slack", "error-2-json"]
 
 
 @pytest.mark.parametrize(

@@ -218,8 +218,8 @@ def webhook() -> Iterator[Webhook]:
         server.server_close()
 
 
-def turn_on(instance: dg.DagsterInstance, name: str, since: datetime) -> InstigatorState:
-    """A sensor, or a schedule when its name says so, that somebody has turned on."""
+def turn_on(instance: dg.DagsterInstance, name: str, since: datetime, every: int | None = None) -> InstigatorState:
+    """A sensor, or a schedule when its name says so, that somebody has turned on. ``every``: seconds between ticks."""
     repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("leadscore"), "__repository__")
     schedule = name.endswith("schedule")
     return instance.add_instigator_state(
@@ -229,7 +229,7 @@ def turn_on(instance: dg.DagsterInstance, name: str, since: datetime) -> Instiga
             InstigatorStatus.RUNNING,
             ScheduleInstigatorData("0 6 * * *", start_timestamp=since.timestamp())
             if schedule
-            else SensorInstigatorData(last_sensor_start_timestamp=since.timestamp()),
+            else SensorInstigatorData(last_sensor_start_timestamp=since.timestamp(), min_interval=every),
         )
     )
 

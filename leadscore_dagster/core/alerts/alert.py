@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 Severity = Literal["ERROR", "WARN"]
-Kind = Literal["check_failed", "check_broken", "run_failed", "schedule_missed", "tick_failed", "delivery_failed"]
+Kind = Literal[
+    "check_failed", "check_broken", "run_failed", "run_canceled", "schedule_missed", "tick_failed", "delivery_failed"
+]
 
 #: What a person should do, by kind. The runbook has a chapter of the same name.
 WHAT_TO_DO: Mapping[Kind, str] = {
@@ -20,6 +22,7 @@ WHAT_TO_DO: Mapping[Kind, str] = {
     "check_broken": "The check itself crashed, so nothing is known about the data: mend the check or what it reads, "
     "run the partition again.",
     "run_failed": "Open the run and read its first failed step; when the cause is mended, re-execute from failure.",
+    "run_canceled": "Whoever canceled it knows why; launch it again if its partition is still wanted.",
     "schedule_missed": "See that the daemon runs and the schedule is on, then launch the missing partition.",
     "tick_failed": "Open its ticks in Dagit and mend the error; it tries again by itself.",
     "delivery_failed": "Run `leadscore alert-test`, mend the address, then run `leadscore alert-redeliver`. "

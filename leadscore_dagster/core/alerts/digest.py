@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from leadscore_dagster.core.alerts import outbox
 from leadscore_dagster.core.alerts.alert import Alert
 from leadscore_dagster.core.alerts.message import KINDS, LONGEST_BODY, Message, identity
 from leadscore_dagster.core.alerts.outbox import Entry
-from leadscore_dagster.core.alerts.routing import AlertSettings
+from leadscore_dagster.core.alerts.routing import AlertSettings, unheard_places
+from leadscore_dagster.core.alerts.rules import STANDING
 
 LISTED = 15
 Open = Mapping[str, Mapping[str, Any]]
@@ -32,6 +34,16 @@ def open_after(before: Open, alerts: Sequence[Alert], closed: Collection[str]) -
     for alert in alerts:
         after.setdefault(alert.subject, {"since": alert.at.isoformat(), "severity": alert.severity, "what": alert.what})
     return after
+
+
+def in_episode(alert: Alert, before: Open) -> Alert:
+    """An alert of something that stands, told once since its subject was last well: after a recovery it is news."""
+    if not alert.occasion.startswith(STANDING):
+        return alert
+    known = before.get(alert.subject)
+    # a failure that is found again after a crash is older than what has been noted as open since
+    began = min(datetime.fromisoformat(known["since"]), alert.at) if known else alert.at
+    return replace(alert, key=f"{alert.key}/{began.isoformat()}", occasion=f"{alert.occasion}/{began.isoformat()}")
 
 
 def read_open(folder: Path) -> dict[str, Any]:
@@ -49,9 +61,12 @@ def digest(
     folder: Path, settings: AlertSettings, open_subjects: Open, watcher: str, now: datetime, since: datetime
 ) -> Message:
     """The digest of the time from ``since`` to ``now``. ``watcher`` says how the alert sensor is."""
+    unheard = unheard_places(settings)
     states = {state: outbox.entries(folder, state) for state in outbox.STATES}
     recent = [entry for found in states.values() for entry in found if since <= entry.made_at < now]
     alerts = [alert for entry in recent for alert in entry.message.alerts]
+    waiting = [entry for entry in states["pending"] if entry.message.place not in unheard]
+    kept = len(states["pending"]) - len(waiting)
     severities = Counter(alert.severity for alert in alerts)
     counted = f"{severities['ERROR']} errors, {severities['WARN']} warnings, {len(open_subjects)} open"
     lines = [
@@ -61,7 +76,8 @@ def digest(
         *_section("Still open", _open_lines(open_subjects), ""),
         "Delivery:",
         f"- {len([entry for entry in states['sent'] if since <= entry.made_at])} messages delivered",
-        f"- {len(states['pending'])} waiting (quiet hours, or an address that does not answer)",
+        f"- {len(waiting)} waiting (quiet hours, or an address that does not answer)",
+        *([f"- {kept} kept, for there is no address of {', '.join(unheard).lower()}"] if kept else []),
         f"- {len(states['dead'])} given up{_remedy(states['dead'])}",
         *([f"- {aside} files of the outbox cannot be read" for aside in [outbox.unreadable(folder)] if aside]),
         f"- {watcher}",

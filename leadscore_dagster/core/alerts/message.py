@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,7 @@ KINDS = {
     "check_failed": "failed check",
     "check_broken": "crashed check",
     "run_failed": "failed run",
+    "run_canceled": "canceled run",
     "schedule_missed": "missed schedule",
     "tick_failed": "failing sensor or schedule",
     "delivery_failed": "failed delivery",
@@ -85,6 +86,14 @@ def together(messages: Sequence[Message]) -> Message:
         body=_cut([part for message in messages for part in (message.title, message.body, "")]),
         alerts=_alerts(messages),
     )
+
+
+def with_notice(message: Message, sentences: Sequence[str]) -> Message:
+    """The message, which also says what is wrong with the addresses: whoever reads it can still be reached."""
+    if not sentences:
+        return message
+    notice = "\n\nAlerts: " + "; ".join(sentences)[: LONGEST_BODY // 4]
+    return replace(message, body=message.body[: LONGEST_BODY - len(notice)] + notice)
 
 
 def _alerts(messages: Sequence[Message]) -> tuple[Alert, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from leadscore_dagster.core.alerts.message import Message, message_of
+from leadscore_dagster.core.alerts.routing import Place
 
 State = Literal["pending", "sent", "dead"]
 STATES: tuple[State, ...] = ("pending", "sent", "dead")
@@ -81,11 +82,14 @@ def revive(folder: Path, now: datetime) -> list[str]:
     return ids
 
 
-def prune(folder: Path, before: datetime) -> int:
-    """Forget what was delivered long ago. Dead letters are never forgotten."""
-    old = [entry for entry in entries(folder, "sent") if entry.made_at < before]
-    for entry in old:
-        (folder / "sent" / f"{entry.id}.json").unlink(missing_ok=True)
+def prune(folder: Path, before: datetime, unheard: Collection[Place] = ()) -> int:
+    """Forget what was delivered long ago, and what was kept so long for the places that nobody listens to. Dead
+    letters are never forgotten."""
+    sent = [("sent", entry) for entry in entries(folder, "sent")]
+    kept = [("pending", entry) for entry in entries(folder, "pending") if entry.message.place in unheard]
+    old = [(state, entry) for state, entry in [*sent, *kept] if entry.made_at < before]
+    for state, entry in old:
+        (folder / state / f"{entry.id}.json").unlink(missing_ok=True)
     return len(old)
 
 

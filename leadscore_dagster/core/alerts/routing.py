@@ -46,12 +46,13 @@ class AlertSettings:
 
     Parameters
     ----------
-    addresses : place → Apprise URLs.
+    addresses : place → Apprise URLs; "" is one that cannot be used, which keeps its position.
     grace : how long after its hour a schedule's partition may take before it counts as missed.
     retry_after : waits between attempts; after the last one a message goes to the dead letters.
     hidden : values that must not stand in any text.
     ui : address of Dagit.
     runbook : address or path of the runbook.
+    unusable : name of an address that cannot be used → a sentence that says why, without its value.
     """
 
     addresses: Mapping[Place, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -67,23 +68,22 @@ class AlertSettings:
     hidden: frozenset[str] = field(default=frozenset(), repr=False)
     ui: str = "http://127.0.0.1:3000"
     runbook: str = "docs/runbook.md"
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
 
 def targets_of(settings: AlertSettings, place: Place) -> tuple[Target, ...]:
     """The addresses of a place, or of the one it falls back to. Empty: nobody has asked to hear of it."""
-    for chosen in FALL_BACK[place]:
-        if settings.addresses.get(chosen):
-            return tuple(_target(chosen, position, url) for position, url in enumerate(settings.addresses[chosen], 1))
-    return ()
+    return next((found for chosen in FALL_BACK[place] if (found := _targets(settings, chosen))), ())
+
+
+def unheard_places(settings: AlertSettings) -> tuple[Place, ...]:
+    """Places whose messages have nobody to go to."""
+    return tuple(place for place in FALL_BACK if not targets_of(settings, place))
 
 
 def all_targets(settings: AlertSettings) -> tuple[Target, ...]:
     """Every configured address, once for each place it stands for."""
-    return tuple(
-        _target(place, position, url)
-        for place, urls in settings.addresses.items()
-        for position, url in enumerate(urls, 1)
-    )
+    return tuple(target for place in settings.addresses for target in _targets(settings, place))
 
 
 def not_before(place: Place, now: datetime, quiet: QuietHours | None) -> datetime:
@@ -101,6 +101,11 @@ def not_before(place: Place, now: datetime, quiet: QuietHours | None) -> datetim
         return now
     day = local.date() + timedelta(days=1 if over_midnight and clock >= quiet.start else 0)
     return datetime.combine(day, quiet.end, tzinfo=quiet.zone).astimezone(UTC)
+
+
+def _targets(settings: AlertSettings, place: Place) -> tuple[Target, ...]:
+    urls = settings.addresses.get(place, ())
+    return tuple(_target(place, position, url) for position, url in enumerate(urls, 1) if url)
 
 
 def _target(place: Place, position: int, url: str) -> Target:

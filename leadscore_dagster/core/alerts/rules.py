@@ -5,13 +5,21 @@ Lives here: facts of a run and the judgement on them. Does not: reading them off
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from leadscore_dagster.core.alerts.alert import Alert, Severity, recipe_of
+from leadscore_dagster.core.alerts.message import identity
 from leadscore_dagster.core.alerts.text import Crash, crash_evidence, evidence_of, plain
+
+#: how the occasion of an alert begins that stands for a week, a month or a version
+STANDING = "standing/"
+_BETWEEN = re.compile(r"[\s,;:()]+")
+#: a number by itself, with sign or percent; 2026-03 and v2 are names
+_MEASURED = re.compile(r"[+\-]?(?:\d+(?:\.\d+)?|nan)%?")
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class CheckResult:
     """One evaluation of an asset check. ``threshold`` and ``value`` are None where the check has none.
 
     ``standing``: the month, week or version the check was about, where it is about more than its partition: every
-    day's partition then fails of the same cause, which is one failure.
+    day's partition then fails of the same cause, which is one failure as long as the same things fail.
     """
 
     asset: str
@@ -49,7 +57,10 @@ class FailedStep:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A finished run. ``delivers`` : what the project's own notify jobs were sending, None for any other job."""
+    """A finished run. ``delivers`` : what the project's own notify jobs were sending, None for any other job.
+
+    ``canceled`` : it did not fail of itself; somebody ended it.
+    """
 
     run_id: str
     job: str
@@ -61,11 +72,15 @@ class RunFacts:
     failed_steps: tuple[FailedStep, ...] = ()
     message: str = ""
     delivers: str | None = None
+    canceled: bool = False
     owners: Mapping[str, str] = field(default_factory=dict)
 
 
 def alerts_of_run(run: RunFacts, hidden: Collection[str] = ()) -> list[Alert]:
-    """Every failure of a run, each once: failed checks, crashed checks, failed steps, or the run as a whole."""
+    """Every failure of a run, each once: failed checks, crashed checks, failed steps, or the run as a whole.
+
+    A canceled run is a warning: somebody has ended it, and nobody else knows.
+    """
     if run.delivers is not None:
         return _delivery(run, hidden)
     alerts = [_failed_check(run, result, hidden) for result in run.results if not result.passed]
@@ -74,7 +89,11 @@ def alerts_of_run(run: RunFacts, hidden: Collection[str] = ()) -> list[Alert]:
             alerts += [_broken_check(run, step, asset, check, hidden) for asset, check in step.checks]
         elif not step.refused:
             alerts.append(_failed_step(run, step, hidden))
-    if not run.succeeded and not run.failed_steps:
+    if run.canceled:
+        alerts.append(
+            replace(_failed_run(run, hidden), kind="run_canceled", severity="WARN", what=_what(run, "was canceled"))
+        )
+    elif not run.succeeded and not run.failed_steps:
         alerts.append(_failed_run(run, hidden))
     return alerts
 
@@ -87,6 +106,12 @@ def closed_by_run(run: RunFacts) -> Iterator[str]:
         yield from (asset_subject(asset, run.partition) for asset in run.assets)
         if run.delivers is not None:
             yield "delivery"
+
+
+def names_in(description: str) -> str:
+    """What a check's sentence names: its words in any order, without what was measured, which changes every day."""
+    words = {word.strip(".") for word in _BETWEEN.split(description)}
+    return " ".join(sorted(word for word in words if word and not _MEASURED.fullmatch(word)))
 
 
 def check_subject(asset: str, check: str, partition: str | None) -> str:
@@ -114,7 +139,8 @@ def check_path(asset: str, check: str) -> str:
 def _failed_check(run: RunFacts, result: CheckResult, hidden: Collection[str]) -> Alert:
     key, occasion = f"check/{run.run_id}/{result.asset}/{result.check}/{result.partition or ''}", f"run/{run.run_id}"
     if result.standing:
-        key = occasion = f"standing/{result.asset}/{result.check}/{result.standing}"
+        fails = names_in(result.description)
+        key = occasion = f"{STANDING}{result.asset}/{result.check}/{result.standing}/{identity(result.check, fails)}"
     return Alert(
         key=key,
         occasion=occasion,
@@ -190,7 +216,7 @@ def _failed_run(run: RunFacts, hidden: Collection[str]) -> Alert:
         subject=job_subject(run.job, run.partition),
         kind="run_failed",
         severity="ERROR",
-        what=plain(f"run of {_thing(run.job, run.partition)} failed"),
+        what=_what(run, "failed"),
         at=run.ended_at,
         path=f"/runs/{run.run_id}",
         evidence=evidence_of(run.message, hidden),
@@ -202,11 +228,16 @@ def _failed_run(run: RunFacts, hidden: Collection[str]) -> Alert:
 
 
 def _delivery(run: RunFacts, hidden: Collection[str]) -> list[Alert]:
-    """Failed deliveries are told once a day, and never that this very telling failed: no alert begets itself."""
-    if run.succeeded or run.delivers == "delivery_failed":
+    """Failed deliveries are told once a day, and never that this very telling failed: no alert begets itself.
+
+    A delivery that was killed or canceled has not failed: its messages lie in the outbox and are asked for again. A
+    digest that was is lost.
+    """
+    steps = run.failed_steps
+    again = run.delivers != "digest" and not steps
+    if run.succeeded or run.canceled or again or run.delivers == "delivery_failed":
         return []
     day = run.ended_at.date().isoformat()
-    steps = run.failed_steps
     why = crash_evidence(steps[0].crash, hidden) if steps else evidence_of(run.message, hidden)
     alert = Alert(
         key=f"delivery/{day}",
@@ -221,6 +252,10 @@ def _delivery(run: RunFacts, hidden: Collection[str]) -> list[Alert]:
         job=run.job,
     )
     return [alert]
+
+
+def _what(run: RunFacts, became: str) -> str:
+    return plain(f"run of {_thing(run.job, run.partition)} {became}")
 
 
 def _thing(name: str, partition: str | None) -> str:

@@ -65,7 +65,10 @@ class Expected:
 
 
 def alerts_of_ticks(
-    ticks: Sequence[FailedTick], last: datetime | None, hidden: Collection[str] = ()
+    ticks: Sequence[FailedTick],
+    last: datetime | None,
+    hidden: Collection[str] = (),
+    every: timedelta = timedelta(),
 ) -> tuple[list[Alert], datetime | None]:
     """Alerts of one instigator's failed ticks, and when it last failed.
 
@@ -73,12 +76,14 @@ def alerts_of_ticks(
     ----------
     ticks : its failed ticks, in any order.
     last : its last failed tick that has been looked at, None when it never failed.
+    every : the time from one of its ticks to the next; two that fail in a row are one failure.
     """
+    calm = max(CALM, 2 * every)
     alerts: list[Alert] = []
     for tick in sorted(ticks, key=lambda one: one.at):
         if last is not None and tick.at <= last:
             continue
-        if last is None or tick.at - last > CALM:
+        if last is None or tick.at - last > calm:
             alerts.append(_failed_tick(tick, hidden))
         last = tick.at
     return alerts, last
