@@ -26,6 +26,11 @@ def is_on() -> bool:
     return value == "on"
 
 
+def drop_sensor_name(recipe: Recipe) -> str:
+    """The sensor that watches the vendor's folders."""
+    return f"{recipe.name}_drop_sensor"
+
+
 def schedule_status(recipe: Recipe) -> dg.DefaultScheduleStatus:
     """On with the switch, but for a closed data set: it has no today."""
     on = is_on() and recipe.as_of is None

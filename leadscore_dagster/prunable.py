@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from leadscore_dagster.alerts.jobs import OWN_JOBS
 from leadscore_dagster.core import promotion, shadow, track_record, version_audit
+from leadscore_dagster.core.arrivals import copies_of
 from leadscore_dagster.core.champion import LEDGER, VERSIONS, history
 from leadscore_dagster.core.monitoring import balance, drift, health, performance
 from leadscore_dagster.core.retention import RunFact, oldest_kept, report_files, versions_named
@@ -55,6 +56,13 @@ def days_there(recipe: Recipe, workspace: Workspace) -> dict[str, set[date]]:
     lists = outputs.glob(f"{LIST_PREFIX}*{LIST_SUFFIX}")
     found["the lists"] = {date.fromisoformat(path.name[len(LIST_PREFIX) : -len(LIST_SUFFIX)]) for path in lists}
     return found
+
+
+def copies_there(workspace: Workspace) -> dict[str, datetime]:
+    """Copies of drops that lie behind a URL, and what killed copying has left, with when each was last used."""
+    folder = copies_of(workspace.home)
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return {path.name: datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in paths}
 
 
 def counted_days(warehouse: Warehouse, now: datetime) -> set[date]:

@@ -17,9 +17,19 @@ from pathlib import Path
 import dagster as dg
 
 from leadscore_dagster.automation import schedule_status
-from leadscore_dagster.core.retention import RunFact, Verdict, judge_days, judge_runs, judge_versions, report_files
+from leadscore_dagster.core.arrivals import copies_of
+from leadscore_dagster.core.retention import (
+    RunFact,
+    Verdict,
+    judge_copies,
+    judge_days,
+    judge_runs,
+    judge_versions,
+    report_files,
+)
 from leadscore_dagster.core.version_audit import TABLE as AUDITS
 from leadscore_dagster.prunable import (
+    copies_there,
     counted_days,
     daily_tables,
     days_there,
@@ -76,7 +86,8 @@ def prune(
         retention,
         training=any(_is_at_work(run, recipe, now) for run in runs if run.run_id != own_run),
     )
-    done = Pruned((*days, *versions, *judge_runs(runs, now, retention)), dry_run)
+    copies = judge_copies(copies_there(workspace), now)
+    done = Pruned((*days, *versions, *judge_runs(runs, now, retention), *copies), dry_run)
     if not dry_run:
         _sweep(recipe, workspace)
         for verdict in done.going("day"):
@@ -85,6 +96,8 @@ def prune(
             _delete_version(recipe, workspace, verdict.name)
         for verdict in done.going("run"):
             _delete_run(instance, Path(workspace.home), verdict.name)
+        for verdict in done.going("copy"):
+            shutil.rmtree(copies_of(workspace.home) / verdict.name, ignore_errors=True)
     return done
 
 
@@ -94,9 +107,9 @@ def prune_job(recipe: Recipe) -> dg.JobDefinition:
     @dg.op(name=f"{recipe.name}_delete_what_retention_lets_go")
     def delete(context: dg.OpExecutionContext, workspace: Workspace) -> None:
         done = prune(context.instance, recipe, workspace, own_run=context.run_id)
-        for kind in ("day", "version", "run"):
+        for kind, plural in (("day", "days"), ("version", "versions"), ("run", "runs"), ("copy", "copies of drops")):
             names = [verdict.name for verdict in done.going(kind)]
-            context.log.info(f"{len(names)} {kind}s deleted: {', '.join(names) or '-'}")
+            context.log.info(f"{len(names)} {plural} deleted: {', '.join(names) or '-'}")
 
     @dg.job(
         name=prune_name(recipe),

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from leadscore_dagster.automation import WAITS, schedule_status
-from leadscore_dagster.core.arrivals import Cursor, Sightings, sight, vintage_sources
+from leadscore_dagster.automation import WAITS, drop_sensor_name, schedule_status
+from leadscore_dagster.core.arrivals import Cursor, Sightings, expected_files, sight, vintage_sources
 from leadscore_dagster.core.champion import champion_at, history
 from leadscore_dagster.core.monitoring.health import TABLE as WATCHED
 from leadscore_dagster.core.monitoring.overview import alarms
@@ -150,11 +150,12 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
             return dg.SkipReason(unset)
         places = places_of(recipe, workspace) if vintage_sources(recipe) else []
         deadline = time.monotonic() + SECONDS_PER_LOOK
-        changed = [file.modified for place in places for file in place.files]
+        today = instant.astimezone(UTC).date()
+        changed = [file.modified for file in expected_files(places, recipe, today)]
 
         def look() -> Sightings:
             hurry = lambda: time.monotonic() > deadline  # noqa: E731
-            return sight(places, recipe, Cursor({}), instant.astimezone(UTC).date(), looks=1, hurry=hurry)
+            return sight(places, recipe, _read_already(context.instance, recipe), today, looks=1, hurry=hurry)
 
         answer = retrain(
             recipe,
@@ -166,6 +167,12 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         return dg.SkipReason(answer) if isinstance(answer, str) else run_request(recipe, answer)
 
     return train_what_is_due
+
+
+def _read_already(instance: dg.DagsterInstance, recipe: Recipe) -> Cursor:
+    """What the drop sensor has read: large drops are not read to their end within one look."""
+    states = [state for state in instance.all_instigator_state() if state.name == drop_sensor_name(recipe)]
+    return Cursor.from_json(getattr(states[0].instigator_data, "cursor", None) if states else None)
 
 
 def _days(recipe: Recipe, workspace: Workspace, instant: datetime) -> list[date]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from leadscore_dagster.automation import sensor_status
+from leadscore_dagster.automation import drop_sensor_name, sensor_status
 from leadscore_dagster.core.arrivals import Cursor, decide, sight, vintage_sources
 from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster.resources import Workspace
@@ -33,7 +33,7 @@ def drop_sensor(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition])
     """The sensor of a recipe with vintage sources. ``jobs``: its ingest and its refresh."""
 
     @dg.sensor(
-        name=f"{recipe.name}_drop_sensor",
+        name=drop_sensor_name(recipe),
         jobs=list(jobs),
         minimum_interval_seconds=recipe.automation.look_every_seconds,
         default_status=sensor_status(recipe),

@@ -1,6 +1,7 @@
 """Pruning a home: what is deleted, what a dry run and a second prune do, and a prune that is killed half-way."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -239,3 +240,15 @@ def test_a_killed_prune_leaves_whole_things_and_the_next_one_finishes(
         assert len(_contents(killed)) > len(_contents(workspace))
         _prune(killed, recipe)
         assert _contents(killed) == _contents(workspace)
+
+
+def test_copies_of_drops_that_nobody_uses_go(tmp_path: Path, recipe: Recipe) -> None:
+    copies = tmp_path / "arrivals"
+    for name, days in (("used", 1), ("old", 30), (".half.4711", 30)):
+        (copies / name / "drops").mkdir(parents=True)
+        (copies / name / "drops" / "reps.csv").write_text("1")
+        at = (datetime.combine(TODAY, datetime.min.time(), tzinfo=UTC) - timedelta(days=days)).timestamp()
+        os.utime(copies / name, (at, at))
+    with dg.DagsterInstance.ephemeral() as instance:
+        prune(instance, recipe, Workspace(home=str(tmp_path), clock=TODAY.isoformat()))
+    assert [path.name for path in copies.iterdir()] == ["used"]

@@ -7,7 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadscore_dagster.core.retention import RunFact, judge_days, judge_runs, judge_versions, versions_named
+from leadscore_dagster.core.retention import (
+    RunFact,
+    judge_copies,
+    judge_days,
+    judge_runs,
+    judge_versions,
+    versions_named,
+)
 from leadscore_dagster.recipes.schema import Retention
 
 TODAY = date(2026, 2, 1)
@@ -100,3 +107,9 @@ def test_runs_in_progress_and_the_newest_of_everything_are_never_listed(runs: li
 def test_versions_are_found_wherever_a_text_names_them() -> None:
     text = 'kept 2025-10-01-0123456789ab; "2026-01-01-ffffffffffff" was refused; 2026-01-01 is a date'
     assert versions_named([text, ""]) == {"2025-10-01-0123456789ab", "2026-01-01-ffffffffffff"}
+
+
+def test_a_copy_of_a_drop_goes_a_week_after_it_was_last_used() -> None:
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    there = {"used": now - timedelta(days=7), "old": now - timedelta(days=7, seconds=1)}
+    assert {verdict.name: verdict.goes for verdict in judge_copies(there, now)} == {"used": False, "old": True}

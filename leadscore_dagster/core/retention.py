@@ -15,13 +15,15 @@ from typing import Literal
 
 from leadscore_dagster.recipes.schema import Retention
 
-Kind = Literal["day", "version", "run"]
+Kind = Literal["day", "version", "run", "copy"]
+#: a copy of a remote drop that no ingest has asked for in so many days; no run lasts as long
+COPY_DAYS = 7
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One day (ISO date), model version or run (its id): whether it goes, and why it does or does not."""
+    """One day (ISO date), model version, run (its id) or copy of a drop: whether it goes, and why or why not."""
 
     kind: Kind
     name: str
@@ -157,6 +159,15 @@ def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -
             why, goes = f"ended {run.ended_at:%Y-%m-%d}, {retention.runs_days} days are kept", True
         verdicts.append(Verdict("run", run.run_id, goes, why))
     return verdicts
+
+
+def judge_copies(there: Mapping[str, datetime], now: datetime) -> list[Verdict]:
+    """Copies of drops that lie behind a URL, by when an ingest last asked for them: they are copied again at need."""
+    kept = timedelta(days=COPY_DAYS)
+    return [
+        Verdict("copy", name, now - used > kept, f"last used on {used:%Y-%m-%d}, {COPY_DAYS} days are kept")
+        for name, used in sorted(there.items())
+    ]
 
 
 def oldest_kept(today: date, retention: Retention) -> date:

@@ -12,8 +12,8 @@ from leadscore_dagster.core.arrivals.delivered import (
     quarters_to_ingest,
     vintage_sources,
 )
-from leadscore_dagster.core.arrivals.folders import Folder, SeenFile, copies_of, local_folder
-from leadscore_dagster.core.arrivals.sightings import QuarterDrop, Sightings, sight
+from leadscore_dagster.core.arrivals.folders import Folder, SeenFile, copies_of, local_folder, local_log
+from leadscore_dagster.core.arrivals.sightings import QuarterDrop, Sightings, expected_files, sight
 
 __all__ = [
     "Arrival",
@@ -30,8 +30,10 @@ __all__ = [
     "copies_of",
     "decide",
     "delivered_quarters",
+    "expected_files",
     "hand_over",
     "local_folder",
+    "local_log",
     "newest_quarter",
     "quarters_to_ingest",
     "sight",

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from leadscore_dagster.core.arrivals.cursor import LOOKS, Cursor, Mark, Place, Wanted, advance
+from leadscore_dagster.core.arrivals.folders import SeenFile
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.sources.drops import DropFile, digest_of, quarter_in, stem
 from leadscore_dagster.core.sources.manifest import Manifest, manifest_name, parse_manifest
@@ -90,8 +91,7 @@ def sight(
     looks : how many looks must agree before a file is read; 1: it is read at once.
     hurry : asked before every file but the first: whether what is left is better read at the next look.
     """
-    last = min(today, recipe.as_of) if recipe.as_of else today
-    quarters = {quarter_of(as_of): as_of for as_of in quarters_between(recipe.first_quarter, last)}
+    quarters = _quarters(recipe, today)
     expected = {place.key: _expected(place, recipe, quarters) for place in places}
     wanted = sorted(_wanted(places, expected), key=lambda found: (found[0], found[1].mark))
     after = advance(cursor, (item for _, item in wanted), looks=looks, hurry=hurry)
@@ -111,9 +111,21 @@ def sight(
     return Sightings(tuple(found), tuple(sorted(unknown)), after)
 
 
+def expected_files(places: Sequence[Place], recipe: Recipe, today: date) -> list[SeenFile]:
+    """The files of the folders that belong to a drop; extracts and others that lie beside them do not."""
+    quarters = _quarters(recipe, today)
+    return [file for place in places for file in place.files if file.name in _expected(place, recipe, quarters)]
+
+
 def fingerprint(parts: Sequence[str]) -> str:
     """A short digest of texts in their order."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _quarters(recipe: Recipe, today: date) -> dict[str, date]:
+    """The quarters that have ended by a day, by name."""
+    last = min(today, recipe.as_of) if recipe.as_of else today
+    return {quarter_of(as_of): as_of for as_of in quarters_between(recipe.first_quarter, last)}
 
 
 def _expected(place: Place, recipe: Recipe, quarters: Mapping[str, date]) -> dict[str, str]:
