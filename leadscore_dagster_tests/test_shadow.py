@@ -77,7 +77,7 @@ def _live(lake: Lake, days: int, scored: int, first: date = FIRST, decisions: in
         if trial is None:
             break
         store_day(lake, ShadowDay(day, trial.version, OLD, decisions, scored, 1.5))
-        verdict = judge_shadow(shadow_days(lake, day), trial, day, RECIPE.shadow.minimum_success)
+        verdict = judge_shadow(shadow_days(lake, day), trial, day, RECIPE.shadow)
         follow(lake, RECIPE, trial, verdict, PASSED, day, _start(day))
         verdicts.append(verdict)
     return verdicts
@@ -104,15 +104,30 @@ def test_with_94_percent_scored_it_is_refused_and_the_champion_stays(lake: Lake)
     assert not verdicts[-1].result.passed
     entry = history(lake)[-1]
     assert (entry.action, entry.version) == ("refuse", NEW)
-    assert "(94.0%). At least 95% is asked: refused." in entry.why
+    assert "(94.0%). More than 95% is asked: refused." in entry.why
     champion = champion_at(lake, _start(date(2010, 1, 1)))
     assert champion is not None
     assert champion.version == OLD
     assert trial_at(history(lake), _start(FIRST + timedelta(days=8))) is None
 
 
-def test_exactly_the_share_that_is_asked_for_is_enough(lake: Lake) -> None:
-    assert _live(lake, 7, scored=95)[-1].result.passed
+@pytest.mark.parametrize(("scored", "passed"), [(95, False), (96, True)])
+def test_more_than_the_share_that_is_asked_for_is_needed(lake: Lake, scored: int, passed: bool) -> None:
+    assert _live(lake, 7, scored=scored)[-1].result.passed is passed
+
+
+def test_a_day_with_nobody_to_decide_on_is_passed_over(lake: Lake) -> None:
+    _live(lake, 5, scored=100)
+    weekend = _live(lake, 2, scored=0, decisions=0, first=FIRST + timedelta(days=5))
+    week = _live(lake, 2, scored=100, first=FIRST + timedelta(days=7))
+    assert [verdict.final for verdict in [*weekend, *week]] == [False, False, False, True]
+    assert week[-1].result.passed
+
+
+def test_days_with_hardly_anybody_wait_for_more(lake: Lake) -> None:
+    verdicts = _live(lake, 30, scored=5, decisions=5)
+    assert [verdict.final for verdict in verdicts] == [False] * 19 + [True]
+    assert "7 days in a row with 100 decisions are needed: it waits." in verdicts[7].result.why
 
 
 def test_a_day_without_scores_starts_the_count_anew(lake: Lake) -> None:
@@ -126,7 +141,7 @@ def test_a_day_on_which_scoring_failed_counts_with_its_decisions_unscored(lake: 
     store_day(lake, ShadowDay(FIRST + timedelta(days=6), NEW, OLD, 100, 0, 0.1, why="a column is missing"))
     trial = trial_at(history(lake), _start(FIRST + timedelta(days=6)))
     assert trial is not None
-    verdict = judge_shadow(shadow_days(lake, FIRST + timedelta(days=6)), trial, FIRST + timedelta(days=6), 0.95)
+    verdict = judge_shadow(shadow_days(lake, FIRST + timedelta(days=6)), trial, FIRST + timedelta(days=6), Shadow())
     assert verdict.final
     assert not verdict.result.passed
 

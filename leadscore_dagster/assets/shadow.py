@@ -107,7 +107,7 @@ def trial_of(warehouse: Warehouse, day: date) -> shadow.Trial | None:
 
 def verdict_of(warehouse: Warehouse, recipe: Recipe, trial: shadow.Trial, day: date) -> shadow.Verdict:
     """The verdict as seen from the end of ``day``."""
-    return shadow.judge_shadow(shadow.shadow_days(warehouse, day), trial, day, recipe.shadow.minimum_success)
+    return shadow.judge_shadow(shadow.shadow_days(warehouse, day), trial, day, recipe.shadow)
 
 
 def score_in_shadow(

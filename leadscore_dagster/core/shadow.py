@@ -157,29 +157,39 @@ def distribution(probability: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, np.quantile(probability, [0, 0.25, 0.5, 0.75, 1]).tolist(), strict=True))
 
 
-def judge_shadow(days: Sequence[ShadowDay], trial: Trial, day: date, minimum_success: float) -> Verdict:
+def judge_shadow(days: Sequence[ShadowDay], trial: Trial, day: date, limits: Shadow) -> Verdict:
     """Whether the version may replace the champion, seen from the end of ``day``.
 
-    It must have scored on ``trial.days`` days in a row up to ``day``, each with decisions, and at least
-    ``minimum_success`` of their decisions taken together. A day on which nothing ran starts the count anew; a day on
-    which scoring failed counts, with its decisions unscored.
+    It must have scored on ``trial.days`` days in a row up to ``day``, with ``limits.minimum_decisions`` among them, and
+    more than ``limits.minimum_success`` of their decisions taken together. A day with nobody to decide on is passed
+    over; a day on which nothing ran starts the count anew; a day on which scoring failed counts, with its decisions
+    unscored.
     """
-    found = {one.day: one for one in days if one.version == trial.version and trial.since <= one.day <= day}
-    row: list[ShadowDay] = []
-    while (before := day - timedelta(days=len(row))) in found and found[before].decisions and len(row) < trial.days:
-        row.append(found[before])
+    row = _in_a_row(days, trial, day, limits.minimum_decisions)
     decisions, scored = sum(one.decisions for one in row), sum(min(one.scored, one.decisions) for one in row)
     success = scored / decisions if decisions else None
     low, high = wilson(scored, decisions) if decisions else (None, None)
-    final = len(row) == trial.days
-    passed = final and success is not None and success >= minimum_success
+    final = len(row) >= trial.days and decisions >= limits.minimum_decisions
+    passed = final and success is not None and success > limits.minimum_success
     told = f"{scored:,} of {decisions:,} decisions ({success:.1%})" if success is not None else "none"
     if not final:
-        ruling = f"{trial.days} days in a row are needed{': it waits' if trial.waits else ''}."
+        needed = f"{trial.days} days in a row with {limits.minimum_decisions:,} decisions are needed"
+        ruling = f"{needed}{': it waits' if trial.waits else ''}."
     else:
-        ruling = f"At least {minimum_success:.0%} is asked: {'passed' if passed else 'refused'}."
+        ruling = f"More than {limits.minimum_success:.0%} is asked: {'passed' if passed else 'refused'}."
     why = f"Beside the champion for {len(row)} days in a row, {trial.version} scored {told}. {ruling}"
-    return Verdict(GateResult(VERDICT, passed, success, low, high, minimum_success, why), final)
+    return Verdict(GateResult(VERDICT, passed, success, low, high, limits.minimum_success, why), final)
+
+
+def _in_a_row(days: Sequence[ShadowDay], trial: Trial, day: date, decisions: int) -> list[ShadowDay]:
+    """The days with decisions that follow each other up to ``day``, the newest first; no more than are needed."""
+    found = {one.day: one for one in days if one.version == trial.version and trial.since <= one.day <= day}
+    row: list[ShadowDay] = []
+    while day in found and (len(row) < trial.days or sum(one.decisions for one in row) < decisions):
+        if found[day].decisions:
+            row.append(found[day])
+        day -= timedelta(days=1)
+    return row
 
 
 def follow(

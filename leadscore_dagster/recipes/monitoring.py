@@ -16,8 +16,10 @@ class Shadow(Strict):
     #: whether a candidate that has passed its gates waits in the shadow before it is promoted
     required: bool = False
     days: int = Field(default=7, ge=1, le=92)
-    #: share of the days' decisions the challenger must have scored
-    minimum_success: float = Field(default=0.95, gt=0, le=1)
+    #: the challenger must have scored more than this share of the days' decisions
+    minimum_success: float = Field(default=0.95, gt=0, lt=1)
+    #: fewer decisions in all of the days prove nothing: it waits for more
+    minimum_decisions: int = Field(default=100, ge=1)
 
 
 class Monitoring(Strict):

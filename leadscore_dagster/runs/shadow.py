@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leadscore_dagster.core import registry
 from leadscore_dagster.core.champion import history
+from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.shadow import aliases, judge_shadow, put_into_shadow, shadow_days, trial_at
 from leadscore_dagster.recipes.loading import load_recipe
 from leadscore_dagster.resources import Workspace
@@ -23,6 +24,8 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
     recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
     warehouse, now = workspace.warehouse(recipe), workspace.now()
     today = now.date()
+    if version is None and days is not None:
+        raise InputError("--days says how long, nobody has said which version", remedy="give --version, too")
     if version is not None:
         registry.read_manifest(workspace.models(recipe), version)
         put_into_shadow(warehouse, recipe, version, days or recipe.shadow.days, today, now)
@@ -34,7 +37,7 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
         return TextOutcome("Nobody scores beside the champion.", record)
     own = [one for one in seen if one.version == trial.version and one.day >= trial.since]
     last = own[-1].day if own else today
-    verdict = judge_shadow(own, trial, last, recipe.shadow.minimum_success)
+    verdict = judge_shadow(own, trial, last, recipe.shadow)
     rows = [(str(one.day), one.decisions, one.scored, one.rank_correlation, one.top_decile_overlap, one.same_bucket)
             for one in own[-SHOWN:]]  # fmt: skip
     header = ("day", "decisions", "scored", "rank correlation", "same best tenth", "same bucket")
