@@ -16,18 +16,12 @@ from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.evaluation import Decile
 from leadscore_dagster.core.modelling.intervals import Interval
 from leadscore_dagster.core.page.numbers import SHARES, Form, form_of, percentage, value_and_ends
+from leadscore_dagster.core.page.text import DIRECTIONS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STRONGEST = 15
-_DIRECTIONS = {
-    "rises": "higher raises the score",
-    "falls": "higher lowers the score",
-    "mixed": "no single direction",
-    "levels": "depends on the level",
-    "none": "no effect in this period",
-}
 
 
 def gates_markdown(results: Sequence[GateResult]) -> str:
@@ -189,7 +183,7 @@ def _drivers(importances: Mapping[str, float], measured: Mapping[str, Any] | Non
         stored = [(name, f"{value:.4f}") for name, value in list(importances.items())[:_STRONGEST]]
         return _table(("feature", "importance, log-odds"), stored)
     rows = [
-        (one["feature"], _spanned(one, decimals=4), percentage(one["share"]), _DIRECTIONS[one["direction"]])
+        (one["feature"], _spanned(one, decimals=4), percentage(one["share"]), DIRECTIONS[one["direction"]])
         for one in measured["importance"][:_STRONGEST]
     ]
     return _table(("feature", "importance, log-odds", "share", "direction"), rows)

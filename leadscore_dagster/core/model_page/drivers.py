@@ -10,15 +10,7 @@ from collections.abc import Sequence
 from leadscore_dagster.core.gates import PHRASES
 from leadscore_dagster.core.model_page import charts
 from leadscore_dagster.core.model_page.reading import Record, absent, at, broken, percent, short, spanned
-from leadscore_dagster.core.page.text import counted, escaped, finite, listed, number, section, table
-
-_DIRECTIONS = {
-    "rises": "higher raises the score",
-    "falls": "higher lowers the score",
-    "mixed": "no single direction",
-    "levels": "depends on the level",
-    "none": "no effect in this period",
-}
+from leadscore_dagster.core.page.text import DIRECTIONS, counted, escaped, finite, listed, number, section, table
 
 
 def drivers(evidence: Record) -> str:
@@ -83,7 +75,7 @@ def _note(evidence: Record) -> str:
 def _direction(direction: str, kind: str) -> str:
     if kind == "flag" and direction in ("rises", "falls"):
         return f"yes {'raises' if direction == 'rises' else 'lowers'} the score"
-    return _DIRECTIONS[direction]
+    return DIRECTIONS[direction]
 
 
 def rankings(evidence: Record) -> str:

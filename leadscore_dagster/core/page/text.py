@@ -14,6 +14,14 @@ from typing import Any
 #: control characters are not allowed in HTML, not even as references
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOTHING = '<span class="none">–</span>'
+#: how a feature moves the score, in words (core/modelling/explanation)
+DIRECTIONS = {
+    "rises": "higher raises the score",
+    "falls": "higher lowers the score",
+    "mixed": "no single direction",
+    "levels": "depends on the level",
+    "none": "no effect in this period",
+}
 
 
 def escaped(value: object) -> str:
