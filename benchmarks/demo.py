@@ -19,8 +19,11 @@ def run(leads: int | None) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "leadscore_dagster", "demo", "--home", home]
         before, started = getrusage(RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([*command, *([] if leads is None else ["--leads", str(leads)])], check=True, capture_output=True)
+        sized = [] if leads is None else ["--leads", str(leads)]
+        ended = subprocess.run([*command, *sized], check=False, capture_output=True, text=True)
         wall, after = time.perf_counter() - started, getrusage(RUSAGE_CHILDREN)
+    if ended.returncode:  # a refused candidate is not scored with: less was done than is to be timed
+        sys.exit(f"{' '.join(sized)}: exit code {ended.returncode}\n{ended.stdout}{ended.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     size = "demo size" if leads is None else f"{leads:,} leads"
     print(f"{size}: {wall:.0f} s, {cpu:.0f} s CPU, peak {after.ru_maxrss / 2**20:.2f} GiB", flush=True)
