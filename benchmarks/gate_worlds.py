@@ -53,9 +53,11 @@ def noise_table(seed: int) -> tuple[pa.Table, tuple[Feature, ...]]:
 
 
 def without_names(recipe: Recipe, replicates: int) -> Recipe:
-    """The recipe without segments and rankings, whose features noise has not, and with fewer replicates."""
+    """The recipe without segments and rankings, whose features noise has not, nor the gates that ask about them, and
+    with fewer replicates."""
     smaller = {"bootstrap_replicates": replicates, "segments": {}, "business_signals": (), "reference_ranking": ()}
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update=smaller)})
+    gates = {name: gate for name, gate in recipe.gates.items() if name not in ("segment_ece", "business_signals")}
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update=smaller), "gates": gates})
 
 
 def refusals_of_noise(recipe: Recipe, world: int) -> list[str]:
