@@ -20,6 +20,7 @@ from leadscore_dagster.core.arrivals import (
     Request,
     SeenFile,
     decide,
+    expected_files,
     local_folder,
     sight,
     vintage_sources,
@@ -53,6 +54,17 @@ def test_a_drop_counts_when_it_has_looked_the_same_twice(tmp_path: Path) -> None
     assert vendor.drop_of(first, FIRST).in_flight
     second = vendor.look(tmp_path, first.cursor)
     assert vendor.drop_of(second, FIRST).is_complete
+
+
+def test_only_files_of_a_drop_say_that_one_is_arriving(tmp_path: Path) -> None:
+    """An extract of the CRM may be written beside the drops every night, just before the fall-back looks."""
+    vendor.write_drop(tmp_path, "2024_q1")
+    drop = sorted(path.name for path in tmp_path.iterdir())
+    for other in ("leads.csv", "notes.txt", "reps_2031_q1_T1.csv"):
+        (tmp_path / other).write_text("id\n1\n")
+    folder = Folder(str(tmp_path))
+    place = Place(folder.key, tuple(vintage_sources(RECIPE)), tuple(folder.files()), folder)
+    assert sorted(file.name for file in expected_files([place], RECIPE, TODAY)) == drop
 
 
 def test_a_file_that_grows_starts_anew(tmp_path: Path) -> None:

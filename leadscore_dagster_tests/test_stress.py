@@ -105,3 +105,20 @@ def test_a_full_disk_is_really_full(tmp_path: Path) -> None:
     assert "the disk is full; the partition is as it was before, in scores/2026-01-01" in ended.said
     assert digests(after) == before == digests(lake.root)
     assert not list(after.rglob("*.tmp"))
+
+
+def test_a_childs_environment_has_nothing_that_acts_outside_the_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = (
+        "LEADSCORE_AUTOMATION",
+        "LEADSCORE_MLFLOW_URI",
+        "LEADSCORE_ALERTS_ERROR",
+        "LEADSCORE_HOME",
+        "DAGSTER_HOME",
+    )
+    for name in outside:
+        monkeypatch.setenv(name, "on")
+    monkeypatch.setenv("VENDOR_PASSWORD", "kept")
+    ended = run([sys.executable, "-c", "import os; print(' '.join(sorted(os.environ)))"])
+    there = ended.out.split()
+    assert not set(outside) & set(there)
+    assert "VENDOR_PASSWORD" in there
