@@ -14,13 +14,13 @@ import time
 from datetime import date
 from pathlib import Path
 
-from leadscore_dagster.core import training_audit
+from leadscore_dagster.commands.demo import QUARTER
+from leadscore_dagster.core.audit import training_audit
 from leadscore_dagster.core.audit.report import summary
 from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster.runs.demo import QUARTER
 
 
 def measure(lake: Lake, recipe: Recipe, as_of: date) -> None:

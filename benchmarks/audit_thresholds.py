@@ -16,7 +16,7 @@ import pyarrow as pa
 from leadscore_dagster.core.audit.statistics import caps
 from leadscore_dagster.core.audit.statistics.prepared import prepare
 from leadscore_dagster.core.audit.statistics.strength import strength_verdicts
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 BASE_RATES = (0.01, 0.03, 0.10, 0.30)
 SIZES = (2_000, 8_135, 20_000, 79_002)

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.features.sets import own_columns
+from leadscore_dagster.core.measures.intervals import Interval, period_metrics
 from leadscore_dagster.core.modelling.candidate import train_candidate
-from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
-from leadscore_dagster.core.modelling.intervals import Interval, period_metrics
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.recipes.loading import load_recipe
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.features.sets import own_columns
 
 MACRO = ("emp_var_rate", "cons_price_idx", "cons_conf_idx", "euribor3m", "nr_employed", "month")
 XGBOOST = {"n_estimators": 300, "max_depth": 4, "min_child_weight": 1.0, "reg_lambda": 1.0, "learning_rate": 0.1}

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bank_marketing import RECIPE, contacts
-from leadscore_dagster.core.features.sets import own_columns
+from leadscore_dagster.core.measures.intervals import Interval, expected_calibration_error
+from leadscore_dagster.core.measures.rates import wilson_intervals
 from leadscore_dagster.core.modelling.base_rate import Served, served_probability
 from leadscore_dagster.core.modelling.candidate import train_candidate
-from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error
-from leadscore_dagster.core.modelling.training_rows import rows_of
-from leadscore_dagster.core.rates import wilson_intervals
-from leadscore_dagster.recipes.schema import BaseRate
+from leadscore_dagster.core.recipe.schema import BaseRate
+from leadscore_dagster.core.table.features.sets import own_columns
+from leadscore_dagster.core.table.training_rows import rows_of
 
 #: of the recipe: the defaults, chosen before the test period was looked at
 SETTINGS = RECIPE.model.base_rate or BaseRate()

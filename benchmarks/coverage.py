@@ -25,16 +25,16 @@ from functools import partial
 import numpy as np
 
 from benchmarks.worlds import NAMES, Population, draw_entities, draw_outcomes, in_parallel, simulate_population
-from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.calibration import fit_calibrator
-from leadscore_dagster.core.modelling.evaluation import gains_table, segment_calibration_error
-from leadscore_dagster.core.modelling.intervals import (
+from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.intervals import (
     CURVE_METRICS,
     expected_calibration_error,
     paired_differences,
     period_metrics,
 )
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.modelling.calibration import fit_calibrator
+from leadscore_dagster.core.modelling.judgement.evaluation import gains_table, segment_calibration_error
 
 #: value, low end, high end
 Ends = tuple[float, float, float]

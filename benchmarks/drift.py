@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.measures.population_stability import numbers
+from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.monitoring.drift import QUARTER, SCORE, compare, drifted
 from leadscore_dagster.core.monitoring.reference import Reference, reference_of
-from leadscore_dagster.core.rates import wilson
-from leadscore_dagster.core.stability import numbers
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Monitoring, VintageSource
-from leadscore_dagster.resources import Workspace
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Monitoring, VintageSource
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.defs.resources import Workspace
 
 TRAINED_MONTHS, FEATURES = 24, 100
 LIMITS = Monitoring()

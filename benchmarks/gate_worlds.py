@@ -22,14 +22,14 @@ import pyarrow as pa
 
 from benchmarks.coverage import Scored, scored_population
 from benchmarks.worlds import draw_entities, draw_outcomes, in_parallel
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.gates import compare_with_champion, evaluate_gates, refused
-from leadscore_dagster.core.modelling import metrics
+from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.intervals import CURVE_METRICS, entity_codes, paired_differences
+from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.modelling.candidate import train_candidate
-from leadscore_dagster.core.modelling.intervals import CURVE_METRICS, entity_codes, paired_differences
-from leadscore_dagster.core.rates import wilson
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Promotion, Recipe
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Promotion, Recipe
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.versions.gates import compare_with_champion, evaluate_gates, refused
 
 METRICS = ("auc_pr", "auc_roc", "top_decile_lift")
 IMPROVEMENT = 0.4

@@ -15,11 +15,11 @@ import time
 from datetime import date
 from pathlib import Path
 
-from leadscore_dagster.core.market import SEED_SCALE, generate_market
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import VintageSource
+from leadscore_dagster.core.simulation.market import SEED_SCALE, generate_market
 from leadscore_dagster.core.sources import ingest_vintage
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import VintageSource
 
 AS_OF = date(2025, 10, 1)
 

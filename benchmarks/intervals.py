@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from leadscore_dagster.core.modelling.intervals import paired_difference, period_metrics
+from leadscore_dagster.core.measures.intervals import paired_difference, period_metrics
 
 
 def _timed(name: str, run: Callable[[], object]) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.features.sets import features_of
+from leadscore_dagster.commands.demo import QUARTER
 from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
-from leadscore_dagster.core.training import training_query
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.table.features.fold import fold_features_of
+from leadscore_dagster.core.table.features.sets import features_of
+from leadscore_dagster.core.table.training import training_query
 from leadscore_dagster.core.warehouse import Lake, table
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster.runs.demo import QUARTER
 
 EXTRA = {
     "without": None,

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from leadscore_dagster.core.market import DEMO, SEED_SCALE, MarketSize, generate_market
+from leadscore_dagster.core.simulation.market import DEMO, SEED_SCALE, MarketSize, generate_market
 
 
 def main(name: str = "demo", file_format: str = "csv") -> None:

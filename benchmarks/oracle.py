@@ -28,15 +28,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from leadscore_dagster.core import registry
-from leadscore_dagster.core.champion import versions
-from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.intervals import interval_ends, resamples
-from leadscore_dagster.core.training import training_rows
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster.resources import Workspace
+from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.intervals import interval_ends, resamples
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.table.features.fold import fold_features_of
+from leadscore_dagster.core.table.training import training_rows
+from leadscore_dagster.core.versions import registry
+from leadscore_dagster.core.versions.ledger import versions
+from leadscore_dagster.defs.resources import Workspace
 
 FOLDS, REPLICATES, SEED = 5, 1000, 0
 Progress = Callable[[str], None]

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.training import SEED, market
-from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
+from leadscore_dagster.core.measures.metrics import auc_pr
+from leadscore_dagster.core.modelling.choice.search import best_parameters
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
+from leadscore_dagster.core.modelling.estimators.search_space import SPACE, space_of
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.core.modelling.metrics import auc_pr
-from leadscore_dagster.core.modelling.periods import Fold
-from leadscore_dagster.core.modelling.search import best_parameters
-from leadscore_dagster.core.modelling.search_space import SPACE, space_of
-from leadscore_dagster.recipes.schema import Search
+from leadscore_dagster.core.recipe.schema import Search
+from leadscore_dagster.core.table.periods import Fold
 
 
 def searched(

@@ -28,8 +28,8 @@ from leadscore_dagster.core.audit.restatement import (
     restatements,
     version_restatement,
 )
+from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
 
 WINDOW = date(2020, 5, 1), date(2022, 12, 31)
 SHARE = 0.723
@@ -65,7 +65,7 @@ def against_truth(path: Path) -> bool:
 def against_one_scan(folder: Path, scale: float, repeat: int, threads: int, with_outcomes: bool) -> None:
     """Print seconds of one scan and of restatement, and the median of their ratio."""
     from benchmarks.training_table import AS_OF, write
-    from leadscore_dagster_tests.features import world
+    from leadscore_dagster_tests.table.features import world
 
     write(folder, scale)
     lake = Lake(folder, "benchmark", threads=threads)

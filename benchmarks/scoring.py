@@ -21,11 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.delivery.ranked_csv import write_ranked_csv
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.scoring import narrative, score
-from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
-from leadscore_dagster.recipes.loading import load_recipe
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 FEATURES = [f"feature_{number:02d}" for number in range(70)]
 KEYS = ("decision_id", "entity", "decision_at")

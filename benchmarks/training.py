@@ -18,15 +18,15 @@ from typing import Any, get_args
 
 import numpy as np
 
+from leadscore_dagster.core.measures.intervals import Interval, period_metrics
+from leadscore_dagster.core.measures.metrics import auc_pr
 from leadscore_dagster.core.modelling.calibration import fit_calibrator
-from leadscore_dagster.core.modelling.ensemble import agreement, out_of_fold_margins
-from leadscore_dagster.core.modelling.estimators import FITTED_BY, complete_parameters
-from leadscore_dagster.core.modelling.intervals import Interval, period_metrics
+from leadscore_dagster.core.modelling.estimators.ensemble import agreement, out_of_fold_margins
+from leadscore_dagster.core.modelling.estimators.registry import FITTED_BY, complete_parameters
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.core.modelling.metrics import auc_pr
-from leadscore_dagster.core.modelling.periods import Fold, time_folds
-from leadscore_dagster.core.modelling.preparation import Preparation, fit_prepared
-from leadscore_dagster.recipes.schema import Imbalance
+from leadscore_dagster.core.modelling.preparation.preparation import Preparation, fit_prepared
+from leadscore_dagster.core.recipe.schema import Imbalance
+from leadscore_dagster.core.table.periods import Fold, time_folds
 
 NUMBERS, CATEGORIES, RATE, SEED = 108, 12, 0.038, 42
 NEIGHBOURS = 5

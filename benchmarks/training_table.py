@@ -21,11 +21,11 @@ from pathlib import Path
 
 import duckdb
 
-from leadscore_dagster.core.labels import build_labels
-from leadscore_dagster.core.training import build_training_table, training_query
+from leadscore_dagster.core.table.labels import build_labels
+from leadscore_dagster.core.table.training import build_training_table, training_query
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.core.warehouse.dialect import touched_columns
-from leadscore_dagster_tests.features import world
+from leadscore_dagster_tests.table.features import world
 
 VINTAGES = [date(2024, 1, 1), date(2024, 4, 1), date(2024, 10, 1), date(2025, 1, 1),
             date(2025, 4, 1), date(2025, 7, 1), date(2025, 10, 1), date(2026, 1, 1)]  # fmt: skip

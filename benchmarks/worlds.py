@@ -1,7 +1,7 @@
 """Leads of the demo market whose true probability of converting is known: what the proofs of the intervals draw from.
 
-The market's own careers, contacts and conversion model (core/market), without vendor files and CRM: what a vendor
-could at best have shown on the contact day is the features. No pipeline, no metric here.
+The market's own careers, contacts and conversion model (core/simulation/market), without vendor files and CRM: what a
+vendor could at best have shown on the contact day is the features. No pipeline, no metric here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from leadscore_dagster.core.market.conversion import simulate_leads
-from leadscore_dagster.core.market.shown import newest_job
-from leadscore_dagster.core.market.size import MarketSize, month_of
-from leadscore_dagster.core.market.world import simulate_world
+from leadscore_dagster.core.simulation.market.conversion import simulate_leads
+from leadscore_dagster.core.simulation.market.shown import newest_job
+from leadscore_dagster.core.simulation.market.size import MarketSize, month_of
+from leadscore_dagster.core.simulation.market.world import simulate_world
 
 Found = TypeVar("Found")
 NAMES = (

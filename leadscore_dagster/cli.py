@@ -40,7 +40,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Simulate a market, ingest its drops, train, gate, promote and score: the whole product in one command."""
-    from leadscore_dagster.runs.demo import run_demo
+    from leadscore_dagster.commands.demo import run_demo
 
     _finish(run_demo(_home(home), leads=leads, seed=seed, progress=_progress), as_json)
 
@@ -56,7 +56,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Ingest what has arrived, then train, audit, gate and promote for one quarter."""
-    from leadscore_dagster.runs.refresh import run_recipe
+    from leadscore_dagster.commands.run import run_recipe
 
     _finish(run_recipe(_home(home), recipe, as_of, _locations(source), progress=_progress), as_json)
 
@@ -76,7 +76,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Audit the training table of a quarter for leaks, and write the audit as a page."""
-    from leadscore_dagster.runs.auditing import audit_recipe
+    from leadscore_dagster.commands.audit import audit_recipe
 
     outcome = audit_recipe(_home(home), recipe, as_of, _locations(source), _progress, three_numbers)
     _finish(outcome, as_json)
@@ -85,7 +85,7 @@ def audit(
 @app.command()
 def validate(recipe: RecipeName, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
     """Read a recipe and check that everything it names exists."""
-    from leadscore_dagster.runs.validation import validate_recipe
+    from leadscore_dagster.commands.validate import validate_recipe
 
     _finish(validate_recipe(recipe), as_json)
 
@@ -95,7 +95,7 @@ def score(
     recipe: RecipeName, day: Day = None, source: Sources = None, home: Home = None, as_json: Json = False
 ) -> None:
     """Score the leads of one day with the champion of that day."""
-    from leadscore_dagster.runs.scoring import score_recipe
+    from leadscore_dagster.commands.score import score_recipe
 
     _finish(score_recipe(_home(home), recipe, day, _locations(source), progress=_progress), as_json)
 
@@ -119,7 +119,7 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Train what earlier quarters could have trained, and hold each model against the decisions after it."""
-    from leadscore_dagster.runs.backtest import backtest as run_backtest
+    from leadscore_dagster.commands.backtest import backtest as run_backtest
 
     outcome = run_backtest(_home(home), recipe, quarters, as_of, _locations(source), progress=_progress, truth=truth)
     _finish(outcome, as_json)
@@ -133,7 +133,7 @@ def champion(
     as_json: Json = False,
 ) -> None:
     """Who is champion, since when and why."""
-    from leadscore_dagster.runs.ledger import show_champion
+    from leadscore_dagster.commands.champion import show_champion
 
     _finish(show_champion(_home(home), recipe, at), as_json)
 
@@ -150,7 +150,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Make an earlier version champion again. Appends to the ledger; nothing is rewritten."""
-    from leadscore_dagster.runs.ledger import roll_back
+    from leadscore_dagster.commands.champion import roll_back
 
     _finish(roll_back(_home(home), recipe, to, why, since), as_json)
 
@@ -167,7 +167,7 @@ def waive(
     as_json: Json = False,
 ) -> None:
     """Let a version past a gate it failed, for a reason and until a day. It stays visible as waived."""
-    from leadscore_dagster.runs.ledger import waive as grant_waiver
+    from leadscore_dagster.commands.champion import waive as grant_waiver
 
     _finish(grant_waiver(_home(home), recipe, version, gate, until, why, by), as_json)
 
@@ -181,7 +181,7 @@ def stress(
     as_json: Json = False,
 ) -> None:
     """Try a copy of the home under load, damage and kills; exit code 2 when one scenario did not go as it must."""
-    from leadscore_dagster.runs.stress.run import stress_recipe
+    from leadscore_dagster.commands.stress.run import stress_recipe
 
     _finish(stress_recipe(_home(home), recipe, scenario or [], keep, _progress), as_json)
 
@@ -194,7 +194,7 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Delete scores, lists, runs and unused model versions that are older than the recipe's retention."""
-    from leadscore_dagster.runs.retention import prune_recipe
+    from leadscore_dagster.commands.prune import prune_recipe
 
     _finish(prune_recipe(_home(home), recipe, dry_run), as_json)
 
@@ -207,7 +207,7 @@ def monitor(
     as_json: Json = False,
 ) -> None:
     """Watch a scored day: health, class balance, drift, performance of matured scores; writes the dashboard."""
-    from leadscore_dagster.runs.monitoring import monitor_recipe
+    from leadscore_dagster.commands.monitor import monitor_recipe
 
     _finish(monitor_recipe(_home(home), recipe, day, _progress), as_json)
 
@@ -223,7 +223,7 @@ def shadow(
     as_json: Json = False,
 ) -> None:
     """Let a version score beside the champion for some days, which nobody is told of; or show how it goes."""
-    from leadscore_dagster.runs.shadow import shadow_recipe
+    from leadscore_dagster.commands.shadow import shadow_recipe
 
     _finish(shadow_recipe(_home(home), recipe, version, days), as_json)
 
@@ -236,7 +236,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the report of a model version again, from what is stored about it."""
-    from leadscore_dagster.runs.reporting import report_version
+    from leadscore_dagster.commands.report import report_version
 
     _finish(report_version(_home(home), recipe, version), as_json)
 
@@ -244,7 +244,7 @@ def report(
 @app.command()
 def alert_test(home: Home = None, as_json: Json = False) -> None:
     """Send a test alert to every configured address; exit code 1 when one did not take it."""
-    from leadscore_dagster.runs.alerting import send_test_alert
+    from leadscore_dagster.commands.alerts import send_test_alert
 
     _finish(send_test_alert(_home(home)), as_json)
 
@@ -252,7 +252,7 @@ def alert_test(home: Home = None, as_json: Json = False) -> None:
 @app.command()
 def alert_redeliver(home: Home = None, as_json: Json = False) -> None:
     """Try the alerts again that were given up."""
-    from leadscore_dagster.runs.alerting import redeliver
+    from leadscore_dagster.commands.alerts import redeliver
 
     _finish(redeliver(_home(home)), as_json)
 
@@ -260,7 +260,7 @@ def alert_redeliver(home: Home = None, as_json: Json = False) -> None:
 @app.command()
 def ui(home: Home = None, port: int = 3000) -> None:
     """Open Dagit on this home."""
-    from leadscore_dagster.runs.instance import instance_environment
+    from leadscore_dagster.commands.instance import instance_environment
 
     root = Path(__file__).parents[1]
     environment = {**os.environ, **instance_environment(_home(home)), "DAGSTER_HOME": str(root)}
@@ -269,7 +269,7 @@ def ui(home: Home = None, port: int = 3000) -> None:
 
 
 def _home(home: Path | None) -> Path:
-    from leadscore_dagster.resources import default_home
+    from leadscore_dagster.defs.resources import default_home
 
     return home.absolute() if home else default_home()
 

@@ -13,22 +13,22 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor  # noqa: E402
-from leadscore_dagster.assets import model, monitoring, scores, shadow, track_record, training, vintages  # noqa: E402
-from leadscore_dagster.checks import gates as gate_checks  # noqa: E402
-from leadscore_dagster.checks import leakage as leakage_checks  # noqa: E402
-from leadscore_dagster.checks import monitoring as monitoring_checks  # noqa: E402
-from leadscore_dagster.checks import scores as score_checks  # noqa: E402
-from leadscore_dagster.checks import shadow as shadow_checks  # noqa: E402
-from leadscore_dagster.checks import vintages as vintage_checks  # noqa: E402
-from leadscore_dagster.jobs import jobs  # noqa: E402
-from leadscore_dagster.launching import locked_executor  # noqa: E402
-from leadscore_dagster.pruning import prune_job, prune_schedule  # noqa: E402
-from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes  # noqa: E402
-from leadscore_dagster.recipes.schema import Recipe  # noqa: E402
-from leadscore_dagster.resources import Workspace, default_home  # noqa: E402
-from leadscore_dagster.schedules import schedules_of  # noqa: E402
-from leadscore_dagster.sensors import sensors_of  # noqa: E402
+from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes  # noqa: E402
+from leadscore_dagster.core.recipe.schema import Recipe  # noqa: E402
+from leadscore_dagster.defs.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor  # noqa: E402
+from leadscore_dagster.defs.assets import model, monitoring, scores, shadow, track_record, training, vintages  # noqa: E402
+from leadscore_dagster.defs.automation.launcher import locked_executor  # noqa: E402
+from leadscore_dagster.defs.automation.schedules import schedules_of  # noqa: E402
+from leadscore_dagster.defs.automation.sensors import sensors_of  # noqa: E402
+from leadscore_dagster.defs.checks import gates as gate_checks  # noqa: E402
+from leadscore_dagster.defs.checks import leakage as leakage_checks  # noqa: E402
+from leadscore_dagster.defs.checks import monitoring as monitoring_checks  # noqa: E402
+from leadscore_dagster.defs.checks import scores as score_checks  # noqa: E402
+from leadscore_dagster.defs.checks import shadow as shadow_checks  # noqa: E402
+from leadscore_dagster.defs.checks import vintages as vintage_checks  # noqa: E402
+from leadscore_dagster.defs.jobs import jobs  # noqa: E402
+from leadscore_dagster.defs.pruning.pruning import prune_job, prune_schedule  # noqa: E402
+from leadscore_dagster.defs.resources import Workspace, default_home  # noqa: E402
 
 
 def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | None = None) -> dg.Definitions:

@@ -19,8 +19,8 @@ def small_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished_home(tmp_path_factory: pytest.TempPathFactory, small_market: Path) -> Path:
     """A home in which the first quarter has a champion. Copy it before writing to it."""
-    from leadscore_dagster.runs.instance import instance_of
-    from leadscore_dagster.runs.refresh import refresh
+    from leadscore_dagster.commands.instance import instance_of
+    from leadscore_dagster.commands.run import refresh
 
     shared = scenario.shared_folder(tmp_path_factory)
     home = shared / "home"

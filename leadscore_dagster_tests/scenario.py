@@ -15,10 +15,10 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
-from leadscore_dagster.core.market import MarketSize, generate_market
-from leadscore_dagster.recipes.loading import RECIPES, load_recipe
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster.resources import Workspace, write_locations
+from leadscore_dagster.core.recipe.loading import load_recipe, shipped_document
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.simulation.market import MarketSize, generate_market
+from leadscore_dagster.defs.resources import Workspace, write_locations
 
 SIZE = MarketSize(reps=8_000, firms=640, leads=6_000)
 SEED = 11
@@ -30,7 +30,7 @@ LEAK = "days_in_gap_current"
 
 def recipe_document() -> dict[str, object]:
     """The shipped recipe, made small."""
-    document = yaml.safe_load((RECIPES / "advisor_mql.yaml").read_text(encoding="utf-8"))
+    document = shipped_document("advisor_mql")
     document["first_quarter"] = date(2024, 10, 1)  # two drops fewer to ingest
     document["model"] |= {"folds": 3, "minimum_positives": 40, "bootstrap_replicates": 200}
     document["model"]["parameters"] = {"xgboost": {"n_estimators": 40}}

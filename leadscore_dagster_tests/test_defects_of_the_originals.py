@@ -14,24 +14,24 @@ import pyarrow as pa
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.gates import GateResult, compare_with_champion, evaluate_gates
+from leadscore_dagster.core.measures.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.measures.metrics import auc_pr, brier, brier_skill, ece, precision_at_10pct
+from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
-from leadscore_dagster.core.modelling.contenders import Contender, fit_contender
-from leadscore_dagster.core.modelling.estimators import complete_parameters
-from leadscore_dagster.core.modelling.evaluation import train_test_gap
-from leadscore_dagster.core.modelling.filters import keep_features
-from leadscore_dagster.core.modelling.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.modelling.choice.contenders import Contender, fit_contender
+from leadscore_dagster.core.modelling.choice.selection import encode_folds, out_of_fold_margin
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+from leadscore_dagster.core.modelling.judgement.evaluation import train_test_gap
+from leadscore_dagster.core.modelling.judgement.model_stability import cross_validation_variation
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.metrics import auc_pr, brier, brier_skill, ece, precision_at_10pct
-from leadscore_dagster.core.modelling.preparation import PreparedModel
-from leadscore_dagster.core.modelling.selection import encode_folds, out_of_fold_margin
-from leadscore_dagster.core.modelling.stability import cross_validation_variation
-from leadscore_dagster.core.modelling.training_rows import fold_rows, ordered_rows, rows_of
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.modelling.preparation.filters import keep_features
+from leadscore_dagster.core.modelling.preparation.preparation import PreparedModel
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Filters, Gate, Promotion
 from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Filters, Gate, Promotion
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.training_rows import fold_rows, ordered_rows, rows_of
+from leadscore_dagster.core.versions.gates import GateResult, compare_with_champion, evaluate_gates
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 
 HERE = Path(__file__).parent

@@ -14,10 +14,11 @@ import dagster as dg
 import pytest
 import yaml
 
-from leadscore_dagster import definitions, partitions
-from leadscore_dagster.assets.shell import key
+from leadscore_dagster import definitions
+from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes
 from leadscore_dagster.definitions import build_defs
-from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes
+from leadscore_dagster.defs import partitions
+from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster_tests import scenario
 
 ROOT = Path(definitions.__file__).parents[1]

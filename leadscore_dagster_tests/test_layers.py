@@ -22,36 +22,41 @@ SQL = PACKAGE.parent / "sql"
 CORE = sorted((PACKAGE / "core").rglob("*.py"))
 ALL = sorted(PACKAGE.rglob("*.py"))
 
-#: The rooms of core/, from the bottom up; rooms of one row do not know each other. A room imports from rows below it.
+#: The rooms of core/, in the order in which data passes them; a room imports from rooms before it. Rooms of one row do
+#: not know each other.
 ORDER: tuple[tuple[str, ...], ...] = (
-    # the simulator knows nothing of the product, so it cannot help it
-    ("errors", "information", "market", "page", "rates", "working"),
-    ("stability", "warehouse"),
-    ("evidence", "sources", "timetable"),
-    ("arrivals", "champion", "decisions", "features", "retention", "staleness", "stress"),
-    ("audit", "labels", "modelling", "retraining"),
-    ("feature_statements", "gates", "recipe_check", "training"),
-    ("consequence", "training_audit"),
-    ("battery", "model_page", "registry", "report", "shadow", "version_audit", "waivers"),
-    ("alerts", "promotion", "scoring"),
-    ("monitoring", "track_record"),
-    ("oracle",),
+    ("errors", "clock", "locks"),
+    ("measures",),
+    ("recipe",),
+    ("warehouse",),
+    ("state",),
+    ("sources",),
+    ("table",),
+    ("audit",),
+    ("modelling",),
+    ("leak_cost",),
+    ("versions",),
+    ("scoring",),
+    ("delivery", "monitoring"),
+    ("alerts",),
+    ("pages",),
+    # the simulator knows nothing of the product, so it cannot help it; and the product does not know the simulator
+    ("simulation",),
 )
 ROW = {room: row for row, rooms in enumerate(ORDER) for room in rooms}
-#: The package outside core/, likewise: recipes are read by everybody, runs by the command line alone.
-OUTER: tuple[tuple[str, ...], ...] = (
-    ("recipes", "core"),  # a recipe is a schema over errors; core reads schemas, never YAML
-    ("automation", "launching", "partitions", "resources", "tracking"),
-    ("assets",),
-    ("alerts", "checks", "jobs", "standing"),
-    ("prunable", "schedules", "sensors"),
-    ("pruning",),
-    ("definitions",),
-    ("runs",),
-    ("cli",),
-    ("__main__",),
-)
+#: The package outside core/, likewise.
+OUTER: tuple[tuple[str, ...], ...] = (("core",), ("defs",), ("definitions",), ("commands",), ("cli",), ("__main__",))
 OUTER_ROW = {part: row for row, parts in enumerate(OUTER) for part in parts}
+#: The rooms of defs/.
+DEFS: tuple[tuple[str, ...], ...] = (
+    ("partitions", "resources"),
+    ("assets",),
+    ("checks", "jobs"),
+    ("automation",),
+    ("alerts",),
+    ("pruning",),
+)
+DEFS_ROW = {part: row for row, parts in enumerate(DEFS) for part in parts}
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 CLOCKS = {
     ("datetime", "now"),
@@ -108,13 +113,12 @@ def test_core_never_imports_dagster() -> None:
     assert _places(found) == []
 
 
-def test_core_imports_nothing_of_the_product_but_core_and_the_schemas_of_recipes() -> None:
-    allowed = {("recipes", "schema"), ("recipes", "contract")}
+def test_core_imports_nothing_of_the_product_but_core() -> None:
     found = [
         (path, line, ".".join(parts))
         for path in CORE
         for parts, line in _own_imports(path)
-        if parts[0] not in ("core", "__version__") and tuple(parts[:2]) not in allowed
+        if parts[0] not in ("core", "__version__")
     ]
     assert _places(found) == []
 
@@ -135,29 +139,97 @@ def test_every_module_of_core_loads_without_dagster() -> None:
 # ---- directions
 
 
-def test_every_room_of_core_has_its_place_in_the_order() -> None:
-    there = {path.stem if path.is_file() else path.name for path in (PACKAGE / "core").iterdir()}
-    assert there - {"__init__", "__pycache__"} == set(ROW)
+def _rooms(folder: Path) -> set[str]:
+    return {path.stem if path.is_file() else path.name for path in folder.iterdir()} - {"__init__", "__pycache__"}
 
 
-def test_no_room_of_core_imports_from_its_own_row_or_above() -> None:
+@pytest.mark.parametrize(("folder", "rows"), [("core", ROW), ("defs", DEFS_ROW)])
+def test_every_room_has_its_place_in_the_order(folder: str, rows: dict[str, int]) -> None:
+    assert _rooms(PACKAGE / folder) == set(rows)
+
+
+@pytest.mark.parametrize(("folder", "rows"), [("core", ROW), ("defs", DEFS_ROW)])
+def test_no_room_imports_from_its_own_row_or_a_later_one(folder: str, rows: dict[str, int]) -> None:
     found = []
-    for path in CORE:
-        parts = _module(path).split(".")[2:]
-        if not parts:
-            continue
-        for wanted, line in _own_imports(path):
-            if wanted[0] == "core" and wanted[1] != parts[0] and ROW[wanted[1]] >= ROW[parts[0]]:
-                found.append((path, line, f"{parts[0]} must not know {wanted[1]}"))
+    for path in sorted((PACKAGE / folder).rglob("*.py")):
+        room = _module(path).split(".")[2:3]
+        for wanted, line in _own_imports(path) if room else ():
+            if wanted[0] == folder and wanted[1] != room[0] and rows[wanted[1]] >= rows[room[0]]:
+                found.append((path, line, f"{room[0]} must not know {wanted[1]}"))
     assert _places(found) == []
 
 
+def test_recipes_hold_recipes_and_no_code() -> None:
+    assert list((PACKAGE / "recipes").rglob("*.py")) == []
+
+
+def test_no_module_is_part_of_a_circle() -> None:
+    """Imports inside functions count: a circle that only shows at run time is a circle."""
+    known = {_module(path): path for path in ALL}
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        wanted = ("leadscore_dagster." + ".".join(parts) for parts, _ in _own_imports(path))
+        graph[name] = {_nearest(module, known) for module in wanted} - {name, "leadscore_dagster"}
+    circles = [sorted(part) for part in _strongly_connected(graph) if len(part) > 1]
+    assert circles == []
+
+
+def _nearest(module: str, known: dict[str, Path]) -> str:
+    """The module itself, or the one a name was imported from."""
+    while module not in known:
+        module = module.rpartition(".")[0]
+    return module
+
+
+def _strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Kosaraju's algorithm: modules that can reach each other."""
+    order: list[str] = []
+    seen: set[str] = set()
+    for start in graph:
+        _visit(start, graph, seen, order)
+    back: dict[str, set[str]] = {name: set() for name in graph}
+    for name, wanted in graph.items():
+        for module in wanted:
+            back[module].add(name)
+    parts, seen = [], set()
+    for start in reversed(order):
+        part: list[str] = []
+        _visit(start, back, seen, part)
+        parts.append(set(part))
+    return parts
+
+
+def _visit(start: str, graph: dict[str, set[str]], seen: set[str], order: list[str]) -> None:
+    if start in seen:
+        return
+    seen.add(start)
+    for module in graph[start]:
+        _visit(module, graph, seen, order)
+    order.append(start)
+
+
+def test_a_circle_would_be_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}
+    assert {"b", "c"} in _strongly_connected(graph)
+
+
 def test_the_simulated_market_and_its_truth_are_known_to_nobody_but_the_demo() -> None:
-    found = [
-        (path, line, "market")
+    found = {
+        path.relative_to(PACKAGE).as_posix()
         for path in ALL
+        for parts, _ in _own_imports(path)
+        if parts[:3] == ["core", "simulation", "market"] and "simulation" not in path.parts
+    }
+    assert found == {"commands/demo.py"}
+
+
+def test_the_simulated_market_knows_nothing_of_the_product() -> None:
+    """So it cannot help it: of the product it has the one error a user reads."""
+    found = [
+        (path, line, ".".join(parts))
+        for path in sorted((PACKAGE / "core" / "simulation" / "market").rglob("*.py"))
         for parts, line in _own_imports(path)
-        if parts[:2] == ["core", "market"] and "market" not in path.parts and path != PACKAGE / "runs" / "demo.py"
+        if parts[:3] != ["core", "simulation", "market"] and parts[:2] != ["core", "errors"]
     ]
     assert _places(found) == []
 
@@ -168,9 +240,9 @@ def test_the_truth_beside_a_track_record_is_known_to_the_backtest_command_alone(
         path.relative_to(PACKAGE).as_posix()
         for path in ALL
         for parts, _ in _own_imports(path)
-        if parts[:2] == ["core", "oracle"]
+        if parts[:3] == ["core", "versions", "oracle"]
     }
-    assert found == {"runs/backtest.py"}
+    assert found == {"commands/backtest.py"}
 
 
 def test_the_package_around_core_imports_downwards_only() -> None:
@@ -178,21 +250,8 @@ def test_the_package_around_core_imports_downwards_only() -> None:
     for path in ALL:
         part = _module(path).split(".")[1] if path != PACKAGE / "__init__.py" else None
         for wanted, line in _own_imports(path) if part else ():
-            if wanted[0] in (part, "__version__") or {part, wanted[0]} == {"recipes", "core"}:
-                continue
-            if OUTER_ROW[wanted[0]] >= OUTER_ROW[str(part)]:
+            if wanted[0] not in (part, "__version__") and OUTER_ROW[wanted[0]] >= OUTER_ROW[str(part)]:
                 found.append((path, line, f"{part} must not know {wanted[0]}"))
-    assert _places(found) == []
-
-
-def test_recipes_know_nothing_of_core_but_its_errors() -> None:
-    recipes = sorted((PACKAGE / "recipes").rglob("*.py"))
-    found = [
-        (path, line, ".".join(parts))
-        for path in recipes
-        for parts, line in _own_imports(path)
-        if parts[0] != "recipes" and parts[:2] != ["core", "errors"]
-    ]
     assert _places(found) == []
 
 
@@ -219,7 +278,7 @@ def test_a_read_of_the_clock_would_be_found(code: str) -> None:
 def test_only_the_workspace_reads_the_clock() -> None:
     """Wider than core/: assets and runs are given the time by the one resource, too."""
     found = [(path, line, text) for path in ALL for line, text in _clock_reads(_tree(path))]
-    assert {path for path, _, _ in found} == {PACKAGE / "resources.py"}, _places(found)
+    assert {path for path, _, _ in found} == {PACKAGE / "defs" / "resources.py"}, _places(found)
 
 
 def test_no_function_of_the_clock_is_imported_under_another_name() -> None:

@@ -9,7 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from leadscore_dagster.core.arrivals import (
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.sources.arrivals import (
     Arrival,
     Cursor,
     Folder,
@@ -20,7 +21,6 @@ from leadscore_dagster.core.arrivals import (
     sight,
     vintage_sources,
 )
-from leadscore_dagster.recipes.schema import Recipe
 
 #: as_of → name of the quarter; the recipe begins with the first
 QUARTERS = {date(2024, 4, 1): "2024_q1", date(2024, 7, 1): "2024_q2", date(2024, 10, 1): "2024_q3"}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_sensor
-from leadscore_dagster.launching import locked_executor
-from leadscore_dagster.resources import Workspace, default_home
+from leadscore_dagster.defs.alerts.definitions import ALERT_JOBS, alert_sensor
+from leadscore_dagster.defs.automation.launcher import locked_executor
+from leadscore_dagster.defs.resources import Workspace, default_home
 
 
 @dg.op

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from benchmarks.leak_benchmark.world import World
 from leadscore_dagster.core.audit.folds import fold_findings
+from leadscore_dagster.core.audit.training_audit import audit_training_table
 from leadscore_dagster.core.audit.verdict import SEVERITY, Verdict, overall
-from leadscore_dagster.core.training_audit import audit_training_table
 
 FLAGGED = ("leak", "suspect")
 

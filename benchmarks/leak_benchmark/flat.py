@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from benchmarks.leak_benchmark.world import Planted, World
-from leadscore_dagster.core.labels import build_labels
+from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.sources.ingest import ingest_log
-from leadscore_dagster.core.training import build_training_table
+from leadscore_dagster.core.table.labels import build_labels
+from leadscore_dagster.core.table.training import build_training_table
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
 
 SOURCE = "contacts"
 START = np.datetime64("2023-01-01T00:00:00", "s")

@@ -3,7 +3,7 @@
 The product makes its own folds; these are the ones people bring. Every world has a label window of thirty days, so a
 training row may lie no closer to the first judged row than that.
 
-Lives here: the ways to split. Does not: the product's folds (core/modelling/periods).
+Lives here: the ways to split. Does not: the product's folds (core/table/periods).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.leak_benchmark.flat import standard, written
 from benchmarks.leak_benchmark.world import Entry, Planted, Split, World
-from leadscore_dagster.core.training import training_rows
+from leadscore_dagster.core.table.training import training_rows
 
 WINDOW_DAYS, FOLDS = 30, 5
 Folds = list[tuple[np.ndarray, np.ndarray]]

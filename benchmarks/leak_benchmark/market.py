@@ -19,15 +19,15 @@ from typing import Any
 import yaml
 
 from benchmarks.leak_benchmark.world import Planted, World
-from leadscore_dagster.core.features import sets
-from leadscore_dagster.core.labels import build_labels
-from leadscore_dagster.core.market import MarketSize, generate_market
-from leadscore_dagster.core.market.size import QUARTERS
+from leadscore_dagster.core.recipe.loading import load_recipe, shipped_document
+from leadscore_dagster.core.recipe.schema import VintageSource
+from leadscore_dagster.core.simulation.market import MarketSize, generate_market
+from leadscore_dagster.core.simulation.market.size import QUARTERS
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
-from leadscore_dagster.core.training import build_training_table
+from leadscore_dagster.core.table.features import sets
+from leadscore_dagster.core.table.labels import build_labels
+from leadscore_dagster.core.table.training import build_training_table
 from leadscore_dagster.core.warehouse import Lake, statements
-from leadscore_dagster.recipes.loading import RECIPES, load_recipe
-from leadscore_dagster.recipes.schema import VintageSource
 
 SIZE = MarketSize(reps=6_000, firms=480, leads=5_500)
 AS_OF = date(2026, 1, 1)
@@ -99,7 +99,7 @@ def market_world(
     **changes: Any,
 ) -> World:
     """A recipe over the market's vintages: shipped sets, and sets of the benchmark. ``changes``: other sections."""
-    document = yaml.safe_load((RECIPES / "advisor_mql.yaml").read_text(encoding="utf-8"))
+    document = shipped_document("advisor_mql")
     features = {"sets": [*feature_sets, *(f"set_{entry.name}" for entry in more)]} | changes.pop("features", {})
     document |= {"features": features, "audits": []}
     document["model"]["minimum_positives"] = 10

@@ -26,7 +26,7 @@ from benchmarks.leak_benchmark.screens import predictive_power, rank_auc
 from benchmarks.leak_benchmark.tally import Honest, Leak, Result, as_json, as_markdown, tally
 from benchmarks.leak_benchmark.world import Planted, World
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.training import training_rows
+from leadscore_dagster.core.table.training import training_rows
 
 JUDGED_SEEDS = "101,102,103"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
 
 AUC_THRESHOLD, POWER_THRESHOLD = 0.7, 0.5
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.schema import Recipe
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from leadscore_dagster.alerts.instigators import last_due
+from leadscore_dagster.commands.alerts import redeliver, send_test_alert
 from leadscore_dagster.core.alerts.digest import LISTED, digest, open_after, watcher_line
 from leadscore_dagster.core.alerts.routing import AlertSettings
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.runs.alerting import redeliver, send_test_alert
+from leadscore_dagster.defs.alerts.instigators import last_due
 from leadscore_dagster_tests.alerts.samples import NOON, alert
 from leadscore_dagster_tests.alerts.world import SECRET, Webhook
 

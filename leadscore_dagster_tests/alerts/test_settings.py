@@ -6,10 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leadscore_dagster.alerts.definitions import alert_schedule, alert_sensor
-from leadscore_dagster.alerts.settings import digest_time, look_seconds, read_settings
 from leadscore_dagster.core.alerts.routing import all_targets, targets_of
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.defs.alerts.definitions import alert_schedule, alert_sensor
+from leadscore_dagster.defs.alerts.settings import digest_time, look_seconds, read_settings
 
 YAML = """
 error: ["$SLACK_ERRORS", "json://127.0.0.1:8080/x"]

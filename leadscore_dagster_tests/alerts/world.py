@@ -34,9 +34,9 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster_shared.error import SerializableErrorInfo
 
-from leadscore_dagster.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor
-from leadscore_dagster.automation import WAITS
-from leadscore_dagster.resources import Workspace
+from leadscore_dagster.defs.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor
+from leadscore_dagster.defs.automation.switch import WAITS
+from leadscore_dagster.defs.resources import Workspace
 
 SCENARIOS = dg.StaticPartitionsDefinition(["fine", "failed", "warned", "crashed", "unmade", "refused", "both"])
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)

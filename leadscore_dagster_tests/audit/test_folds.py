@@ -11,8 +11,8 @@ import pytest
 from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.folds import RULES, Fold, fold_findings
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.periods import split_periods, time_folds
-from leadscore_dagster.recipes.schema import Periods
+from leadscore_dagster.core.recipe.schema import Periods
+from leadscore_dagster.core.table.periods import split_periods, time_folds
 
 ROWS, WINDOW, GAP = 400, 30, 30
 

@@ -16,7 +16,7 @@ from leadscore_dagster.core.audit.known_time import (
 )
 from leadscore_dagster.core.audit.lineage import Lineage, read_lineage
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.warehouse.lake import Lake
+from leadscore_dagster.core.warehouse.lake.engine import Lake
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LATER, EARLIER = NOON + timedelta(seconds=1), NOON - timedelta(days=3)

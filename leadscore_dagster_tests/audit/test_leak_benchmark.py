@@ -14,10 +14,10 @@ from benchmarks.leak_benchmark.flat import Flat, standard, written
 from benchmarks.leak_benchmark.screens import predictive_power, rank_auc
 from benchmarks.leak_benchmark.tally import Honest, Leak, Result, as_json, as_markdown, tally
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
-from leadscore_dagster.core.training import training_rows
-from leadscore_dagster.core.training_audit import contract_schemas
+from leadscore_dagster.core.audit.training_audit import contract_schemas
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.warehouse import compose, table
-from leadscore_dagster.recipes.loading import load_recipe
 
 
 def honest_table(seed: int = 1, n: int = 8_000, rate: float = 0.1) -> Flat:

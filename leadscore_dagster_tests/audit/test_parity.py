@@ -14,12 +14,12 @@ import pytest
 from leadscore_dagster.core.audit.parity import serve_parity
 from leadscore_dagster.core.audit.verdict import Verdict
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.query import feature_query
-from leadscore_dagster.core.labels import build_labels
-from leadscore_dagster.core.training import build_training_table, training_rows
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.table.features.query import feature_query
+from leadscore_dagster.core.table.labels import build_labels
+from leadscore_dagster.core.table.training import build_training_table, training_rows
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster_tests.features import world
+from leadscore_dagster_tests.table.features import world
 
 AS_OF = date(2024, 10, 1)
 PEOPLE = 60

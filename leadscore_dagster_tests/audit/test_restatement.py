@@ -21,10 +21,10 @@ from leadscore_dagster.core.audit.restatement import (
     version_restatement,
 )
 from leadscore_dagster.core.audit.restatement.association import around_outcome
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster_tests.features import world
+from leadscore_dagster_tests.table.features import world
 
 V0, V1, V2, V3 = VINTAGES = [date(2024, 1, 1), date(2024, 4, 1), date(2024, 7, 1), date(2024, 10, 1)]
 PEOPLE, FIRMS = 400, 50

@@ -12,13 +12,13 @@ from leadscore_dagster.core.audit.lineage import read_lineage
 from leadscore_dagster.core.audit.restatement import ColumnRestatement, restatement_verdicts, restatements
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
-from leadscore_dagster.core.features.query import feature_query
-from leadscore_dagster.core.labels import build_labels
-from leadscore_dagster.core.market.size import QUARTERS
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
+from leadscore_dagster.core.simulation.market.size import QUARTERS
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
+from leadscore_dagster.core.table.features.query import feature_query
+from leadscore_dagster.core.table.labels import build_labels
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Recipe, VintageSource
 from leadscore_dagster_tests.audit import test_restatement as small
 
 AS_KNOWN = """

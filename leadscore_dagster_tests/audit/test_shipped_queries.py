@@ -11,11 +11,11 @@ from leadscore_dagster.core.audit.fold import fold_inputs, fold_verdicts
 from leadscore_dagster.core.audit.lineage import read_lineage
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
 from leadscore_dagster.core.audit.verdict import Verdict
-from leadscore_dagster.core.features.query import feature_query
-from leadscore_dagster.core.features.sets import feature_sets, features_of, load_set
+from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes
+from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
+from leadscore_dagster.core.table.features.query import feature_query
+from leadscore_dagster.core.table.features.sets import feature_sets, features_of, load_set
 from leadscore_dagster.core.warehouse.statements import compose
-from leadscore_dagster.recipes.loading import load_recipe, shipped_recipes
-from leadscore_dagster.recipes.schema import Recipe, VintageSource
 from leadscore_dagster_tests.audit.google_scan import scanned_columns
 
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.audit.replay import DatedTable
-from leadscore_dagster.core.warehouse.lake import Lake
+from leadscore_dagster.core.warehouse.lake.engine import Lake
 from leadscore_dagster.core.warehouse.protocol import table
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from leadscore_dagster.runs.instance import instance_of
-from leadscore_dagster.runs.refresh import refresh
-from leadscore_dagster.runs.scoring import score
+from leadscore_dagster.commands.instance import instance_of
+from leadscore_dagster.commands.run import refresh
+from leadscore_dagster.commands.score import score
 from leadscore_dagster_tests import scenario
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import yaml
 
-from leadscore_dagster.recipes.loading import RECIPES
+from leadscore_dagster.core.recipe.loading import shipped_document
 from leadscore_dagster_tests import scenario
 
 #: the quarter of the champion, the closed data set's own quarter, and the day the July calls fall on
@@ -55,7 +54,7 @@ def contacts() -> pa.Table:
 
 def document() -> dict[str, Any]:
     """The shipped recipe, made small: a closed data set that ends in October 2010."""
-    shipped = yaml.safe_load((RECIPES / "bank_marketing.yaml").read_text(encoding="utf-8"))
+    shipped = shipped_document("bank_marketing")
     shipped["first_quarter"], shipped["as_of"] = date(2009, 4, 1), date.fromisoformat(SECOND)
     shipped["model"] |= {"folds": 2, "minimum_positives": 50, "bootstrap_replicates": 200}
     shipped["model"]["parameters"] = {"xgboost": {"n_estimators": 20}}

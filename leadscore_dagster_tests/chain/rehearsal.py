@@ -13,9 +13,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.definitions import build_defs
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.resources import Workspace
+from leadscore_dagster.defs.resources import Workspace
 from leadscore_dagster_tests import scenario
 
 BEGAN = "LEADSCORE_TESTS_BEGAN"

@@ -13,25 +13,25 @@ from pathlib import Path
 
 import pytest
 
-from leadscore_dagster.assets.shell import key
-from leadscore_dagster.core import promotion
-from leadscore_dagster.core.champion import LEDGER, history
-from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.features.sets import features_of
+from leadscore_dagster.commands.champion import waive
+from leadscore_dagster.commands.instance import Refusal, execute, instance_of
+from leadscore_dagster.commands.monitor import monitor_recipe
+from leadscore_dagster.commands.report import report_version
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.monitoring import drift, health
 from leadscore_dagster.core.monitoring.watched import stored
+from leadscore_dagster.core.recipe.schema import Gate, Recipe
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES
-from leadscore_dagster.core.shadow import put_into_shadow, shadow_days
-from leadscore_dagster.core.track_record import TABLE as TRACK_RECORD
-from leadscore_dagster.core.track_record import read_track_record
-from leadscore_dagster.core.training import training_rows
-from leadscore_dagster.recipes.schema import Gate, Recipe
-from leadscore_dagster.resources import Workspace
-from leadscore_dagster.runs.instance import Refusal, execute, instance_of
-from leadscore_dagster.runs.ledger import waive
-from leadscore_dagster.runs.monitoring import monitor_recipe
-from leadscore_dagster.runs.reporting import report_version
+from leadscore_dagster.core.table.features.fold import fold_features_of
+from leadscore_dagster.core.table.features.sets import features_of
+from leadscore_dagster.core.table.training import training_rows
+from leadscore_dagster.core.versions import promotion
+from leadscore_dagster.core.versions.ledger import LEDGER, history
+from leadscore_dagster.core.versions.shadow import put_into_shadow, shadow_days
+from leadscore_dagster.core.versions.track_record import TABLE as TRACK_RECORD
+from leadscore_dagster.core.versions.track_record import read_track_record
+from leadscore_dagster.defs.assets.shell import key
+from leadscore_dagster.defs.resources import Workspace
 from leadscore_dagster_tests import scenario
 
 #: the waiver is granted before the first day, and ends with the second

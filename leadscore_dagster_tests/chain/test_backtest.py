@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.oracle import read_truth
+from leadscore_dagster.core.versions.oracle import read_truth
 from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.chain import flat
 

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore_dagster import cli
-from leadscore_dagster.assets.shell import key
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.resources import Workspace, write_locations
-from leadscore_dagster.runs.instance import execute, instance_of
+from leadscore_dagster.commands.instance import execute, instance_of
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.defs.assets.shell import key
+from leadscore_dagster.defs.resources import Workspace, write_locations
 from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.chain import flat
 

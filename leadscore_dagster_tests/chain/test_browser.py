@@ -21,9 +21,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leadscore_dagster.checks import gates
-from leadscore_dagster.recipes.loading import RECIPES, load_recipe
-from leadscore_dagster.runs.instance import PROJECT, instance_environment, instance_of
+from leadscore_dagster.commands.instance import PROJECT, instance_environment, instance_of
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.defs.checks import gates
 from leadscore_dagster_tests import scenario
 
 pytestmark = pytest.mark.rehearsal
@@ -69,7 +69,7 @@ def test_dagit_shows_the_rooms_the_gate_that_refused_with_its_evidence_and_the_q
 def _refusal_of_the_shipped_gates(home: Path, market: Path) -> str:
     """Ask the gates that Dagit shows, which 40 positives cannot pass; the sentence that AUC-ROC is refused with."""
     recipe, workspace = scenario.opened(home, market, scenario.recipe_document())
-    shipped = recipe.model_copy(update={"gates": load_recipe(RECIPES / "advisor_mql.yaml").gates})
+    shipped = recipe.model_copy(update={"gates": load_recipe("advisor_mql").gates})
     with instance_of(home) as instance:
         result = dg.materialize(
             gates.build_checks(shipped),

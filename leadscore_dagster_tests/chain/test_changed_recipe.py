@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from leadscore_dagster.core.champion import history
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster_tests.chain import flat
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from leadscore_dagster.core.champion import LedgerEntry, history
+from leadscore_dagster.core.versions.ledger import LedgerEntry, history
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.chain import flat

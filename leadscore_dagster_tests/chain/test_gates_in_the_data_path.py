@@ -7,14 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leadscore_dagster.assets.shell import key
-from leadscore_dagster.core.champion import history
+from leadscore_dagster.commands.audit import audit_recipe
+from leadscore_dagster.commands.instance import execute, instance_of
+from leadscore_dagster.commands.run import refresh, run_recipe
+from leadscore_dagster.commands.score import score, scores_of
+from leadscore_dagster.core.recipe.schema import Gate
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.definitions import build_defs
-from leadscore_dagster.recipes.schema import Gate
-from leadscore_dagster.runs.auditing import audit_recipe
-from leadscore_dagster.runs.instance import execute, instance_of
-from leadscore_dagster.runs.refresh import refresh, run_recipe
-from leadscore_dagster.runs.scoring import score, scores_of
+from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster_tests import scenario
 
 SECOND = scenario.SECOND.isoformat()

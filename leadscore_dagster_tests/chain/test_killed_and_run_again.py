@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from leadscore_dagster.runs.scoring import score
+from leadscore_dagster.commands.score import score
 from leadscore_dagster_tests import scenario
 
 pytestmark = pytest.mark.rehearsal
@@ -46,7 +46,7 @@ def _contents(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(finished_home: Path, small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    from leadscore_dagster.runs.instance import instance_of
+    from leadscore_dagster.commands.instance import instance_of
 
     home = scenario.copy_home(finished_home, tmp_path_factory.mktemp("undisturbed") / "home")
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())

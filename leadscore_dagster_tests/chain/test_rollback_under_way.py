@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from leadscore_dagster.core import promotion
-from leadscore_dagster.core.champion import LedgerEntry, append_entry, champion_at, history
-from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.features.sets import features_of
+from leadscore_dagster.commands.champion import roll_back
 from leadscore_dagster.core.modelling.candidate import train_candidate
-from leadscore_dagster.core.training import training_rows
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.table.features.fold import fold_features_of
+from leadscore_dagster.core.table.features.sets import features_of
+from leadscore_dagster.core.table.training import training_rows
+from leadscore_dagster.core.versions import promotion
+from leadscore_dagster.core.versions.ledger import LedgerEntry, append_entry, champion_at, history
 from leadscore_dagster.core.warehouse import Warehouse, table
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster.resources import Workspace
-from leadscore_dagster.runs.ledger import roll_back
+from leadscore_dagster.defs.resources import Workspace
 from leadscore_dagster_tests import scenario
 
 pytestmark = pytest.mark.rehearsal

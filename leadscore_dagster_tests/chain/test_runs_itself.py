@@ -24,15 +24,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leadscore_dagster.alerts.instigators import instigators
-from leadscore_dagster.core.champion import LEDGER, history
+from leadscore_dagster.commands.instance import PROJECT, instance_environment, instance_of
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
+from leadscore_dagster.core.versions.ledger import LEDGER, history
 from leadscore_dagster.core.warehouse import table
 from leadscore_dagster.definitions import build_defs
-from leadscore_dagster.recipes.schema import Recipe
-from leadscore_dagster.resources import Workspace
-from leadscore_dagster.runs.instance import PROJECT, instance_environment, instance_of
-from leadscore_dagster.standing import RECIPE_TAG
+from leadscore_dagster.defs.alerts.instigators import instigators
+from leadscore_dagster.defs.automation.run_requests import RECIPE_TAG
+from leadscore_dagster.defs.resources import Workspace
 from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.alerts.world import Webhook, webhook
 from leadscore_dagster_tests.chain import rehearsal

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from leadscore_dagster.commands.instance import instance_of
+from leadscore_dagster.commands.score import list_path, score
 from leadscore_dagster.core.warehouse import table
-from leadscore_dagster.runs.instance import instance_of
-from leadscore_dagster.runs.scoring import list_path, score
 from leadscore_dagster_tests import scenario
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from leadscore_dagster.commands.instance import instance_of
+from leadscore_dagster.commands.score import score
+from leadscore_dagster.commands.stress.copies import digests
+from leadscore_dagster.commands.stress.run import stress_recipe
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.runs.instance import instance_of
-from leadscore_dagster.runs.scoring import score
-from leadscore_dagster.runs.stress.copies import digests
-from leadscore_dagster.runs.stress.run import stress_recipe
 from leadscore_dagster_tests import scenario
 
 pytestmark = pytest.mark.rehearsal

@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from leadscore_dagster.alerts.definitions import ALERT_JOBS
-from leadscore_dagster.standing import RECIPE_TAG
+from leadscore_dagster.defs.alerts.definitions import ALERT_JOBS
+from leadscore_dagster.defs.automation.run_requests import RECIPE_TAG
 from leadscore_dagster_tests.deploy import postgres
 
 ROOT = Path(__file__).parents[2]

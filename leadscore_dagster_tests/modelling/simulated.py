@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.recipes.schema import Model
+from leadscore_dagster.core.recipe.schema import Model
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 FEATURES = (
     Feature("tenure", "months at the firm", "number"),

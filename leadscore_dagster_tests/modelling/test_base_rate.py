@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from leadscore_dagster.core.measures.log_odds import BOUND, shift_interval, shifted
+from leadscore_dagster.core.measures.metrics import ece
 from leadscore_dagster.core.modelling.base_rate import judge_base_rate, served_probability
-from leadscore_dagster.core.modelling.log_odds import BOUND, shift_interval, shifted
-from leadscore_dagster.core.modelling.metrics import ece
-from leadscore_dagster.recipes.schema import BaseRate
+from leadscore_dagster.core.recipe.schema import BaseRate
 
 SETTINGS = BaseRate()
 DAY = np.timedelta64(1, "D")

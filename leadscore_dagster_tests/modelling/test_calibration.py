@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from leadscore_dagster.core.measures.log_odds import shifted
+from leadscore_dagster.core.measures.metrics import ece
 from leadscore_dagster.core.modelling.calibration import (
     UNCALIBRATED,
     Isotonic,
@@ -18,12 +20,10 @@ from leadscore_dagster.core.modelling.calibration import (
     fit_calibrator,
     fit_segmented,
 )
-from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
-from leadscore_dagster.core.modelling.log_odds import shifted
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.metrics import ece
 from leadscore_dagster.core.modelling.scoring import ScoringModel, learn_calibrator
-from leadscore_dagster.recipes.schema import Segment
+from leadscore_dagster.core.recipe.schema import Segment
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 
 KINDS = ("isotonic", "platt")

@@ -10,19 +10,13 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling.candidate import Candidate, fit_scoring_model, train_candidate
-from leadscore_dagster.core.modelling.contenders import Contender
-from leadscore_dagster.core.modelling.estimators import complete_parameters
-from leadscore_dagster.core.modelling.training_rows import rows_of
-from leadscore_dagster.recipes.schema import METRIC_RANGE, Estimator, Model, Segment
-from leadscore_dagster_tests.modelling.simulated import (
-    FAST,
-    FEATURES,
-    FOLD_FEATURE,
-    MedianTenure,
-    training_table,
-)
+from leadscore_dagster.core.modelling.choice.contenders import Contender
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+from leadscore_dagster.core.recipe.schema import METRIC_RANGE, Estimator, Model, Segment
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.training_rows import rows_of
+from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, FOLD_FEATURE, MedianTenure, training_table
 
 WINDOW = 30
 TABLE = training_table()
@@ -246,7 +240,7 @@ def test_no_usable_folds_are_refused() -> None:
 
 
 def test_the_evidence_is_json(candidate: Candidate) -> None:
-    from leadscore_dagster.core.gates import metrics_from_dict, metrics_to_dict
+    from leadscore_dagster.core.versions.gates import metrics_from_dict, metrics_to_dict
 
     stored = json.loads(json.dumps(metrics_to_dict(candidate.metrics), allow_nan=False))
     assert metrics_from_dict(stored) == candidate.metrics

@@ -11,11 +11,11 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
-from leadscore_dagster.core.modelling.contenders import fit_contender
-from leadscore_dagster.core.registry import load_splits, load_version
-from leadscore_dagster.recipes.schema import Model, Search
+from leadscore_dagster.core.modelling.choice.contenders import fit_contender
+from leadscore_dagster.core.recipe.schema import Model, Search
+from leadscore_dagster.core.versions.registry import load_splits, load_version
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
-from leadscore_dagster_tests.test_registry import save
+from leadscore_dagster_tests.versions.test_registry import save
 
 WINDOW = 30
 TABLE = training_table(5000, rate=0.1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.cohorts import clustered_auc, cohort_cells, months
-from leadscore_dagster.core.modelling.impact import call_lists
-from leadscore_dagster.core.modelling.log_odds import shifted
-from leadscore_dagster.core.modelling.metrics import auc_roc
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.impact import call_lists
+from leadscore_dagster.core.measures.log_odds import shifted
+from leadscore_dagster.core.measures.metrics import auc_roc
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.modelling.judgement.cohorts import clustered_auc, cohort_cells, months
 
 GENERATOR = np.random.default_rng(5)
 MARGIN = GENERATOR.normal(size=2000)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.contenders import Contender
-from leadscore_dagster.core.modelling.cross_fitted import cross_fitted_places
-from leadscore_dagster.core.modelling.estimators import complete_parameters
-from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.modelling.choice.contenders import Contender
+from leadscore_dagster.core.modelling.choice.cross_fitted import cross_fitted_places
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+from leadscore_dagster.core.modelling.judgement.model_stability import fold_score_ks
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.core.modelling.stability import fold_score_ks
-from leadscore_dagster.recipes.schema import Model
+from leadscore_dagster.core.recipe.schema import Model
 
 COLUMNS = Columns(tuple(f"x{number}" for number in range(6)), ("number",) * 6, {})
 MODEL = Model()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.encoding import PRIOR_POSITIVES, learn_encoding
+from leadscore_dagster.core.measures.metrics import auc_roc
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.core.modelling.metrics import auc_roc
-from leadscore_dagster.recipes.schema import Categories
+from leadscore_dagster.core.modelling.preparation.encoding import PRIOR_POSITIVES, learn_encoding
+from leadscore_dagster.core.recipe.schema import Categories
 
 ROWS, LEVELS = 8000, 400
 RANDOM = np.random.default_rng(3)
@@ -48,8 +48,8 @@ def test_noise_of_many_levels_gains_no_strength_where_a_naive_encoding_would() -
 
 
 def test_a_model_of_noise_alone_finds_nothing_on_new_rows() -> None:
-    from leadscore_dagster.core.modelling.estimators import complete_parameters
-    from leadscore_dagster.core.modelling.preparation import Preparation, fit_prepared
+    from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+    from leadscore_dagster.core.modelling.preparation.preparation import Preparation, fit_prepared
 
     half, columns = ROWS // 2, Columns(("firm",), ("category",), {"firm": COLUMNS.levels["firm"]})
     parameters = complete_parameters("xgboost", {"n_estimators": 40, "learning_rate": 0.1})

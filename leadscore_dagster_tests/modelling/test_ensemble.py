@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.ensemble import (
+from leadscore_dagster.core.measures.metrics import auc_roc
+from leadscore_dagster.core.modelling.estimators.ensemble import (
     EnsembleModel,
     agreement,
     learn_weights,
     load_ensemble,
     out_of_fold_margins,
 )
-from leadscore_dagster.core.modelling.estimators import (
+from leadscore_dagster.core.modelling.estimators.registry import (
     FITTED_BY,
     SIMPLEST_FIRST,
     checked_contributions,
@@ -25,8 +26,7 @@ from leadscore_dagster.core.modelling.estimators import (
     load_model,
 )
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.metrics import auc_roc
-from leadscore_dagster.core.modelling.preparation import Preparation, fit_prepared
+from leadscore_dagster.core.modelling.preparation.preparation import Preparation, fit_prepared
 from leadscore_dagster_tests.modelling.simulated import FEATURES, training_table
 
 TABLE = training_table(2500)

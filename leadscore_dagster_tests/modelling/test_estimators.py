@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling import boosting
-from leadscore_dagster.core.modelling.estimators import (
+from leadscore_dagster.core.measures.metrics import auc_roc
+from leadscore_dagster.core.modelling.estimators import xgboost_model
+from leadscore_dagster.core.modelling.estimators.logistic import CUT_QUANTILES, LogisticModel
+from leadscore_dagster.core.modelling.estimators.registry import (
     DEFAULTS,
     FITTED_BY,
     FittedModel,
@@ -19,9 +21,7 @@ from leadscore_dagster.core.modelling.estimators import (
     fit,
     load_model,
 )
-from leadscore_dagster.core.modelling.logistic import CUT_QUANTILES, LogisticModel
 from leadscore_dagster.core.modelling.matrix import Columns, learn_columns, to_matrix
-from leadscore_dagster.core.modelling.metrics import auc_roc
 from leadscore_dagster_tests.modelling.simulated import FEATURES, training_table
 
 ESTIMATORS = tuple(FITTED_BY)
@@ -65,7 +65,7 @@ def test_a_row_scores_the_same_alone_and_among_others(estimator: str, monkeypatc
     whole, explained = model.margin(MATRIX), model.contributions(MATRIX)[0]
     alone = np.concatenate([model.margin(MATRIX[at : at + 1]) for at in range(5)])
     np.testing.assert_array_equal(alone, whole[:5])
-    monkeypatch.setattr(boosting, "CHUNK_ROWS", 700)
+    monkeypatch.setattr(xgboost_model, "CHUNK_ROWS", 700)
     np.testing.assert_array_equal(model.contributions(MATRIX)[0], explained)
 
 

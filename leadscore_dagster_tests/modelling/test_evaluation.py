@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.evaluation import gains_table, importances, train_test_gap
-from leadscore_dagster.core.modelling.metrics import auc_pr
+from leadscore_dagster.core.measures.metrics import auc_pr
+from leadscore_dagster.core.modelling.judgement.evaluation import gains_table, importances, train_test_gap
 
 
 def scored(rows: int, seed: int, shift: float = 1.0) -> tuple[np.ndarray, np.ndarray, None]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.explanation import (
+from leadscore_dagster.core.modelling.judgement.explanation import (
     compare_rankings,
     contribution_summary,
     importance_csv,

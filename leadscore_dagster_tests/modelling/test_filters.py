@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.filters import (
+from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.modelling.preparation.filters import (
     LARGEST_FACTOR,
     Kept,
     count_bins,
@@ -14,8 +15,7 @@ from leadscore_dagster.core.modelling.filters import (
     keep_features,
     values_of,
 )
-from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.recipes.schema import Filters
+from leadscore_dagster.core.recipe.schema import Filters
 
 ROWS = 6000
 RANDOM = np.random.default_rng(5)

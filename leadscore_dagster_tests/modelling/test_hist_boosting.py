@@ -8,9 +8,9 @@ from math import factorial
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling import hist_boosting
-from leadscore_dagster.core.modelling.estimators import complete_parameters
-from leadscore_dagster.core.modelling.hist_boosting import fit_hist_boosting
+from leadscore_dagster.core.modelling.estimators import hist_boosting
+from leadscore_dagster.core.modelling.estimators.hist_boosting import fit_hist_boosting
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
 from leadscore_dagster.core.modelling.matrix import Columns
 
 ROWS, LEVELS = 4000, 70

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.imbalance import balancing_weights, fill_numbers, learn_medians, oversample
+from leadscore_dagster.core.modelling.preparation.imbalance import (
+    balancing_weights,
+    fill_numbers,
+    learn_medians,
+    oversample,
+)
 
 RANDOM = np.random.default_rng(8)
 ROWS = 800

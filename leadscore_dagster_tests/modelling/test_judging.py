@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.gates import evaluate_gates
-from leadscore_dagster.core.modelling import judging
+from leadscore_dagster.core.modelling.judgement import judging
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.recipes.schema import Gate, Model, Segment
+from leadscore_dagster.core.recipe.schema import Gate, Model, Segment
+from leadscore_dagster.core.versions.gates import evaluate_gates
 
 ROWS = 4000
 COLUMNS = Columns(("x",), ("number",), {})

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators import complete_parameters, fit, load_model
-from leadscore_dagster.core.modelling.lightgbm_model import LightGBMModel
+from leadscore_dagster.core.modelling.estimators.lightgbm_model import LightGBMModel
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit, load_model
 from leadscore_dagster.core.modelling.matrix import Columns
 
 COLUMNS = Columns(("a", "b", "kind"), ("number", "number", "category"), {"kind": ("x", "y", "z")})

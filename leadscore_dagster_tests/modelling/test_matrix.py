@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling.matrix import MINIMUM_LEVEL_ROWS, learn_columns, to_matrix
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 NUMBER, KIND = Feature("x", "", "number"), Feature("kind", "", "category")
 

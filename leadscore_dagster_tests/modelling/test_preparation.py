@@ -10,17 +10,22 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators import FittedModel, checked_contributions, complete_parameters, fit
+from leadscore_dagster.core.measures.metrics import auc_roc
+from leadscore_dagster.core.modelling.estimators.registry import (
+    FittedModel,
+    checked_contributions,
+    complete_parameters,
+    fit,
+)
 from leadscore_dagster.core.modelling.matrix import Columns, learn_columns, to_matrix
-from leadscore_dagster.core.modelling.metrics import auc_roc
-from leadscore_dagster.core.modelling.preparation import (
+from leadscore_dagster.core.modelling.preparation.preparation import (
     FILE,
     Preparation,
     PreparedModel,
     fit_prepared,
     load_prepared,
 )
-from leadscore_dagster.recipes.schema import Categories, Filters, Imbalance
+from leadscore_dagster.core.recipe.schema import Categories, Filters, Imbalance
 from leadscore_dagster_tests.modelling.simulated import FEATURES, training_table
 
 TABLE = training_table(3000)

@@ -9,16 +9,12 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.modelling.log_odds import recalibration_line
+from leadscore_dagster.core.measures.log_odds import recalibration_line
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.reliability import (
-    measure_reliability,
-    reliability_curve,
-    segments_of,
-)
+from leadscore_dagster.core.modelling.reliability import measure_reliability, reliability_curve, segments_of
 from leadscore_dagster.core.modelling.segments import MISSING, segment_codes
-from leadscore_dagster.recipes.schema import Segment
+from leadscore_dagster.core.recipe.schema import Segment
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 FEATURES = (Feature("assets", "…", "number"), Feature("kind", "…", "category"), Feature("owner", "…", "flag"))
 

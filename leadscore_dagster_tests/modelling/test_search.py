@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators import DEFAULTS, complete_parameters
-from leadscore_dagster.core.modelling.search import SearchResult, Trial, best_parameters, choose
-from leadscore_dagster.core.modelling.search_space import SPACE, complexity, space_of
-from leadscore_dagster.recipes.schema import Search
+from leadscore_dagster.core.modelling.choice.search import SearchResult, Trial, best_parameters, choose
+from leadscore_dagster.core.modelling.estimators.registry import DEFAULTS, complete_parameters
+from leadscore_dagster.core.modelling.estimators.search_space import SPACE, complexity, space_of
+from leadscore_dagster.core.recipe.schema import Search
 
 TRIALS = 12  # two of them drawn by TPE
 #: what a search runs on, spelled once for this process and for those that are killed

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.modelling.contenders import Contender
-from leadscore_dagster.core.modelling.intervals import Interval
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.modelling.choice.contenders import Contender
+from leadscore_dagster.core.modelling.choice.selection import CrossValidated, EncodedFold, FoldScore, choose, measure
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.core.modelling.periods import Fold
-from leadscore_dagster.core.modelling.selection import CrossValidated, EncodedFold, FoldScore, choose, measure
+from leadscore_dagster.core.table.periods import Fold
 from leadscore_dagster_tests.modelling.simulated import FAST
 
 

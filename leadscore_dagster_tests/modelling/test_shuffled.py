@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from leadscore_dagster.core.modelling.contenders import Contender
-from leadscore_dagster.core.modelling.estimators import complete_parameters
+from leadscore_dagster.core.modelling.choice.contenders import Contender
+from leadscore_dagster.core.modelling.choice.selection import EncodedFold
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+from leadscore_dagster.core.modelling.judgement.shuffled import shuffled_label_auc
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.core.modelling.periods import Fold
-from leadscore_dagster.core.modelling.selection import EncodedFold
-from leadscore_dagster.core.modelling.shuffled import shuffled_label_auc
+from leadscore_dagster.core.table.periods import Fold
 from leadscore_dagster_tests.modelling.simulated import FAST
 
 ROWS = 1200

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import drift as simulated
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.monitoring.drift import (
     QUARTER,
     SCORE,
@@ -21,7 +20,8 @@ from leadscore_dagster.core.monitoring.drift import (
     months_of,
     usual_index,
 )
-from leadscore_dagster.recipes.schema import Monitoring
+from leadscore_dagster.core.recipe.schema import Monitoring
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 LIMITS = Monitoring()
 

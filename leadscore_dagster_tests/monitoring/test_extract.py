@@ -10,10 +10,10 @@ import pytest
 
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.monitoring.cohort import decided_between, decisions_known, matured
-from leadscore_dagster.core.staleness import newest_log_row, require_fresh
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.scoring.staleness import newest_log_row, require_fresh
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Recipe
 from leadscore_dagster_tests import vendor
 
 NEWEST = datetime(2024, 5, 6, 15, tzinfo=UTC)

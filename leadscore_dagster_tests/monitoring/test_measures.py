@@ -21,10 +21,10 @@ from leadscore_dagster.core.monitoring.performance import (
     version_to_judge,
 )
 from leadscore_dagster.core.monitoring.watched import Watched
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Monitoring
 from leadscore_dagster.core.scoring.day import DECISIONS
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Monitoring
 
 RECIPE = load_recipe("bank_marketing")
 RECIPE = RECIPE.model_copy(update={"model": RECIPE.model.model_copy(update={"bootstrap_replicates": 200})})

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from leadscore_dagster.core.clock import days_to_watch
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.monitoring import balance, drift, health, performance
-from leadscore_dagster.core.monitoring.dashboard import dashboard, write_dashboard
 from leadscore_dagster.core.monitoring.overview import Alarms, alarms, judgements
 from leadscore_dagster.core.monitoring.watched import store
-from leadscore_dagster.core.timetable import days_to_watch
+from leadscore_dagster.core.pages.monitoring.dashboard import dashboard, write_dashboard
+from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
 
 RECIPE = load_recipe("bank_marketing")
 TODAY = date(2024, 5, 6)

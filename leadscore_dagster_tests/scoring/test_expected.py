@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.scoring.expected import expected_rates
 from leadscore_dagster.core.scoring.ranking import rank_leads
 

@@ -6,19 +6,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from leadscore_dagster.core import registry
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.scoring import score
 from leadscore_dagster.core.scoring.loaded import load_to_score
 from leadscore_dagster.core.scoring.score import score_decisions
-from leadscore_dagster_tests.modelling.simulated import (
-    FAST,
-    FEATURES,
-    FOLD_FEATURE,
-    MedianTenure,
-    training_table,
-)
+from leadscore_dagster.core.versions import registry
+from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, FOLD_FEATURE, MedianTenure, training_table
 from leadscore_dagster_tests.scoring.world import DAY, SCORED_AT, VINTAGE, recipe
 
 PHRASED = replace(FOLD_FEATURE, phrase="longer at the firm than most")

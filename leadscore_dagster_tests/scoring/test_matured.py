@@ -13,21 +13,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from leadscore_dagster.core.features.sets import own_columns
+from leadscore_dagster.core.delivery import lead_list
+from leadscore_dagster.core.measures.log_odds import shifted
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
-from leadscore_dagster.core.modelling.estimators import complete_parameters, fit
-from leadscore_dagster.core.modelling.evaluation import gains_table
-from leadscore_dagster.core.modelling.log_odds import shifted
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
+from leadscore_dagster.core.modelling.judgement.evaluation import gains_table
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.scoring import ScoringModel
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import BaseRate, Recipe
 from leadscore_dagster.core.scoring import day as scoring
 from leadscore_dagster.core.scoring.checks import score_checks
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.scoring.matured import base_rate_of_day, matured_decisions
 from leadscore_dagster.core.sources import ingest_log
+from leadscore_dagster.core.table.features.sets import own_columns
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import BaseRate, Recipe
 from leadscore_dagster_tests.chain import flat
 
 DAY = date.fromisoformat(flat.DAY)
@@ -164,7 +165,7 @@ def test_where_no_correction_holds_only_ranks_are_served(tmp_path: Path, champio
     assert checks["scores_in_range"].passed
     assert (checks["base_rate"].passed, checks["base_rate"].severity) == (False, "warn")
     assert "Only ranks are served" in checks["base_rate"].why
-    scoring.write_list(lake, made, DAY, tmp_path / "list.csv")
+    lead_list.write_list(lake, made, DAY, tmp_path / "list.csv")
     ranked = pd.read_csv(tmp_path / "list.csv", encoding="utf-8-sig")
     assert ranked["score"].isna().all()
     assert ranked["expected_rate"].isna().all()

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.scoring.drivers import driver_values, top_drivers
 from leadscore_dagster.core.scoring.narrative import narrative, reasons, standing
 from leadscore_dagster.core.scoring.ranking import rank_leads
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 NAMES = ["alpha", "beta", "gamma", "delta"]
 CATALOGUE = {

@@ -1,8 +1,8 @@
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.scoring.phrases import label, money_for_people, number_for_people, phrase_of
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadscore_dagster.core.recipe.schema import Bucket
 from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
-from leadscore_dagster.recipes.schema import Bucket
 
 BUCKETS = [
     Bucket(name="Hot", from_percentile=90, action="Call today"),

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.features.catalogue import Feature
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.score import score_decisions
-from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 DAY = date(2024, 5, 6)
 SCORED_AT = datetime(2024, 5, 6, 5, 30, tzinfo=UTC)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
+from leadscore_dagster.core.recipe.contract import Column, Contract
+from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
 from leadscore_dagster.core.warehouse import Lake
-from leadscore_dagster.recipes.contract import Column, Contract
-from leadscore_dagster.recipes.schema import LogSource, VintageSource
 
 AS_OF = date(2024, 4, 1)
 QUARTER = "2024_q1"

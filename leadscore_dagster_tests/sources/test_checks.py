@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pytest
 
 from leadscore_dagster.core.errors import GateRefused, InputError
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import Decisions, Recipe
 from leadscore_dagster.core.sources import CheckResult, ingest_log, ingest_vintage, log_checks, refuse, vintage_checks
 from leadscore_dagster.core.sources.checks import VINTAGE_CHECKS
 from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_freshness
 from leadscore_dagster.core.warehouse import Lake, table
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import Decisions, Recipe
 from leadscore_dagster_tests.sources import people
 from leadscore_dagster_tests.sources.people import AS_OF, LEAD_HEADER, LEADS, SOURCE, lead
 

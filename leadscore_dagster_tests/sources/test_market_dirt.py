@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from leadscore_dagster.core.market import MarketSize, MarketSummary, generate_market
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
+from leadscore_dagster.core.simulation.market import MarketSize, MarketSummary, generate_market
 from leadscore_dagster.core.sources import IngestReport, ingest_log, ingest_vintage, log_checks, vintage_checks
 from leadscore_dagster.core.warehouse import Lake, table
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
 
 QUARTERS = {"2023_q4": date(2024, 1, 1), "2024_q1": date(2024, 4, 1)}
 LAST = date(2026, 7, 1)  # after everything in the market: the whole extract is known

@@ -108,7 +108,7 @@ CLEANED = {
 
 @pytest.mark.parametrize(("contract", "table"), CONTRACTS.items())
 def test_the_declared_schema_is_the_contract_and_the_two_dates_of_a_vintage(contract: str, table: str) -> None:
-    text = (files("leadscore_dagster") / f"recipes/contracts/{contract}.yaml").read_text(encoding="utf-8")
+    text = (files("leadscore_dagster") / f"recipes/advisor_mql/contracts/{contract}.yaml").read_text(encoding="utf-8")
     expected = {column["name"]: CLEANED[column["type"]] for column in yaml.safe_load(text)["columns"]}
     declared = {field.name: field.type for field in schemas.SCHEMAS[table]}
     known = "known_at" if contract == "leads" else "available_at"

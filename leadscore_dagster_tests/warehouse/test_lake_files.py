@@ -17,7 +17,7 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.warehouse import Lake, table
-from leadscore_dagster.core.warehouse.parquet import ROW_GROUP_ROWS
+from leadscore_dagster.core.warehouse.lake.parquet import ROW_GROUP_ROWS
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Who hears of an alert and when: places, addresses, quiet hours.
 
 Lives here: the settings as values and the decisions taken from them. Does not: reading them from the environment or
-a file (leadscore_dagster/alerts/settings), sending (sending).
+a file (leadscore_dagster/defs/alerts/settings), sending (sending).
 """
 
 from __future__ import annotations

@@ -6,15 +6,12 @@ Lives here: reading expressions inside one SELECT. Does not: FROM and the clause
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Literal, Protocol
 
 from sqlglot import exp
 
 from leadscore_dagster.core.audit.graph import Node, Relation, Scope, Source
 from leadscore_dagster.core.errors import InputError
-
-if TYPE_CHECKING:
-    from leadscore_dagster.core.audit.resolve import Resolver
 
 _CLOCK = (
     exp.CurrentDate,
@@ -45,13 +42,21 @@ def unique(sources: Iterable[Source], column: str, where: exp.Expr) -> Node:
     return found[0]
 
 
+class Queries(Protocol):
+    """Who resolves a subquery that stands in an expression (resolve)."""
+
+    def query(
+        self, query: exp.Expr, name: str, kind: Literal["subquery"], ctes: Mapping[str, Relation], outer: Scope | None
+    ) -> Relation: ...
+
+
 class Reader:
     """Reads the expressions of one SELECT.
 
     ``whole`` stands for the rows the SELECT works on: aggregates and windows depend on all of them.
     ``aliases`` are the output columns, which GROUP BY, HAVING, QUALIFY and ORDER BY may name."""
 
-    def __init__(self, resolver: Resolver, scope: Scope, ctes: Mapping[str, Relation], whole: Node) -> None:
+    def __init__(self, resolver: Queries, scope: Scope, ctes: Mapping[str, Relation], whole: Node) -> None:
         self.resolver, self.scope, self.ctes, self.whole = resolver, scope, ctes, whole
         self.aliases: dict[str, Node] = {}
         self._windows: list[Node] = []

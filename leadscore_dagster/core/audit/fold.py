@@ -3,7 +3,7 @@
 Such a feature reads stored features and statistics learned on the fold's own training rows, so nothing new can leak in
 but through its inputs.
 
-Lives here: finding the inputs, passing their verdicts on. Does not: computing the features (core/features/fold).
+Lives here: finding the inputs, passing their verdicts on. Does not: computing the features (core/table/features/fold).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from leadscore_dagster.core.audit.graph import ROWS
 from leadscore_dagster.core.audit.lineage import Lineage, read_lineage
 from leadscore_dagster.core.audit.verdict import SEVERITY, Verdict
-from leadscore_dagster.core.features.sets import FeatureSet
+from leadscore_dagster.core.table.features.sets import FeatureSet
 
 
 def fold_verdicts(sets: Iterable[FeatureSet], verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -1,7 +1,7 @@
 """Findings on outcomes: what the labels cannot know, and what changed about them since the build before.
 
 Lives here: rules over the labels, the training rows made from them, and the training rows of the build before. Does
-not: making labels (core/labels, sql/labels), folds (folds).
+not: making labels (core/table/labels, sql/labels), folds (folds).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.audit.comparison import require_unique
 from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
 
 #: every finding, and its rule in a sentence
 RULES = {

@@ -1,12 +1,12 @@
 """Serve parity: the scoring path, run with the clock set back to past decisions, gives the training rows bit for bit.
 
-The same function computes the features of today's list (core/features/serving). Here it sees what it would have seen
-then: vintages that had arrived, rows of logs known by then, of the decision source the extract of that day, with the
-columns that are filled in later as empty as they were. A few instants are drawn from equal stretches of the training
-rows, and with each the decisions taken just before it, after the last arrival of a vintage. For those the world is the
-one of the instant: exact for vintages, and for logs exact at the instant itself.
+The same function computes the features of today's list (core/table/features/serving). Here it sees what it would have
+seen then: vintages that had arrived, rows of logs known by then, of the decision source the extract of that day, with
+the columns that are filled in later as empty as they were. A few instants are drawn from equal stretches of the
+training rows, and with each the decisions taken just before it, after the last arrival of a vintage. For those the
+world is the one of the instant: exact for vintages, and for logs exact at the instant itself.
 
-Lives here: what a past moment could see, the comparison's verdicts. Does not: computing features (core/features),
+Lives here: what a past moment could see, the comparison's verdicts. Does not: computing features (core/table/features),
 comparing (comparison), every row without its future (replay).
 """
 
@@ -23,11 +23,11 @@ from leadscore_dagster.core.audit.comparison import Compared, Differences, diffe
 from leadscore_dagster.core.audit.destruction import CUT, DatedTable
 from leadscore_dagster.core.audit.replay import WORKERS, arrivals, instants_of
 from leadscore_dagster.core.audit.verdict import Verdict
-from leadscore_dagster.core.decisions import scalar
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.serving import served_features
+from leadscore_dagster.core.recipe.schema import ColumnLabel, LogSource, Recipe, VintageSource
+from leadscore_dagster.core.table.decisions import scalar
+from leadscore_dagster.core.table.features.serving import served_features
 from leadscore_dagster.core.warehouse import Relation, Warehouse
-from leadscore_dagster.recipes.schema import ColumnLabel, LogSource, Recipe, VintageSource
 
 PART = "parity"
 #: instants the clock is set back to: each is one run of the feature query

@@ -11,7 +11,8 @@ earlier one. So at a few decisions drawn at random it is done again to the very 
 before it: by turns what was not known is deleted, or scrambled, which is stays with other values and more follows it.
 
 Lives here: which decisions are rebuilt in which world. Does not: making the world (destruction), comparing
-(comparison), the feature query (core/features), how it is run (core/warehouse), why a feature leaks (lineage, safety).
+(comparison), the feature query (core/table/features), how it is run (core/warehouse), why a feature leaks (lineage,
+safety).
 """
 
 from __future__ import annotations

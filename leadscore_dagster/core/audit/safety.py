@@ -13,7 +13,7 @@ from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS, Guards
 from leadscore_dagster.core.audit.kinship import OTHER_DECISIONS
 from leadscore_dagster.core.audit.lineage import Lineage, LineageError, read_lineage
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
-from leadscore_dagster.recipes.schema import Recipe, VintageSource
+from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 
 PART = "lineage"
 KNOWN_AT = "known_at"

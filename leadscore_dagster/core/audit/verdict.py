@@ -80,3 +80,8 @@ def blocking(verdicts: Iterable[Verdict], acknowledged: Collection[tuple[str, st
 def cell(text: str) -> str:
     """Text that cannot break a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def kind_of(verdict: Verdict) -> str:
+    """The verdict, or ``clock``: what a reader is to be told apart by."""
+    return CLOCK if verdict.verdict == "unproven" and verdict.metric == CLOCK else verdict.verdict

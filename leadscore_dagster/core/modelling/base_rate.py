@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error
-from leadscore_dagster.core.modelling.log_odds import (
+from leadscore_dagster.core.measures.intervals import Interval, expected_calibration_error
+from leadscore_dagster.core.measures.log_odds import (
     fit_shift,
     likelihood_fall,
     log_likelihood,
@@ -24,7 +24,7 @@ from leadscore_dagster.core.modelling.log_odds import (
     shift_interval,
     shifted,
 )
-from leadscore_dagster.recipes.schema import BaseRate
+from leadscore_dagster.core.recipe.schema import BaseRate
 
 Verdict = Literal["keep", "correct", "rank_only"]
 #: calibration error a probability may have where the recipe has no gate on it

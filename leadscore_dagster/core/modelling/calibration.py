@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from leadscore_dagster.core.modelling.log_odds import fit_shift, information, log_odds, shifted
-from leadscore_dagster.recipes.schema import Segment
+from leadscore_dagster.core.measures.log_odds import fit_shift, information, log_odds, shifted
+from leadscore_dagster.core.recipe.schema import Segment
 
 #: how much a part's own outcomes must weigh to count as much as what all parts together say: units of information
 #: sum(p (1 - p)), for a rare outcome about as many positives. A prior: parts differ by .22 log-odds (one standard

@@ -1,7 +1,7 @@
 """Training a candidate: check the rows, split by time, choose, fit, calibrate, judge once on the test period.
 
 Lives here: the order of these steps and what a candidate consists of. Does not: the steps (other modules),
-gates (core/gates), files (core/registry).
+gates (core/versions/gates), files (core/versions/registry).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED, Calibrator, SegmentedCalibrator, carried_over
-from leadscore_dagster.core.modelling.choice import Progress, Selection, select
-from leadscore_dagster.core.modelling.contenders import Contender, fit_contender
-from leadscore_dagster.core.modelling.estimators import complete_parameters
-from leadscore_dagster.core.modelling.intervals import Interval
-from leadscore_dagster.core.modelling.judging import NOTHING_KNOWN, Judgement, Known, judge
+from leadscore_dagster.core.modelling.choice.choice import Progress, Selection, select
+from leadscore_dagster.core.modelling.choice.contenders import Contender, fit_contender
+from leadscore_dagster.core.modelling.choice.search import SearchResult
+from leadscore_dagster.core.modelling.choice.selection import CrossValidated
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+from leadscore_dagster.core.modelling.judgement.judging import NOTHING_KNOWN, Judgement, Known, judge
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
-from leadscore_dagster.core.modelling.periods import Fold, TimeSplit
 from leadscore_dagster.core.modelling.scoring import (
     FoldFeatures,
     ScoringModel,
@@ -29,11 +29,11 @@ from leadscore_dagster.core.modelling.scoring import (
     learn_fold_statistics,
     with_fold_features,
 )
-from leadscore_dagster.core.modelling.search import SearchResult
 from leadscore_dagster.core.modelling.segments import segment_codes
-from leadscore_dagster.core.modelling.selection import CrossValidated
-from leadscore_dagster.core.modelling.training_rows import ordered_rows, refuse_too_few, split_rows
-from leadscore_dagster.recipes.schema import Estimator, Model
+from leadscore_dagster.core.recipe.schema import Estimator, Model
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.periods import Fold, TimeSplit
+from leadscore_dagster.core.table.training_rows import ordered_rows, refuse_too_few, split_rows
 
 BASELINE: Estimator = "logistic_regression"
 TRAINED, VALIDATED = "training", "validation"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 #: a level seen in fewer training rows cannot be learned; it is treated like one never seen: as missing
 MINIMUM_LEVEL_ROWS = 20

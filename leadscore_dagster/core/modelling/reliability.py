@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.intervals import Interval, expected_calibration_error, worth
-from leadscore_dagster.core.modelling.log_odds import log_odds, recalibration_line, shift_interval
+from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.intervals import Interval, expected_calibration_error, worth
+from leadscore_dagster.core.measures.log_odds import log_odds, recalibration_line, shift_interval
+from leadscore_dagster.core.measures.rates import wilson_intervals
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.segments import segment_codes
-from leadscore_dagster.core.rates import wilson_intervals
-from leadscore_dagster.recipes.schema import Segment
+from leadscore_dagster.core.recipe.schema import Segment
 
 
 @dataclass(frozen=True)

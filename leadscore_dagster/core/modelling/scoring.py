@@ -1,7 +1,7 @@
 """The one path rows take through a model: fold features, matrix, margin, probability, contributions.
 
 Training judges a candidate through it, the registry loads it, daily scoring calls it. What does not belong
-here: files (core/registry), percentiles, buckets and lists (core/scoring).
+here: files (core/versions/registry), percentiles, buckets and lists (core/scoring).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling.calibration import (
     Calibrator,
     SegmentedCalibrator,
     fit_calibrator,
     fit_segmented,
 )
-from leadscore_dagster.core.modelling.estimators import FittedModel, checked_contributions
+from leadscore_dagster.core.modelling.estimators.registry import FittedModel, checked_contributions
 from leadscore_dagster.core.modelling.matrix import Columns, to_matrix
 from leadscore_dagster.core.modelling.segments import segment_codes
-from leadscore_dagster.recipes.schema import Model
+from leadscore_dagster.core.recipe.schema import Model
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 
 class FoldFeatures(Protocol):

@@ -13,7 +13,7 @@ import numpy as np
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.matrix import Columns
-from leadscore_dagster.recipes.schema import Segment
+from leadscore_dagster.core.recipe.schema import Segment
 
 MISSING = "(missing)"
 _NUMBERS = ("number", "integer")

@@ -2,5 +2,5 @@
 
 Lives here: measuring a day's facts into tables of their own (one partition per day), and judging them by pure
 functions that a check shows and a trigger asks again. Does not: scoring (core/scoring), what an alarm leads to
-(core/retraining, alerts), Dagster's own records (assets/monitoring).
+(core/versions/retraining, alerts), Dagster's own records (defs/assets/monitoring).
 """

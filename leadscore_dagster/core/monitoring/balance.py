@@ -1,6 +1,6 @@
 """Whether outcomes come as often as in training: the weekly rate of positives once all of a week's are known.
 
-Lives here: ISO weeks with Wilson intervals, and the judgement on the newest. Does not: labels (core/labels).
+Lives here: ISO weeks with Wilson intervals, and the judgement on the newest. Does not: labels (core/table/labels).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from leadscore_dagster.core.measures.rates import wilson_intervals
 from leadscore_dagster.core.monitoring.watched import Watched
-from leadscore_dagster.core.rates import wilson_intervals
-from leadscore_dagster.recipes.schema import Monitoring
+from leadscore_dagster.core.recipe.schema import Monitoring
 
 TABLE = "class_balance"
 WEEKS = 26

@@ -1,7 +1,7 @@
 """Decisions and what has become of them as known on a day, and the scores that were really delivered for them.
 
-Lives here: the label rules of training applied to the log as it stood that day. Does not: the rules (core/labels),
-any measure.
+Lives here: the label rules of training applied to the log as it stood that day. Does not: the rules
+(core/table/labels), any measure.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core import labels
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.serving import served_features
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES, log_of_day
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
+from leadscore_dagster.core.table import labels
+from leadscore_dagster.core.table.features.serving import served_features
 from leadscore_dagster.core.warehouse import Warehouse, table
-from leadscore_dagster.recipes.schema import Recipe
 
 #: decisions that training would have counted, once their window is over
 CENSORED = "right_censored"

@@ -1,7 +1,7 @@
 """Whether the features and the scores of a month's decisions still look like those the champion was trained on.
 
 Lives here: the monthly population stability index per feature and of the scores, and the rule that judges it. Does not:
-the index itself (core/stability).
+the index itself (core/measures/population_stability).
 
 The rule. A column is reported only if three things hold.
 
@@ -26,13 +26,13 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.measures.population_stability import count, index, learn_bins, shift
 from leadscore_dagster.core.monitoring.cohort import decided_between, delivered, features_at
 from leadscore_dagster.core.monitoring.reference import Reference
 from leadscore_dagster.core.monitoring.watched import Watched
-from leadscore_dagster.core.stability import count, index, learn_bins, shift
+from leadscore_dagster.core.recipe.schema import Monitoring, Recipe, VintageSource
+from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.warehouse import Warehouse
-from leadscore_dagster.recipes.schema import Monitoring, Recipe, VintageSource
 
 TABLE = "feature_drift"
 #: the name under which the scores stand beside the features

@@ -1,7 +1,7 @@
 """Whether a day was scored as it should be: everybody, in time, from features that are there.
 
 Lives here: a day's health from the stored tables, and its judgement. Does not: reading Dagster's records of runs
-(assets/monitoring), the staleness of vintages (core/staleness), drift over months (drift).
+(defs/assets/monitoring), the staleness of vintages (core/scoring/staleness), drift over months (drift).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.features.serving import served_features
+from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.monitoring.reference import Reference
 from leadscore_dagster.core.monitoring.watched import Watched
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, log_of_day
-from leadscore_dagster.core.staleness import newest_vintages, stale
+from leadscore_dagster.core.scoring.staleness import newest_vintages, stale
+from leadscore_dagster.core.table.features.serving import served_features
 from leadscore_dagster.core.warehouse import Warehouse, table
-from leadscore_dagster.recipes.schema import Recipe
 
 TABLE, AVAILABILITY = "scoring_health", "feature_availability"
 #: days looked back on to know what is usual; so many of them at least are needed

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.monitoring import balance, drift, health, performance
 from leadscore_dagster.core.monitoring.watched import Watched, history, newest, stored
-from leadscore_dagster.core.staleness import newest_vintages
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.scoring.staleness import newest_vintages
 from leadscore_dagster.core.warehouse import Warehouse
-from leadscore_dagster.recipes.schema import Recipe
 
 #: an alarm older than this asks for nothing
 ALARM_DAYS = 31

@@ -20,9 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.modelling import metrics
-from leadscore_dagster.core.modelling.evaluation import ScoredRows
-from leadscore_dagster.core.modelling.intervals import (
+from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.intervals import (
     CURVE_METRICS,
     MINIMUM_UNITS,
     NAN,
@@ -33,14 +32,15 @@ from leadscore_dagster.core.modelling.intervals import (
     period_metrics,
     resamples,
 )
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.modelling.judgement.evaluation import ScoredRows
 from leadscore_dagster.core.modelling.matrix import to_matrix
 from leadscore_dagster.core.modelling.segments import segment_codes
 from leadscore_dagster.core.monitoring.cohort import features_at
 from leadscore_dagster.core.monitoring.reference import Reference
 from leadscore_dagster.core.monitoring.watched import Watched
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.recipe.schema import Monitoring, Recipe
 from leadscore_dagster.core.warehouse import Warehouse
-from leadscore_dagster.recipes.schema import Monitoring, Recipe
 
 TABLE = "matured_performance"
 #: so many days of decisions are looked at

@@ -12,15 +12,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core import registry
-from leadscore_dagster.core.champion import champion_at
 from leadscore_dagster.core.errors import GateRefused
-from leadscore_dagster.core.feature_statements import statements_of
-from leadscore_dagster.core.features.fold import fold_features_of
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
-from leadscore_dagster.core.training import training_rows
+from leadscore_dagster.core.table.features.fold import fold_features_of
+from leadscore_dagster.core.table.features.statements import statements_of
+from leadscore_dagster.core.table.training import training_rows
+from leadscore_dagster.core.versions import registry
+from leadscore_dagster.core.versions.ledger import champion_at
 from leadscore_dagster.core.warehouse import Warehouse
-from leadscore_dagster.recipes.schema import Recipe
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A version scores a day's decisions beside the champion: nobody is told, nothing of the day's list depends on it.
 
 Lives here: the scores, and what they show beside the champion's. Does not: who is in the shadow, the verdict over the
-days (core/shadow), the champion's own scores (day).
+days (core/versions/shadow), the champion's own scores (day).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime, time
 
 import pyarrow as pa
 
-from leadscore_dagster.core.features.serving import served_features
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, log_of_day
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.scoring.score import score_decisions
+from leadscore_dagster.core.table.features.serving import served_features
 from leadscore_dagster.core.warehouse import Warehouse, table
-from leadscore_dagster.recipes.schema import Recipe
 
 SHADOW_SCORES = "shadow_scores_daily"
 

@@ -1,7 +1,7 @@
 """One day of scores: who is scored, their features as known that morning, the champion's verdict.
 
 Lives here: the steps of a day over the warehouse. Does not: ranking and reasons (score), the SQL of who is scored
-(sql/scoring), who is champion (core/champion).
+(sql/scoring), who is champion (core/versions/ledger).
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadscore_dagster.core import registry
-from leadscore_dagster.core.champion import champion_at
-from leadscore_dagster.core.decisions import decisions_of_day
 from leadscore_dagster.core.errors import GateRefused, InputError
-from leadscore_dagster.core.feature_statements import statements_of
-from leadscore_dagster.core.features.fold import fold_features_of
-from leadscore_dagster.core.features.serving import served_features
-from leadscore_dagster.core.gates import evaluate_gates, metrics_from_dict, require_passed
+from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
 from leadscore_dagster.core.scoring.matured import base_rate_of_day
-from leadscore_dagster.core.scoring.ranked_csv import write_ranked_csv
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
 from leadscore_dagster.core.sources.report import IngestReport
-from leadscore_dagster.core.waivers import judged
+from leadscore_dagster.core.table.decisions import decisions_of_day
+from leadscore_dagster.core.table.features.fold import fold_features_of
+from leadscore_dagster.core.table.features.serving import served_features
+from leadscore_dagster.core.table.features.statements import statements_of
+from leadscore_dagster.core.versions import registry
+from leadscore_dagster.core.versions.gates import evaluate_gates, metrics_from_dict, require_passed
+from leadscore_dagster.core.versions.ledger import champion_at
+from leadscore_dagster.core.versions.waivers import judged
 from leadscore_dagster.core.warehouse import Relation, Warehouse, table
-from leadscore_dagster.recipes.schema import Recipe, VintageSource
 
 DECISIONS, PROSPECTS = "decisions_of_day", "prospects_of_day"
 LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
@@ -43,7 +42,7 @@ def take_decisions(
     The log is read up to the end of the day; the recipe's statement decides what counts as known by the hour it
     scores. Returns the account of the extract, and the number of decisions and of prospects.
     """
-    source = recipe.decision_source.model_copy(update={"table": _of_day(recipe)})
+    source = recipe.decision_source.model_copy(update={"table": daily_log_table(recipe)})
     report = ingest_log(warehouse, recipe.decisions.source, source, location, day + timedelta(days=1))
     decisions = _write_decisions(warehouse, recipe, day, recipe.scoring.decisions, DECISIONS)
     prospects = 0
@@ -111,22 +110,6 @@ def score_day(
     return scores
 
 
-def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> int:
-    """The day's list as a CSV that a spreadsheet opens; returns its rows."""
-    scores = table(warehouse, f"SELECT * FROM {LEAD_SCORES} WHERE score_day = @day", {"day": day})
-    carried = ", ".join(f"`{name}`" for name in recipe.scoring.carry)
-    carry = None
-    if carried:
-        carry = table(
-            warehouse,
-            f"SELECT CAST({recipe.decisions.id} AS STRING) AS decision_id, {carried} "
-            f"FROM {_of_day(recipe)} WHERE as_of = @as_of",
-            {"as_of": day + timedelta(days=1)},
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write_ranked_csv(scores, carry, path)
-
-
 def score_histogram(probability: npt.NDArray[np.float64]) -> str:
     """Distribution of the day's scores as a Markdown table; NaN is no score."""
     probability = probability[~np.isnan(probability)]
@@ -148,15 +131,14 @@ def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str,
     return warehouse.write_partition(target, day.isoformat(), rows)
 
 
-def _of_day(recipe: Recipe) -> str:
+def daily_log_table(recipe: Recipe) -> str:
     return f"{recipe.decision_source.table}_of_day"
 
 
 def log_of_day(recipe: Recipe) -> dict[str, Relation]:
     """The log as it stood that day takes the place of its quarterly partitions."""
-    return {
-        recipe.decision_source.table: f"SELECT * FROM {_of_day(recipe)} WHERE as_of = DATE_ADD(@day, INTERVAL 1 DAY)"
-    }
+    log = f"SELECT * FROM {daily_log_table(recipe)} WHERE as_of = DATE_ADD(@day, INTERVAL 1 DAY)"
+    return {recipe.decision_source.table: log}
 
 
 def _newest_vintage(warehouse: Warehouse, recipe: Recipe, day: date) -> date | None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadscore_dagster.core.rates import Z95, wilson
+from leadscore_dagster.core.measures.rates import Z95, wilson
 from leadscore_dagster.core.scoring.ranking import Ranking
 
 #: rows of `modelling.evaluation.gains_table`, of which ``NEEDED`` are read: a table or one mapping a row

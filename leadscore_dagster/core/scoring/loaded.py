@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from leadscore_dagster.core import registry
-from leadscore_dagster.core.feature_statements import FeatureStatements
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.modelling.matrix import to_matrix
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, Scores, ScoringModel, with_fold_features
+from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.features.statements import FeatureStatements
+from leadscore_dagster.core.versions import registry
 
 
 @dataclass(frozen=True)

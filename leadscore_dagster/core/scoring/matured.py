@@ -1,7 +1,7 @@
 """What matured outcomes say about a day's probabilities: the decisions, the champion's scores of them, the verdict.
 
 Lives here: which outcomes count on a day. Does not: judging them (modelling/base_rate), the rules of labels
-(core/labels), scoring the day (day, score).
+(core/table/labels), scoring the day (day, score).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core import labels
-from leadscore_dagster.core.features.serving import served_features
+from leadscore_dagster.core.measures.intervals import entity_codes
 from leadscore_dagster.core.modelling.base_rate import ECE_LIMIT, BaseRateVerdict, judge_base_rate
-from leadscore_dagster.core.modelling.evaluation import gains_table
-from leadscore_dagster.core.modelling.intervals import entity_codes
-from leadscore_dagster.core.modelling.training_rows import rows_of
+from leadscore_dagster.core.modelling.judgement.evaluation import gains_table
+from leadscore_dagster.core.recipe.schema import BaseRate, Recipe
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
+from leadscore_dagster.core.table import labels
+from leadscore_dagster.core.table.features.serving import served_features
+from leadscore_dagster.core.table.training_rows import rows_of
 from leadscore_dagster.core.warehouse import Relation, Warehouse, table
-from leadscore_dagster.recipes.schema import BaseRate, Recipe
 
 
 @dataclass(frozen=True)

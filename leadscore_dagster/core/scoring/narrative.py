@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.features.catalogue import Feature
 from leadscore_dagster.core.scoring.drivers import NOBODY, Drivers, Values
 from leadscore_dagster.core.scoring.phrases import phrase_of
 from leadscore_dagster.core.scoring.ranking import Ranking
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 _SHORT_LIST = 100  # below so many leads a position says more than a percentage
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from string import Formatter
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 #: how many dollars one unit is; the vendor gives assets in millions, the firm history in dollars
 DOLLARS = {"$": 1.0, "usd": 1.0, "dollars": 1.0}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.recipes.schema import Bucket
+from leadscore_dagster.core.recipe.schema import Bucket
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring import drivers as driving
 from leadscore_dagster.core.scoring.expected import Gains, expected_rates
 from leadscore_dagster.core.scoring.matured import DayBaseRate
 from leadscore_dagster.core.scoring.narrative import narrative, reasons
 from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
-from leadscore_dagster.recipes.schema import Recipe
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 #: : rows given to the model at a time, however the input was cut: memory stays the same for any number of
 #: leads, and : the sums inside a model cannot depend on the input's batches

@@ -13,12 +13,12 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Literal, TypeAlias
 
 from leadscore_dagster.core.errors import GateRefused, InputError
+from leadscore_dagster.core.recipe.contract import Column, Contract
+from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.sources.arrived import as_of_of, delivered_last, place_of, published
 from leadscore_dagster.core.sources.rules import ARROW_TYPES, quoted, rules_of
 from leadscore_dagster.core.warehouse import Part, Warehouse
 from leadscore_dagster.core.warehouse import table as read
-from leadscore_dagster.recipes.contract import Column, Contract
-from leadscore_dagster.recipes.schema import VintageSource
 
 DEFAULT_COMPLETENESS = 0.95  # of the key, where a contract names no critical column
 LATEST_AVAILABLE_DAYS = 60  # after as_of: later, the next quarter is nearer than this one

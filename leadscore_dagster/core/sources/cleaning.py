@@ -15,14 +15,14 @@ from datetime import date
 import duckdb
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Column, Contract
+from leadscore_dagster.core.recipe.schema import LogSource
 from leadscore_dagster.core.sources import cells
 from leadscore_dagster.core.sources.deduplication import remove_duplicates
 from leadscore_dagster.core.sources.known import create_stated
 from leadscore_dagster.core.sources.reading import name_of, number
 from leadscore_dagster.core.sources.rules import Rule, Rules, rules_of
 from leadscore_dagster.core.warehouse.dialect import translate
-from leadscore_dagster.recipes.contract import Column, Contract
-from leadscore_dagster.recipes.schema import LogSource
 
 #: share of impossible dates in a column from which the drop describes another quarter
 WRONG_QUARTER_SHARE = 0.03

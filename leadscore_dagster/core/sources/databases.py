@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.sources.files import check_columns, check_type
-from leadscore_dagster.recipes.contract import Contract
 
 _ROWS = 50_000
 _URL = re.compile(r"([a-z][a-z0-9+_]*)://")

@@ -10,9 +10,9 @@ from datetime import date
 import duckdb
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Contract
+from leadscore_dagster.core.recipe.schema import LogSource
 from leadscore_dagster.core.sources.reading import name_of, number
-from leadscore_dagster.recipes.contract import Contract
-from leadscore_dagster.recipes.schema import LogSource
 
 DUPLICATE = -1  # the rule's number in table ``removed``
 

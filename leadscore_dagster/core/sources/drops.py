@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import quarter_of
+from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.sources.manifest import Manifest, manifest_name, parse_manifest
-from leadscore_dagster.recipes.contract import quarter_of
-from leadscore_dagster.recipes.schema import VintageSource
 
 SUFFIXES = (".csv.gz", ".csv", ".parquet", ".zip")
 _QUARTER = re.compile(r"\d{4}_q[1-4]", re.IGNORECASE)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.recipes.contract import Contract
+from leadscore_dagster.core.recipe.contract import Contract
 
 _AGAIN = "ask for the file again"
 _HEADER_BYTES = 1 << 20

@@ -19,6 +19,8 @@ from pathlib import Path
 import duckdb
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Contract
+from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
 from leadscore_dagster.core.sources import ledger
 from leadscore_dagster.core.sources.arrived import as_of_of, aside, unpublished
 from leadscore_dagster.core.sources.checks import CheckResult, refusals, vintage_checks
@@ -28,11 +30,14 @@ from leadscore_dagster.core.sources.drops import DropFile, digest_of, find_drop,
 from leadscore_dagster.core.sources.files import stage
 from leadscore_dagster.core.sources.quarantine import QUARANTINE, partition_name, quarantine_table
 from leadscore_dagster.core.sources.reading import Loaded, load_batches, load_file, number, prepare, session
-from leadscore_dagster.core.sources.refusals import refuse_reserved, refuse_too_dirty, refuse_wrong_quarter, rejects_of
+from leadscore_dagster.core.sources.refusals import (
+    refuse_reserved,
+    refuse_too_dirty,
+    refuse_wrong_quarter,
+    rejects_of,
+)
 from leadscore_dagster.core.sources.report import IngestReport, rows_read, unreadable_of, violations_of
 from leadscore_dagster.core.warehouse import Part, Warehouse
-from leadscore_dagster.recipes.contract import Contract
-from leadscore_dagster.recipes.schema import LogSource, VintageSource
 
 _BATCH_ROWS = 65_536
 _MEMORY = "1500MB"

@@ -12,10 +12,10 @@ import duckdb
 from sqlglot import exp
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Column, Contract
+from leadscore_dagster.core.recipe.schema import LogSource
 from leadscore_dagster.core.sources.reading import name_of, number
 from leadscore_dagster.core.warehouse.dialect import parse, translate
-from leadscore_dagster.recipes.contract import Column, Contract
-from leadscore_dagster.recipes.schema import LogSource
 
 
 def create_stated(connection: duckdb.DuckDBPyConnection, contract: Contract, as_of: date, log: LogSource | None) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import Literal
 
+from leadscore_dagster.core.recipe.contract import Column
+from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources.checks import (
     OLDEST_CONTENT_DAYS,
     VINTAGE_CHECKS,
@@ -21,8 +23,6 @@ from leadscore_dagster.core.sources.checks import (
 from leadscore_dagster.core.sources.rules import quoted
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.core.warehouse import table as read
-from leadscore_dagster.recipes.contract import Column
-from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
 
 MINIMUM_MATCH_RATE = 0.90
 _FEW_LEADS = 30

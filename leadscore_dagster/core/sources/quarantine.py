@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.sources.cleaning import Cleaned, unreadable_cells
 from leadscore_dagster.core.sources.deduplication import DUPLICATE
 from leadscore_dagster.core.sources.reading import Loaded
-from leadscore_dagster.recipes.contract import Contract
 
 QUARANTINE = "quarantine"
 SCHEMA = pa.schema(

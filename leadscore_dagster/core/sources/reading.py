@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Column, Contract
 from leadscore_dagster.core.sources.files import Staged
-from leadscore_dagster.recipes.contract import Column, Contract
 
 _LONGEST_LINE = 8 << 20
 _ROWS = "SELECT count(*) FROM raw"

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import duckdb
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.contract import Contract, quarter_of
 from leadscore_dagster.core.sources.cleaning import WRONG_QUARTER_SHARE, Cleaned, share_after_as_of
 from leadscore_dagster.core.sources.drops import Drop, DropFile
 from leadscore_dagster.core.sources.reading import Loaded
 from leadscore_dagster.core.sources.report import rows_read, unreadable_of, violations_of
-from leadscore_dagster.recipes.contract import Contract, quarter_of
 
 
 def refuse_wrong_quarter(connection: duckdb.DuckDBPyConnection, contract: Contract, drop: Drop) -> None:

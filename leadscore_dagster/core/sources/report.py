@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.sources.cleaning import Cleaned
 from leadscore_dagster.core.sources.quarantine import shape
 from leadscore_dagster.core.sources.reading import Loaded
-from leadscore_dagster.recipes.contract import Contract
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from leadscore_dagster.recipes.contract import Column, Contract
+from leadscore_dagster.core.recipe.contract import Column, Contract
 
 #: Arrow type of the warehouse for every contract type
 ARROW_TYPES: dict[str, pa.DataType] = {

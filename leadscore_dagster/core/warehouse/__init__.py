@@ -1,20 +1,14 @@
 """The warehouse: GoogleSQL in, Arrow out, one atomic file or decorated overwrite per table partition.
 
 Lives here: the protocol, the embedded lake, the GoogleSQL to DuckDB dialect and the loading of SQL files.
-Not here: what the tables mean (see the rooms), Dagster resources (see leadscore_dagster.resources).
+Not here: what the tables mean (see the rooms), Dagster resources (see leadscore_dagster.defs.resources).
 """
 
 from leadscore_dagster.core.warehouse.dialect import translate
-from leadscore_dagster.core.warehouse.lake import Lake
+from leadscore_dagster.core.warehouse.lake.engine import Lake
 from leadscore_dagster.core.warehouse.lint import lint
 from leadscore_dagster.core.warehouse.protocol import DryRun, Part, Relation, Warehouse, table
-from leadscore_dagster.core.warehouse.statements import (
-    compose,
-    parameters,
-    relations,
-    statement,
-    with_relations,
-)
+from leadscore_dagster.core.warehouse.statements import compose, parameters, relations, statement, with_relations
 
 __all__ = [
     "DryRun",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore_dagster.core.audit.statistics import statistics_verdicts
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 FOLDER = os.environ.get("LEADSCORE_SHARED_DATA")
 CLOCKS = {"emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m", "nr.employed", "month"}

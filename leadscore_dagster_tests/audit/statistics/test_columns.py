@@ -8,7 +8,7 @@ import pytest
 
 from leadscore_dagster.core.audit.statistics.columns import bins, encode, grouped, words
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 
 def test_numbers_keep_their_order_and_missing_stays_missing() -> None:

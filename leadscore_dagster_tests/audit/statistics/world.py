@@ -12,7 +12,7 @@ import pyarrow as pa
 from leadscore_dagster.core.audit.statistics import statistics_verdicts
 from leadscore_dagster.core.audit.statistics.prepared import Prepared, prepare
 from leadscore_dagster.core.audit.verdict import Verdict
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 START = np.datetime64("2023-01-02T08:00:00", "us")
 DAY = 86_400 * 10**6

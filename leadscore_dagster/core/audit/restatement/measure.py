@@ -36,10 +36,10 @@ from leadscore_dagster.core.audit.restatement.shape import (
     is_dated,
     shape_of,
 )
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.recipe.contract import Column
+from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
-from leadscore_dagster.recipes.contract import Column
-from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
 
 #: share of the outcomes' entities a table must show for its facts to be held against the outcomes
 _ENTITIES_FOUND = 0.5

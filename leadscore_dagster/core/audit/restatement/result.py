@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.audit.restatement.association import AroundOutcome
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.rates import wilson
 
 #: event: a value of a dated fact. row: the dated fact itself (its key). state: the newest state of an entity.
 #: versions: a table that states when each version held. log: rows of a log in several extracts.

@@ -12,10 +12,10 @@ from typing import Literal
 
 import pyarrow as pa
 
+from leadscore_dagster.core.recipe.contract import Column, Contract
+from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources.ledger import INGESTS
 from leadscore_dagster.core.warehouse.protocol import Warehouse, table
-from leadscore_dagster.recipes.contract import Column, Contract
-from leadscore_dagster.recipes.schema import LogSource, Recipe, VintageSource
 
 #: facts of a vintage that are counted at most: a share is then known to within a third of a percent point, and the
 #: cost is that of reading, however large the table grows

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leadscore_dagster.core.audit.restatement.shape import Shape, is_dated, of_vintages, sample
-from leadscore_dagster.recipes.contract import Column
+from leadscore_dagster.core.recipe.contract import Column
 
 CALENDAR = "restatement_calendar"
 OUTCOMES = "restatement_outcomes"

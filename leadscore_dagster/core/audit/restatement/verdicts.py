@@ -15,12 +15,7 @@ from typing import NamedTuple
 from leadscore_dagster.core.audit.graph import ROWS
 from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS
 from leadscore_dagster.core.audit.lineage import Lineage
-from leadscore_dagster.core.audit.restatement.result import (
-    IDENTIFIES,
-    MINIMUM_FACTS,
-    NEW_STATE,
-    ColumnRestatement,
-)
+from leadscore_dagster.core.audit.restatement.result import IDENTIFIES, MINIMUM_FACTS, NEW_STATE, ColumnRestatement
 from leadscore_dagster.core.audit.restatement.text import described
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, SEVERITY, Answer, Verdict
 

@@ -12,8 +12,8 @@ from datetime import date
 from leadscore_dagster.core.audit.restatement import statements
 from leadscore_dagster.core.audit.restatement.measure import of_measured
 from leadscore_dagster.core.audit.restatement.result import LAGS, ColumnRestatement, measured
+from leadscore_dagster.core.recipe.contract import Identifier, Strict
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
-from leadscore_dagster.recipes.contract import Identifier, Strict
 
 
 class VersionTable(Strict):

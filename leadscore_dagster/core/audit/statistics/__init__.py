@@ -19,7 +19,7 @@ from leadscore_dagster.core.audit.statistics.prepared import Prepared, prepare
 from leadscore_dagster.core.audit.statistics.strength import strength_verdicts
 from leadscore_dagster.core.audit.statistics.twins import twin_findings
 from leadscore_dagster.core.audit.verdict import Verdict
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 __all__ = ["PARTS", "lag_decay_verdicts", "statistics_verdicts", "twin_findings"]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 MISSING = -1
 #: most groups a ranking distinguishes: with 1,024 of equal mass an AUC is off by about 1e-6

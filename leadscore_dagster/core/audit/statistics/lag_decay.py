@@ -16,7 +16,7 @@ from leadscore_dagster.core.audit.statistics.columns import Column, bins, encode
 from leadscore_dagster.core.audit.statistics.prepared import MOST_BINS, Prepared, by_other_half, prepare
 from leadscore_dagster.core.audit.verdict import Verdict
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 PART = "lag_decay"
 

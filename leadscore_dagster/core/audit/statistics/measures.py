@@ -15,8 +15,8 @@ import numpy as np
 
 from leadscore_dagster.core.audit.statistics.blocks import pair_weights
 from leadscore_dagster.core.audit.statistics.caps import NORMAL, strength_error
-from leadscore_dagster.core.information import SMOOTHING, information_value
-from leadscore_dagster.core.rates import wilson
+from leadscore_dagster.core.measures.information_value import SMOOTHING, information_value
+from leadscore_dagster.core.measures.rates import wilson
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from leadscore_dagster.core.audit.statistics import measures
 from leadscore_dagster.core.audit.statistics.blocks import Blocks, time_blocks
 from leadscore_dagster.core.audit.statistics.caps import MINIMUM_CLASS
 from leadscore_dagster.core.audit.statistics.columns import MISSING, Column, bins, encode, grouped, midranks, ranks
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 #: most bins of a column, and the positives each should hold on average
 MOST_BINS, LEAST_BINS, POSITIVES_A_BIN = 20, 5, 15

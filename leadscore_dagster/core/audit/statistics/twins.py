@@ -15,7 +15,7 @@ from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.statistics import caps
 from leadscore_dagster.core.audit.statistics.blocks import time_blocks
 from leadscore_dagster.core.audit.statistics.columns import Column, encode, grouped, midranks
-from leadscore_dagster.core.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature
 
 #: share of features in which twins agree; numbers agree when their ranks differ by at most `NEAR`
 ALIKE, NEAR = 0.9, 0.01

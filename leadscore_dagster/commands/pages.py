@@ -1,0 +1,160 @@
+"""Pages people open: written beside and renamed into place, so that nobody opens half of one.
+
+Lives here: which stored evidence a page is made of. Does not: what a page says (core/pages/audit, core/pages/model).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from leadscore_dagster.core.audit.training_audit import PARTS, TABLE_PARTS, AuditReport
+from leadscore_dagster.core.audit.verdict import overall
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.modelling.judgement.candidate_evidence import ranking_record
+from leadscore_dagster.core.modelling.judgement.explanation import importance_csv
+from leadscore_dagster.core.pages.audit import audit_page
+from leadscore_dagster.core.pages.model import model_page
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.versions import promotion, registry
+from leadscore_dagster.core.versions.gates import PROMOTION
+from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, champion_before, history
+from leadscore_dagster.core.versions.retention import report_files
+from leadscore_dagster.core.versions.track_record import newest_track_record
+from leadscore_dagster.core.versions.version_audit import kept_audit
+from leadscore_dagster.core.warehouse import Warehouse
+from leadscore_dagster.defs.resources import Workspace
+
+
+def write_audit_page(
+    recipe: Recipe, workspace: Workspace, report: AuditReport, numbers: dict[str, Any] | None = None
+) -> Path:
+    """The audit as one HTML file in the recipe's outputs; the path."""
+    page = audit_page(
+        f"Leakage audit: {recipe.title}",
+        {
+            "recipe": recipe.name,
+            "as_of": report.as_of.isoformat(),
+            "rows": report.rows,
+            "positives": report.positives,
+            "parts": {**PARTS, **TABLE_PARTS},
+        },
+        report.verdicts,
+        overall(report.verdicts),
+        report.findings,
+        report.violations,
+        report.restated,
+        numbers,
+        [entry.model_dump(mode="json") for entry in recipe.acknowledged],
+    )
+    return _write(workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html", page)
+
+
+def write_model_page(
+    recipe: Recipe, workspace: Workspace, version: str, track_record: Sequence[Mapping[str, Any]] | None = None
+) -> Path:
+    """The report of a version as one HTML file in the recipe's outputs, and its importances as CSV; the page's path.
+
+    Made from what is stored, so the report of an old version can be made again: its audit is the one it has passed
+    when it was trained, its gates and its standing are today's.
+
+    Parameters
+    ----------
+    track_record : what is shown instead of the newest one that is kept: a backtest's, with what it alone knows.
+
+    Raises
+    ------
+    InputError : there is no such version, or its files are not what their digests say.
+    """
+    evidence = stored_evidence(recipe, workspace, version)
+    if track_record is not None:
+        evidence["track_record"] = track_record
+    outputs = workspace.outputs(recipe)
+    report, importances = report_files(version)
+    if evidence["measured"]:
+        table = importance_csv(evidence["measured"]["importance"], evidence["manifest"]["features"])
+        _write(outputs / importances, table)
+    return _write(outputs / report, model_page(evidence))
+
+
+def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[str, Any]:
+    """Everything the home holds about a version, as `model_page` reads it."""
+    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    manifest = registry.read_manifest(models, version)
+    as_of = date.fromisoformat(manifest["as_of"])
+    entries, on = history(warehouse), workspace.now().date()
+    gates = [asdict(result) for result in promotion.judge(warehouse, models, recipe, version, on)]
+    paired = _comparison(entries, version)
+    return {
+        "version": version,
+        "as_of": manifest["as_of"],
+        "recipe": {
+            "title": recipe.title,
+            "owner": recipe.owner,
+            "stale_after_quarters": recipe.promotion.stale_after_quarters,
+        },
+        "manifest": manifest,
+        "measured": registry.load_evidence(models, version),
+        "gates": [*gates, paired] if paired else gates,
+        "ledger": [asdict(entry) | {"effective_from": entry.effective_from.isoformat()} for entry in entries],
+        "standing": _standing(entries, version, champion_at(warehouse, workspace.now())),
+        "audit": kept_audit(warehouse, version),
+        "previous": _previous(warehouse, models, as_of, version, manifest, paired),
+        "track_record": newest_track_record(warehouse),
+    }
+
+
+def _standing(entries: Sequence[LedgerEntry], version: str, champion: LedgerEntry | None) -> dict[str, Any]:
+    """Whether a version scores today, since when, and the newest reason the ledger gives for it."""
+    about = [entry for entry in entries if entry.version == version]
+    holds = champion is not None and champion.version == version
+    return {
+        "champion": holds,
+        "since": champion.effective_from.isoformat() if champion and holds else None,
+        "holder": champion.version if champion else None,
+        "why": about[-1].why if about else None,
+    }
+
+
+def _comparison(entries: Sequence[LedgerEntry], version: str) -> dict[str, Any] | None:
+    """The paired comparison with the champion of its day, as the ledger keeps it."""
+    judged = [result for entry in entries if entry.version == version for result in json.loads(entry.gates_json)]
+    return next((dict(result) for result in reversed(judged) if result["name"] == PROMOTION), None)
+
+
+def _previous(
+    warehouse: Warehouse,
+    models: Path,
+    as_of: date,
+    version: str,
+    manifest: Mapping[str, Any],
+    paired: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """The champion a version had to beat, with its ranking beside the version's own."""
+    before = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
+    if before is None or before.version == version:
+        return None
+    try:
+        other = registry.read_manifest(models, before.version)
+    except InputError as error:
+        return {"absent": str(error)}
+    return {
+        "version": before.version,
+        "relation": "the champion before it",
+        "ranking": ranking_record(list(manifest["importances"]), list(other["importances"])),
+        "metrics": other["metrics"],
+        "paired": paired,
+    }
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+    return path

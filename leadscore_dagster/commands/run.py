@@ -1,0 +1,186 @@
+"""`leadscore run`: take in what has arrived, then one quarter from labels to champion.
+
+Lives here: which jobs a quarter needs and what came of it. Does not: any step itself (assets, core).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from leadscore_dagster.commands.instance import Progress, Refusal, execute, instance_of
+from leadscore_dagster.commands.outcome import RunOutcome, columns
+from leadscore_dagster.commands.pages import write_audit_page, write_model_page
+from leadscore_dagster.core.audit.training_audit import audit_training_table
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.modelling.recipe_check import check_recipe
+from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.sources.arrivals import copies_of, newest_quarter, quarters_to_ingest
+from leadscore_dagster.core.table.training import TABLE
+from leadscore_dagster.core.versions import promotion, registry
+from leadscore_dagster.core.versions.gates import GateResult
+from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, history
+from leadscore_dagster.defs.assets.shell import key
+from leadscore_dagster.defs.jobs import QUARTERLY, quarterly_keys, vintage_keys
+from leadscore_dagster.defs.resources import Workspace, write_locations
+
+
+def run_recipe(
+    home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress, clock: str = ""
+) -> RunOutcome:
+    """Ingest what has arrived up to ``as_of``, then train, audit, gate and promote that quarter."""
+    recipe, workspace = opened(home, name, locations, clock)
+    quarter = quarter_of_run(recipe, workspace, as_of)
+    with instance_of(home) as instance:
+        refusal = refresh(instance, recipe, workspace, quarter, progress)
+    return _outcome(recipe, workspace, quarter, refusal)
+
+
+def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") -> tuple[Recipe, Workspace]:
+    """A recipe, and the workspace of a home that remembers where the recipe's sources lie.
+
+    Raises InputError, before anything is written, for a recipe that names what does not exist and for a file or folder
+    that is not there: what is remembered, every later run reads.
+    """
+    recipe = load_recipe(name)
+    check_recipe(recipe)
+    for source, location in locations.items():
+        if source in recipe.sources and "://" not in location and not Path(location).exists():
+            raise InputError("There is no such file or folder", where=location, remedy="nothing was remembered")
+    write_locations(home, recipe, locations)
+    return recipe, Workspace(home=str(home), clock=clock)
+
+
+def refresh(
+    instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, quarter: date, progress: Progress
+) -> Refusal | None:
+    """Everything a quarter needs, from drop to champion. None when the candidate passed every gate."""
+    refusal = ingest_until(instance, recipe, workspace, quarter, progress)
+    if refusal is not None:
+        return refusal
+    progress(f"{quarter}: labels, training table, audit, candidate, gates, champion")
+    wanted = [asset for asset in quarterly_keys(recipe) if asset not in vintage_keys(recipe)]
+    return execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
+
+
+def ingest_until(
+    instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, until: date, progress: Progress
+) -> Refusal | None:
+    if not vintage_keys(recipe):
+        return None
+    waiting = quarters_to_ingest(
+        workspace.warehouse(recipe),
+        recipe,
+        lambda source: workspace.location(recipe, source),
+        until,
+        copies_of(workspace.home),
+    )
+    for position, as_of in enumerate(waiting, start=1):
+        progress(f"{as_of}: ingesting the drop of the quarter before ({position} of {len(waiting)})")
+        refusal = execute(instance, recipe, workspace, "ingest", as_of.isoformat())
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def log_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    later = [key(recipe, name) for name in QUARTERLY]
+    return [asset for asset in quarterly_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
+
+
+def quarter_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
+    if as_of is None:
+        return newest_quarter(recipe, lambda source: workspace.location(recipe, source), workspace.now().date())
+    quarter = parse_day(as_of)
+    if quarter.day != 1 or quarter.month not in (1, 4, 7, 10) or quarter < recipe.first_quarter:
+        raise InputError(
+            f"{quarter} is no quarter of recipe {recipe.name!r}",
+            remedy=f"use the first day of January, April, July or October, from {recipe.first_quarter} on",
+        )
+    return quarter
+
+
+def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refusal | None) -> RunOutcome:
+    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    instant = datetime.combine(quarter, datetime.min.time(), tzinfo=UTC)
+    champion = champion_at(warehouse, instant)
+    outputs = {"home": workspace.home, "models": str(models)}
+    steps = (checks_step(recipe, promotion.CANDIDATES), f"{recipe.name}__champion_model")
+    judged = refusal is None or refusal.step in steps
+    if (
+        refusal is None or judged or refusal.step == checks_step(recipe, TABLE)
+    ):  # the audit of an earlier run is not the answer
+        page = write_audit_page(recipe, workspace, audit_training_table(warehouse, recipe, quarter))
+        outputs["audit"] = str(page)
+    version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
+    results = promotion.judge(warehouse, models, recipe, version, workspace.now().date()) if version else []
+    metrics = registry.load_metrics(models, version) if version else {}
+    if version:
+        outputs["model_report"] = str(write_model_page(recipe, workspace, version))
+    holder = champion_at(warehouse, max(instant, workspace.now()))
+    status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
+    overruled = _overruled(recipe, champion, holder) if status == "promoted" else ""
+    ruling = next((said for said in history(warehouse)[::-1] if said.version == version), None)
+    paragraphs = [
+        f"{recipe.title}, as of {quarter}: {status}{overruled}",
+        refusal.why if refusal else "",
+        gate_table(results) if results else "",
+        f"Candidate {version}: {ruling.why}" if ruling and status == "unchanged" else "",
+        f"Champion: {holder.version}, since {holder.effective_from:%Y-%m-%d}. {holder.why}" if holder else "",
+    ]
+    return RunOutcome(
+        status=status,
+        version=version,
+        metrics={name: _metric(interval) for name, interval in metrics.items()},
+        gates=[gate_record(result) for result in results],
+        outputs=outputs,
+        summary="\n\n".join(filter(None, paragraphs)),
+    )
+
+
+def _overruled(recipe: Recipe, promoted: LedgerEntry | None, holder: LedgerEntry | None) -> str:
+    """That another version scores than the one promoted for its quarter, and how to change that; empty if it scores."""
+    if promoted is None or holder is None or holder.version == promoted.version:
+        return ""
+    event = "rollback" if holder.action == "rollback" else "promotion"
+    return (
+        f" for its quarter, but {holder.version} scores since the {event} of {holder.effective_from:%Y-%m-%d}. "
+        f"To let the promoted one score: `leadscore rollback {recipe.name} --to {promoted.version} --why WHY`"
+    )
+
+
+def checks_step(recipe: Recipe, asset: str) -> str:
+    """Name of the step in which the checks of an asset run."""
+    return "_".join([*key(recipe, asset).path, "checks"])
+
+
+def _has_candidate(warehouse: Any, quarter: date) -> bool:
+    return quarter.isoformat() in warehouse.partitions(promotion.CANDIDATES)
+
+
+def _metric(interval: Interval) -> dict[str, Any]:
+    """A metric as the command line's JSON has it; an unknown end is null."""
+    stored = interval.to_dict()
+    return {name: stored[name] for name in ("value", "low", "high", "n")}
+
+
+def gate_record(result: GateResult) -> dict[str, Any]:
+    """A gate's result as the command line's JSON has it."""
+    return {
+        "name": result.name,
+        "passed": result.passed,
+        "value": result.value,
+        "threshold": result.threshold,
+        "why": result.why,
+    }
+
+
+def gate_table(results: list[GateResult]) -> str:
+    """Gates as a plain-text table."""
+    rows = [(r.verdict if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results]
+    return columns(rows, ("verdict", "gate", "value", "low", "high", "threshold"))

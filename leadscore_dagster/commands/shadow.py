@@ -1,0 +1,50 @@
+"""`leadscore shadow`: who scores beside the champion and how it goes; and putting a version there.
+
+Does not belong here: scoring (defs/assets/shadow), the rules (core/versions/shadow).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+from leadscore_dagster.commands.outcome import TextOutcome, columns
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.versions import registry
+from leadscore_dagster.core.versions.ledger import history
+from leadscore_dagster.core.versions.shadow import aliases, judge_shadow, put_into_shadow, shadow_days, trial_at
+from leadscore_dagster.defs.resources import Workspace
+
+SHOWN = 14
+
+
+def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, clock: str = "") -> TextOutcome:
+    """Put ``version`` into the shadow from today on, for ``days`` (default: the recipe's), and show how it stands."""
+    recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
+    warehouse, now = workspace.warehouse(recipe), workspace.now()
+    today = now.date()
+    if version is None and days is not None:
+        raise InputError("--days says how long, nobody has said which version", remedy="give --version, too")
+    if version is not None:
+        registry.read_manifest(workspace.models(recipe), version)
+        put_into_shadow(warehouse, recipe, version, days or recipe.shadow.days, today, now)
+    trial = trial_at(history(warehouse), datetime.combine(today, time.min, UTC))
+    seen = shadow_days(warehouse, today)
+    named = aliases(warehouse, now)
+    record: dict[str, object] = {"aliases": named, "shadow": None, "days": []}
+    if trial is None:
+        return TextOutcome("Nobody scores beside the champion.", record)
+    own = [one for one in seen if one.version == trial.version and one.day >= trial.since]
+    last = own[-1].day if own else today
+    verdict = judge_shadow(own, trial, last, recipe.shadow)
+    rows = [(str(one.day), one.decisions, one.scored, one.rank_correlation, one.top_decile_overlap, one.same_bucket)
+            for one in own[-SHOWN:]]  # fmt: skip
+    header = ("day", "decisions", "scored", "rank correlation", "same best tenth", "same bucket")
+    what = "It waits to be promoted." if trial.waits else "It is looked at only."
+    text = f"{trial.version} scores beside the champion since {trial.since}. {what}\n{verdict.result.why}"
+    if rows:
+        text += "\n\n" + columns(rows, header)
+    record["shadow"] = {"version": trial.version, "since": str(trial.since), "days": trial.days, "waits": trial.waits}
+    record["days"] = [dict(zip(header, row, strict=True)) for row in rows]
+    return TextOutcome(text, record)

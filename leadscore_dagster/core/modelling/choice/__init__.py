@@ -1,0 +1,1 @@
+"""Everything decided before the calibration and test periods are looked at: search, contenders, the choice."""

@@ -1,0 +1,1 @@
+"""The dashboard: what is wrong today, and the trends behind it."""

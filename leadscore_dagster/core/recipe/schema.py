@@ -1,0 +1,237 @@
+"""The recipe: one scoring model, from its sources to its gates, as a strict pydantic model.
+
+Lives here: the schema. Does not: reading YAML and naming the line of a mistake (loading), the data contracts
+(contract), the meaning of the parts (the room of that name in core/).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from leadscore_dagster.core.recipe.automation import Automation, Retention
+from leadscore_dagster.core.recipe.contract import Contract, Identifier, Strict
+from leadscore_dagster.core.recipe.gates import METRIC_RANGE, Gate, Metric, Promotion
+from leadscore_dagster.core.recipe.model import (
+    BaseRate,
+    Categories,
+    Estimator,
+    Filters,
+    Imbalance,
+    Model,
+    Periods,
+    Search,
+    Segment,
+)
+from leadscore_dagster.core.recipe.monitoring import Monitoring, Shadow
+
+__all__ = [
+    "METRIC_RANGE",
+    "Acknowledgement",
+    "Automation",
+    "BaseRate",
+    "Bucket",
+    "Categories",
+    "ColumnLabel",
+    "Contract",
+    "Decisions",
+    "Estimator",
+    "Features",
+    "Filters",
+    "Gate",
+    "Identifier",
+    "Imbalance",
+    "Label",
+    "LogSource",
+    "Metric",
+    "Model",
+    "Monitoring",
+    "Periods",
+    "Promotion",
+    "Recipe",
+    "Retention",
+    "Scoring",
+    "Search",
+    "Segment",
+    "Shadow",
+    "Source",
+    "VintageSource",
+    "WindowLabel",
+]
+
+
+class VintageSource(Strict):
+    """Full snapshots a vendor drops once a quarter. One partition per quarter, keyed by ``as_of``."""
+
+    kind: Literal["vintage"]
+    table: Identifier
+    contract: Contract
+    #: file names; ``{quarter}`` is the quarter as vendors write it (2024_q1), ``*`` matches a territory
+    files: tuple[str, ...] = Field(strict=False, min_length=1)
+    #: how many files of a drop must be there before it is complete
+    expected_files: int = Field(default=1, ge=1)
+    #: days from as_of until the drop can have been known, where no manifest says; unset: the file's own time
+    available_after_days: int | None = Field(default=None, ge=0, le=366)
+    #: fewest rows, as a share of the newest earlier vintage, that still looks like a full snapshot
+    minimum_rows_share: float = Field(default=0.8, gt=0, le=1)
+
+
+class LogSource(Strict):
+    """A table that grows: each row says when it became known. Read as it stood at the partition's ``as_of``."""
+
+    kind: Literal["log"]
+    table: Identifier
+    contract: Contract
+    files: tuple[str, ...] = Field(strict=False, min_length=1)
+    #: GoogleSQL expression over contract columns: when the row became known (TIMESTAMP)
+    known_at: str
+    #: columns filled in later, with the column that says when: nulled while that instant is not before ``as_of``
+    known_later: dict[Identifier, Identifier] = Field(default_factory=dict)
+
+
+Source = Annotated[VintageSource | LogSource, Field(discriminator="kind")]
+
+
+class Decisions(Strict):
+    """Which rows of a log source are decisions: who, and at what instant a score would have been used."""
+
+    source: Identifier
+    id: Identifier
+    entity: Identifier
+    at: str  # GoogleSQL expression over the source's columns (TIMESTAMP); NULL while no decision has been taken
+    exclude_when: str | None = None  # GoogleSQL condition; such rows are counted, not scored
+    #: an entity decided on again within so many days of its last decision is recycled: counted, not trained on
+    recycle_after_days: int = Field(default=0, ge=0)
+
+
+class WindowLabel(Strict):
+    """Positive when the outcome falls within ``days`` after the decision."""
+
+    kind: Literal["window"]
+    outcome_at: Identifier
+    days: int = Field(ge=1, le=3660)
+
+
+class ColumnLabel(Strict):
+    """The outcome stands in a column of the decision's own row and is known ``known_after_days`` later."""
+
+    kind: Literal["column"]
+    column: Identifier
+    positive: str | int
+    known_after_days: int = Field(default=0, ge=0)
+
+
+Label = Annotated[WindowLabel | ColumnLabel, Field(discriminator="kind")]
+
+
+class Features(Strict):
+    """Feature sets (SQL plus catalogue, see sql/features) and columns taken from the decision's own row."""
+
+    sets: tuple[str, ...] = Field(default=(), strict=False)
+    columns: tuple[Identifier, ...] = Field(default=(), strict=False)
+    exclude: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Features:
+        if not self.sets and not self.columns:
+            raise ValueError("no features: name at least one set or column")
+        return self
+
+
+class Bucket(Strict):
+    """A rank band: leads whose percentile is at least ``from_percentile``."""
+
+    name: str
+    from_percentile: float = Field(ge=0, le=100)
+    action: str
+
+
+class Scoring(Strict):
+    """Who is scored each day, and what sales reads."""
+
+    #: statement in sql/scoring that SELECTs decision_id, the entity and decision_at for day @day
+    decisions: str
+    prospects: str | None = None
+    buckets: tuple[Bucket, ...] = Field(strict=False, min_length=1)
+    #: columns of the decision source that go into the list sales opens
+    carry: tuple[Identifier, ...] = Field(default=(), strict=False)
+    drivers: int = Field(default=5, ge=1, le=20)
+
+    @model_validator(mode="after")
+    def _buckets_cover_everyone(self) -> Scoring:
+        edges = [bucket.from_percentile for bucket in self.buckets]
+        if edges != sorted(edges, reverse=True) or len(set(edges)) != len(edges) or edges[-1] != 0:
+            raise ValueError("buckets must fall from the highest percentile to 0, each once")
+        return self
+
+
+class Acknowledgement(Strict):
+    """A suspicion of the audit that a person has looked into: it is still shown, and no longer blocks.
+
+    Only ``suspect`` can be acknowledged; a leak is proven, and is mended instead.
+    """
+
+    feature: str
+    #: the part of the audit that raised it, as the report names it
+    part: Literal["restatement", "strength", "missingness", "categories", "joint", "identity", "lag_decay"]
+    reason: str = Field(min_length=10)
+    on: date
+
+
+class Recipe(Strict):
+    """One scoring model: everything that differs between two users of this product."""
+
+    name: Identifier
+    title: str
+    description: str = ""
+    owner: str | None = None
+    first_quarter: date
+    as_of: date | None = None  # default for `leadscore run` without --as-of, for closed data sets
+    sources: dict[Identifier, Source]
+    decisions: Decisions
+    label: Label
+    policy: Literal["true_vintage"] = "true_vintage"
+    features: Features
+    #: statements in sql/audits that SELECT the rows of the training table that break a rule; none may return a row
+    audits: tuple[str, ...] = Field(default=(), strict=False)
+    acknowledged: tuple[Acknowledgement, ...] = Field(default=(), strict=False)
+    model: Model = Model()
+    gates: dict[Metric, Gate]
+    promotion: Promotion = Promotion()
+    scoring: Scoring
+    automation: Automation = Automation()
+    shadow: Shadow = Shadow()
+    monitoring: Monitoring = Monitoring()
+
+    @model_validator(mode="after")
+    def _names_refer_to_something(self) -> Recipe:
+        source = self.sources.get(self.decisions.source)
+        if not isinstance(source, LogSource):
+            raise ValueError(f"decisions.source {self.decisions.source!r} must be one of the log sources")
+        columns = {column.name for column in source.contract.columns}
+        wanted = [self.decisions.id, self.decisions.entity, *self.features.columns, *self.scoring.carry]
+        wanted.append(self.label.outcome_at if isinstance(self.label, WindowLabel) else self.label.column)
+        for name in wanted:
+            if name not in columns:
+                raise ValueError(f"column {name!r} does not exist in source {self.decisions.source!r}")
+        for metric, gate in self.gates.items():
+            low, high = METRIC_RANGE[metric]
+            if not low <= gate.threshold <= high:
+                raise ValueError(f"gate {metric}: threshold {gate.threshold} lies outside {low} … {high}")
+        if self.first_quarter.day != 1 or self.first_quarter.month not in (1, 4, 7, 10):
+            raise ValueError(f"first_quarter {self.first_quarter} is not the first day of a quarter")
+        return self
+
+    @property
+    def decision_source(self) -> LogSource:
+        """The log source the decisions come from."""
+        source = self.sources[self.decisions.source]
+        assert isinstance(source, LogSource)
+        return source
+
+    @property
+    def label_window_days(self) -> int:
+        """Days after a decision until its outcome is known."""
+        return self.label.days if isinstance(self.label, WindowLabel) else self.label.known_after_days

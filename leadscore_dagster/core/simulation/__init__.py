@@ -1,0 +1,1 @@
+"""A simulated market for the demo and the tests, and data damaged on purpose. The product does not know it."""

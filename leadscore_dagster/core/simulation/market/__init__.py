@@ -1,0 +1,23 @@
+"""A simulated market: advisors, firms, a vendor that reports them late and dirty, and a CRM that calls them.
+
+It stands in for the paid data of the original systems. Nothing in the pipeline imports it, except the demo.
+"""
+
+from leadscore_dagster.core.simulation.market.generate import MarketSummary, generate_market
+from leadscore_dagster.core.simulation.market.shown import employment_as_shown, known_facts
+from leadscore_dagster.core.simulation.market.size import DEMO, OWN_COMPANY, QUARTERS, SEED_SCALE, MarketSize
+from leadscore_dagster.core.simulation.market.world import World, simulate_world
+
+__all__ = [
+    "DEMO",
+    "OWN_COMPANY",
+    "QUARTERS",
+    "SEED_SCALE",
+    "MarketSize",
+    "MarketSummary",
+    "World",
+    "employment_as_shown",
+    "generate_market",
+    "known_facts",
+    "simulate_world",
+]

@@ -1,0 +1,49 @@
+"""Arrivals: what a vendor has delivered, whether a drop is complete, and which run it asks for.
+
+``quarters_to_ingest`` compares folders with the warehouse, for a run that somebody starts. ``sight`` and ``decide``
+compare them with what runs have done, for the sensor. Not here: reading a drop's rows (core/sources), Dagster.
+"""
+
+from leadscore_dagster.core.sources.arrivals.cursor import Cursor, Place
+from leadscore_dagster.core.sources.arrivals.decision import (
+    Arrival,
+    Asked,
+    Decision,
+    Known,
+    Request,
+    decide,
+    hand_over,
+)
+from leadscore_dagster.core.sources.arrivals.delivered import (
+    delivered_quarters,
+    newest_quarter,
+    quarters_to_ingest,
+    vintage_sources,
+)
+from leadscore_dagster.core.sources.arrivals.folders import Folder, SeenFile, copies_of, local_folder, local_log
+from leadscore_dagster.core.sources.arrivals.sightings import QuarterDrop, Sightings, expected_files, sight
+
+__all__ = [
+    "Arrival",
+    "Asked",
+    "Cursor",
+    "Decision",
+    "Folder",
+    "Known",
+    "Place",
+    "QuarterDrop",
+    "Request",
+    "SeenFile",
+    "Sightings",
+    "copies_of",
+    "decide",
+    "delivered_quarters",
+    "expected_files",
+    "hand_over",
+    "local_folder",
+    "local_log",
+    "newest_quarter",
+    "quarters_to_ingest",
+    "sight",
+    "vintage_sources",
+]

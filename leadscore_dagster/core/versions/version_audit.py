@@ -1,0 +1,49 @@
+"""What the audit said of the table a version was trained on, kept with the version.
+
+Lives here: the summary a report shows, stored when a candidate is registered and read back. Does not: the audit
+(training_audit). An audit asked again later is another audit: its code may have changed, its sources may be gone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from leadscore_dagster.core.audit.training_audit import AuditReport
+from leadscore_dagster.core.audit.verdict import kind_of, overall
+from leadscore_dagster.core.warehouse import Warehouse, table
+
+TABLE = "model_audits"
+
+
+def summary(report: AuditReport) -> dict[str, Any]:
+    """JSON-ready: blocks, why, overall (feature → kind), parts (feature → part → kind) and findings."""
+    parts: dict[str, dict[str, str]] = {}
+    for verdict in report.verdicts:
+        parts.setdefault(verdict.feature, {})[verdict.part] = kind_of(verdict)
+    return {
+        "as_of": report.as_of.isoformat(),
+        "blocks": report.blocks,
+        "why": report.why(),
+        "overall": {name: kind_of(verdict) for name, verdict in overall(report.verdicts).items()},
+        "parts": parts,
+        "findings": [asdict(finding) for _, finding in report.findings],
+    }
+
+
+def keep_audit(warehouse: Warehouse, version: str, report: AuditReport) -> None:
+    """Store the summary of the audit a version has passed; training the same version again replaces it."""
+    kept = json.dumps(summary(report), sort_keys=True)
+    warehouse.write_partition(TABLE, version, pa.table({"version": [version], "audit_json": [kept]}))
+
+
+def kept_audit(warehouse: Warehouse, version: str) -> dict[str, Any]:
+    """The summary kept with a version; ``absent`` says why there is none."""
+    if version not in warehouse.partitions(TABLE):
+        return {"absent": f"no audit was kept with {version}: it was registered before reports kept one"}
+    sql = f"SELECT audit_json FROM {TABLE} WHERE version = @version"
+    found: dict[str, Any] = json.loads(table(warehouse, sql, {"version": version})["audit_json"][0].as_py())
+    return found

@@ -1,0 +1,116 @@
+"""A person lets one version past one gate, for a reason and until a day.
+
+Lives here: the append-only table ``waivers``, and what a waiver does to a verdict. Does not: the verdicts (gates), who
+is champion (champion). A waiver never changes what was measured; the verdict says that it was waived, by whom and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.versions.gates import GateResult
+from leadscore_dagster.core.warehouse import Warehouse, table
+
+TABLE = "waivers"
+#: a waiver is a bridge to the next quarter's candidate, not a second set of thresholds
+LONGEST_DAYS = 184
+_SCHEMA = pa.schema(
+    [
+        ("recipe", pa.string()),
+        ("version", pa.string()),
+        ("gate", pa.string()),
+        ("why", pa.string()),
+        ("granted_by", pa.string()),
+        ("granted_at", pa.timestamp("us", tz="UTC")),
+        ("expires_on", pa.date32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """``expires_on`` is the last day it counts."""
+
+    recipe: str
+    version: str
+    gate: str
+    why: str
+    granted_by: str
+    granted_at: datetime
+    expires_on: date
+
+    def text(self) -> str:
+        return f"{self.gate} waived until {self.expires_on} by {self.granted_by}: {self.why}"
+
+
+def grant(warehouse: Warehouse, waiver: Waiver, refused: Sequence[GateResult]) -> Waiver:
+    """Append a waiver. ``refused``: the gates the version failed.
+
+    Raises
+    ------
+    InputError : the version did not fail that gate, a text is empty, or it expires in the past or too late.
+    """
+    failed = [result.name for result in refused]
+    if waiver.gate not in failed:
+        remedy = f"choose one of {', '.join(failed)}" if failed else "there is nothing to waive"
+        raise InputError(f"version {waiver.version!r} did not fail gate {waiver.gate!r}", where=TABLE, remedy=remedy)
+    for column in ("why", "granted_by"):
+        if not getattr(waiver, column).strip():
+            raise InputError(f"{column} is empty", where=TABLE, column=column)
+    days = (waiver.expires_on - waiver.granted_at.date()).days
+    if not 0 <= days <= LONGEST_DAYS:
+        raise InputError(
+            f"a waiver until {waiver.expires_on} expires {days} days from now",
+            where=TABLE,
+            column="expires_on",
+            remedy=f"give a day within the next {LONGEST_DAYS} days",
+        )
+    waiver = replace(waiver, granted_at=waiver.granted_at.astimezone(UTC))
+    name = f"{waiver.granted_at:%Y%m%dT%H%M%S.%fZ}-{hashlib.sha256(waiver.text().encode()).hexdigest()[:16]}"
+    warehouse.write_partition(TABLE, name, pa.Table.from_pylist([asdict(waiver)], schema=_SCHEMA))
+    return waiver
+
+
+def waivers_of(warehouse: Warehouse, version: str, on: date) -> list[Waiver]:
+    """The waivers of a version that count on a day, in the order they were granted."""
+    return [waiver for waiver in _granted(warehouse, version) if _counts(waiver, on)]
+
+
+def judged(warehouse: Warehouse, version: str, results: Sequence[GateResult], on: date) -> list[GateResult]:
+    """A version's verdicts on a day: what is waived then passes; a gate that fails says when else it was waived."""
+    granted = _granted(warehouse, version)
+    found = waived(results, [waiver for waiver in granted if _counts(waiver, on)])
+    return [result if result.passed else _told(result, granted) for result in found]
+
+
+def waived(results: Sequence[GateResult], waivers: Sequence[Waiver]) -> list[GateResult]:
+    """The verdicts with every failed gate that has a waiver let past; what was measured stays in the reason."""
+    by_gate = {waiver.gate: waiver for waiver in waivers}
+    return [
+        replace(result, passed=True, waived=True, why=f"{by_gate[result.name].text()}. {result.why}")
+        if not result.passed and result.name in by_gate
+        else result
+        for result in results
+    ]
+
+
+def _granted(warehouse: Warehouse, version: str) -> list[Waiver]:
+    if not warehouse.partitions(TABLE):
+        return []
+    sql = f"SELECT {', '.join(_SCHEMA.names)} FROM {TABLE} WHERE version = @version ORDER BY granted_at, gate"
+    return [Waiver(**row) for row in table(warehouse, sql, {"version": version}).to_pylist()]
+
+
+def _counts(waiver: Waiver, on: date) -> bool:
+    return waiver.granted_at.astimezone(UTC).date() <= on <= waiver.expires_on
+
+
+def _told(result: GateResult, granted: Sequence[Waiver]) -> GateResult:
+    spans = [f"from {one.granted_at:%Y-%m-%d} to {one.expires_on}" for one in granted if one.gate == result.name]
+    return replace(result, why=f"{result.why} It was waived {' and '.join(spans)} only.") if spans else result

@@ -1,0 +1,4 @@
+"""Everything that imports Dagster: assets, checks, jobs, schedules, sensors, resources.
+
+Thin: what they do is in core/.
+"""

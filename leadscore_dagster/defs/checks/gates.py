@@ -1,0 +1,37 @@
+"""Checks of the candidate: every gate of the recipe, blocking. The champion asset evaluates the same gates again."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from leadscore_dagster.core.recipe.schema import Gate, Recipe
+from leadscore_dagster.core.versions import promotion
+from leadscore_dagster.core.versions.gates import PHRASES
+from leadscore_dagster.defs.assets.shell import key
+from leadscore_dagster.defs.checks.shell import checks_of
+from leadscore_dagster.defs.partitions import quarters
+
+
+def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
+    """One check per gate of the recipe."""
+    return [
+        checks_of(
+            key(recipe, "candidate_model"),
+            quarters(recipe),
+            {name: _described(name, gate) for name, gate in recipe.gates.items()},
+            recipe,
+            lambda warehouse, as_of, workspace: promotion.judge(
+                warehouse,
+                workspace.models(recipe),
+                recipe,
+                promotion.candidate_of(warehouse, as_of),  # type: ignore[arg-type]
+                workspace.now().date(),
+            ),
+        )
+    ]
+
+
+def _described(name: str, gate: Gate) -> str:
+    where = "the value itself" if gate.use == "point" else "the unfavourable end of its 95% interval"
+    side = f"at least {gate.at_least:g}" if gate.at_least is not None else f"at most {gate.at_most:g}"
+    return f"{PHRASES[name][0].upper()}{PHRASES[name][1:]}: {where} must be {side}."

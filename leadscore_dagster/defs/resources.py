@@ -1,0 +1,89 @@
+"""What an asset needs from outside: where things lie, which warehouse, and what time it is.
+
+Lives here: the one resource of the project. Does not: any logic; every asset passes what it gets from here as an
+argument to a function of core/.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.loading import parse_day
+from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.warehouse import Lake, Warehouse
+
+
+def default_home() -> Path:
+    """``LEADSCORE_HOME``, or ``.leadscore`` in the working directory."""
+    return Path(os.environ.get("LEADSCORE_HOME", ".leadscore")).absolute()
+
+
+class Workspace(dg.ConfigurableResource):
+    """The folder everything lies in, and the clock.
+
+    ``home`` holds ``warehouse/``, ``models/``, ``searches/``, ``outputs/``, ``dagster/`` and ``sources.yaml`` (which
+    source of which recipe lies where). ``clock`` fixes the time as an ISO date; empty means the machine's clock.
+    """
+
+    home: str
+    clock: str = ""
+
+    def warehouse(self, recipe: Recipe) -> Warehouse:
+        """The warehouse of a recipe: one dataset each, so that SQL names tables without a prefix."""
+        return Lake(Path(self.home) / "warehouse", recipe.name)
+
+    def models(self, recipe: Recipe) -> Path:
+        return Path(self.home) / "models" / recipe.name
+
+    def searches(self, recipe: Recipe) -> Path:
+        return Path(self.home) / "searches" / recipe.name
+
+    def outputs(self, recipe: Recipe) -> Path:
+        return Path(self.home) / "outputs" / recipe.name
+
+    def now(self) -> datetime:
+        """The only place where the clock is read."""
+        if self.clock:
+            return datetime.combine(parse_day(self.clock), datetime.min.time(), tzinfo=UTC)
+        return datetime.now(UTC)
+
+    def location(self, recipe: Recipe, source: str) -> str:
+        """Where a source lies: a path or an SQLAlchemy URL. Raises InputError when nobody has said.
+
+        ``$NAME`` and ``${NAME}`` are read from the environment, so that a password need not stand in a file.
+        """
+        location = read_locations(Path(self.home)).get(recipe.name, {}).get(source)
+        if location is None:
+            raise InputError(
+                f"Nobody has said where source {source!r} of recipe {recipe.name!r} lies",
+                where=Path(self.home) / "sources.yaml",
+                remedy=f"run `leadscore run {recipe.name} --source {source}=PATH_OR_URL` once",
+            )
+        return os.path.expandvars(location)
+
+
+def read_locations(home: Path) -> dict[str, dict[str, str]]:
+    """Recipe name → source name → location, as last given on the command line."""
+    path = home / "sources.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
+
+
+def write_locations(home: Path, recipe: Recipe, given: dict[str, str]) -> None:
+    """Remember where the sources of a recipe lie. Raises InputError for a source the recipe does not have."""
+    for name in given:
+        if name not in recipe.sources:
+            raise InputError(
+                f"Recipe {recipe.name!r} has no source {name!r}", remedy=f"use one of {', '.join(recipe.sources)}"
+            )
+    locations = read_locations(home)
+    locations.setdefault(recipe.name, {}).update(given)
+    home.mkdir(parents=True, exist_ok=True)
+    temporary = home / "sources.yaml.tmp"
+    temporary.write_text(yaml.safe_dump(locations, sort_keys=True), encoding="utf-8")
+    temporary.replace(home / "sources.yaml")
