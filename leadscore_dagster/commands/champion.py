@@ -12,6 +12,7 @@ from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.versions import promotion, registry
 from leadscore_dagster.core.versions.gates import evaluate_gates, refused
 from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, history, rollback
+from leadscore_dagster.core.versions.registry import trained_as_of
 from leadscore_dagster.core.versions.shadow import aliases
 from leadscore_dagster.core.versions.waivers import Waiver, grant
 from leadscore_dagster.defs.resources import Workspace
@@ -76,7 +77,7 @@ def waive(
     failed += promotion.not_promoted(warehouse, version)
     waiver = grant(warehouse, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
     champion = champion_at(warehouse, now)
-    again = f"Run its quarter again to promote it: `leadscore run {recipe.name} --as-of {version[:10]}`."
+    again = f"Run its quarter again to promote it: `leadscore run {recipe.name} --as-of {trained_as_of(version)}`."
     if champion is not None and champion.version == version:
         again = f"It is the champion and scores up to and including {waiver.expires_on}."
     text = f"{waiver.text()}. {again}"

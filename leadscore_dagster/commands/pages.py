@@ -6,7 +6,6 @@ Lives here: which stored evidence a page is made of. Does not: what a page says 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -16,6 +15,7 @@ from typing import Any
 from leadscore_dagster.core.audit.training_audit import PARTS, TABLE_PARTS, AuditReport
 from leadscore_dagster.core.audit.verdict import overall
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.modelling.judgement.candidate_evidence import ranking_record
 from leadscore_dagster.core.modelling.judgement.explanation import importance_csv
 from leadscore_dagster.core.pages.audit import audit_page
@@ -52,7 +52,7 @@ def write_audit_page(
         numbers,
         [entry.model_dump(mode="json") for entry in recipe.acknowledged],
     )
-    return _write(workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html", page)
+    return write_text(workspace.outputs(recipe) / f"leakage_audit_{report.as_of}.html", page)
 
 
 def write_model_page(
@@ -78,8 +78,8 @@ def write_model_page(
     report, importances = report_files(version)
     if evidence["measured"]:
         table = importance_csv(evidence["measured"]["importance"], evidence["manifest"]["features"])
-        _write(outputs / importances, table)
-    return _write(outputs / report, model_page(evidence))
+        write_text(outputs / importances, table)
+    return write_text(outputs / report, model_page(evidence))
 
 
 def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[str, Any]:
@@ -150,11 +150,3 @@ def _previous(
         "metrics": other["metrics"],
         "paired": paired,
     }
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-    return path

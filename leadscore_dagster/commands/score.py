@@ -11,6 +11,7 @@ import pyarrow as pa
 from leadscore_dagster.commands.instance import Progress, Refusal, execute, instance_of
 from leadscore_dagster.commands.outcome import REFUSED, TextOutcome, columns
 from leadscore_dagster.commands.run import opened
+from leadscore_dagster.core.delivery.lead_list import list_name
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.loading import parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
@@ -82,4 +83,4 @@ def scores_of(recipe: Recipe, workspace: Workspace, name: str, day: date) -> pa.
 
 def list_path(recipe: Recipe, workspace: Workspace, day: date) -> Path:
     """Where the day's CSV lies."""
-    return workspace.outputs(recipe) / f"ranked_leads_{day}.csv"
+    return workspace.outputs(recipe) / list_name(day)

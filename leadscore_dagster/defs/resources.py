@@ -14,6 +14,7 @@ import dagster as dg
 import yaml
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.recipe.loading import parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.warehouse import Lake, Warehouse
@@ -83,7 +84,4 @@ def write_locations(home: Path, recipe: Recipe, given: dict[str, str]) -> None:
             )
     locations = read_locations(home)
     locations.setdefault(recipe.name, {}).update(given)
-    home.mkdir(parents=True, exist_ok=True)
-    temporary = home / "sources.yaml.tmp"
-    temporary.write_text(yaml.safe_dump(locations, sort_keys=True), encoding="utf-8")
-    temporary.replace(home / "sources.yaml")
+    write_text(home / "sources.yaml", yaml.safe_dump(locations, sort_keys=True))

@@ -20,6 +20,7 @@ from leadscore_dagster.commands.instance import PROJECT, instance_environment
 from leadscore_dagster.commands.stress import copies
 from leadscore_dagster.commands.stress.bench import Bench, Result
 from leadscore_dagster.commands.stress.processes import Ended, on_a_full_disk, run, small_disk
+from leadscore_dagster.core.delivery.lead_list import list_name
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource, WindowLabel
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, PROSPECT_SCORES, PROSPECTS
 from leadscore_dagster.core.simulation.damage import (
@@ -181,7 +182,7 @@ def _unscored(bench: Bench) -> Path:
     for name in (DECISIONS, PROSPECTS, LEAD_SCORES, PROSPECT_SCORES):
         bench.warehouse.drop_partition(name, key)
     bench.warehouse.drop_partition(extract, (bench.day + timedelta(days=1)).isoformat())
-    (bench.home / "outputs" / bench.recipe.name / f"ranked_leads_{key}.csv").unlink(missing_ok=True)
+    (bench.home / "outputs" / bench.recipe.name / list_name(bench.day)).unlink(missing_ok=True)
     return bench.home / "warehouse" / bench.recipe.name / DECISIONS / f"{key}.parquet"
 
 

@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from leadscore_dagster.core.alerts.message import Message, message_of
 from leadscore_dagster.core.alerts.routing import Place
+from leadscore_dagster.core.files import write_text
 
 State = Literal["pending", "sent", "dead"]
 STATES: tuple[State, ...] = ("pending", "sent", "dead")
@@ -108,13 +109,7 @@ def delivering(folder: Path) -> Iterator[None]:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a JSON file beside and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(record, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_text(path, json.dumps(record, ensure_ascii=False, indent=1))
 
 
 def _order(entry: Entry) -> tuple[datetime, datetime, str]:

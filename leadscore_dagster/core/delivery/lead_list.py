@@ -13,6 +13,19 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES, daily_log_table
 from leadscore_dagster.core.warehouse import Warehouse, table
 
+_PREFIX, _SUFFIX = "ranked_leads_", ".csv"
+
+
+def list_name(day: date) -> str:
+    """File name of a day's list."""
+    return f"{_PREFIX}{day.isoformat()}{_SUFFIX}"
+
+
+def days_listed(folder: Path) -> set[date]:
+    """The days whose lists lie in a folder."""
+    names = (path.name for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"))
+    return {date.fromisoformat(name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) for name in names}
+
 
 def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> int:
     """The day's list as a CSV that a spreadsheet opens; returns its rows."""

@@ -5,7 +5,6 @@ lead (delivery), the scores (score)."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.files import whole_file
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 as the local code page
 #: what makes a spreadsheet read a cell as a formula; the wide forms are read so by East Asian versions
@@ -125,15 +125,8 @@ def _cell(column: pa.ChunkedArray | pa.Array, may_be_number: bool) -> pa.Chunked
 def _write(table: pa.Table, path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError("the folder for the list does not exist", where=path.parent, remedy="create it")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    try:
-        with beside.open("wb") as file:
-            _write_to(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        _write_to(table, file)
 
 
 def _write_to(table: pa.Table, file: BinaryIO) -> None:

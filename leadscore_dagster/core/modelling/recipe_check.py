@@ -7,7 +7,6 @@ of a recipe (recipes), feature sets and their catalogues (features), the rules f
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 
 from leadscore_dagster.core.errors import InputError
@@ -17,6 +16,7 @@ from leadscore_dagster.core.modelling.segments import check_segment
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.features.sets import feature_sets, features_of, own_columns
+from leadscore_dagster.core.text import did_you_mean
 
 
 def check_recipe(recipe: Recipe) -> list[str]:
@@ -61,7 +61,7 @@ def _expected(recipe: Recipe) -> Iterator[InputError]:
     for name in recipe.model.business_signals:
         if name not in named:
             yield InputError(
-                f"there is no feature {name!r}{_did_you_mean(name, named)}",
+                f"there is no feature {name!r}{did_you_mean(name, named)}",
                 where="model.business_signals",
                 remedy="name one of the recipe's features, or take it out",
             )
@@ -90,11 +90,6 @@ def _outside(recipe: Recipe, features: Collection[Feature]) -> Iterator[str]:
     for name in recipe.model.reference_ranking:
         if name not in names:
             yield (
-                f"model.reference_ranking: {name!r} is no feature of this recipe{_did_you_mean(name, names)}; "
+                f"model.reference_ranking: {name!r} is no feature of this recipe{did_you_mean(name, names)}; "
                 "the comparison leaves it out."
             )
-
-
-def _did_you_mean(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -5,7 +5,6 @@ Lives here: the number and the name of each row's part. Does not: anything measu
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from itertools import pairwise
 
@@ -14,6 +13,7 @@ import numpy as np
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.recipe.schema import Segment
+from leadscore_dagster.core.text import nearest_or
 
 MISSING = "(missing)"
 _NUMBERS = ("number", "integer")
@@ -30,8 +30,7 @@ def check_segment(
     """
     kind = types.get(segment.feature)
     if kind is None:
-        close = difflib.get_close_matches(segment.feature, types, n=1, cutoff=0.6)
-        remedy = f"did you mean {close[0]!r}?" if close else "divide by one of the recipe's features"
+        remedy = nearest_or(segment.feature, types, "divide by one of the recipe's features")
         if segment.feature in excluded:
             remedy = "take it out of features.exclude, or divide by another feature"
         raise InputError(

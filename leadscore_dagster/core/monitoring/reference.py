@@ -20,6 +20,7 @@ from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.versions import registry
 from leadscore_dagster.core.versions.ledger import champion_at
+from leadscore_dagster.core.versions.registry import trained_as_of
 from leadscore_dagster.core.warehouse import Warehouse
 
 
@@ -53,5 +54,5 @@ def reference_of(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) 
     if entry is None:
         raise GateRefused(f"No champion of {recipe.name!r} on {day}: there is nothing to watch yet.")
     model = load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))
-    training = model.prepare(training_rows(warehouse, date.fromisoformat(entry.version[:10])))
+    training = model.prepare(training_rows(warehouse, trained_as_of(entry.version)))
     return Reference(model, training, registry.load_test_scores(models, entry.version))

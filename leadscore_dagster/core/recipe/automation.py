@@ -7,12 +7,12 @@ follow (core/clock, core/versions/retraining, core/scoring/staleness, core/sourc
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import Field, model_validator
 
 from leadscore_dagster.core.recipe.contract import Strict
+from leadscore_dagster.core.text import did_you_mean
 
 
 class Retention(Strict):
@@ -56,8 +56,7 @@ class Automation(Strict):
         try:
             zone = ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            near = get_close_matches(self.timezone, available_timezones(), n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            hint = did_you_mean(self.timezone, available_timezones())
             raise ValueError(f"{self.timezone!r} is no IANA time zone{hint}") from None
         # A day's scores are what was known at its first instant in UTC. East of Greenwich the same date begins
         # earlier: by the clock there, the day to be scored has not begun before the offset has passed.

@@ -5,7 +5,6 @@ Lives here: YAML to ``Recipe``. Does not: what the fields mean (schema), what a 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.text import did_you_mean
 
 #: one folder a shipped recipe: ``recipe.yaml`` and ``contracts/``
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -61,7 +61,7 @@ def _recipe_path(name_or_path: str | Path) -> Path:
     names = shipped_recipes()
     if str(name_or_path) not in names:
         raise InputError(
-            f"There is no shipped recipe {str(name_or_path)!r}{_did_you_mean(str(name_or_path), names)}",
+            f"There is no shipped recipe {str(name_or_path)!r}{did_you_mean(str(name_or_path), names)}",
             remedy=f"use one of {', '.join(names)}, or the path of a .yaml file or of a folder with {FILE}",
         )
     return RECIPES / str(name_or_path) / FILE
@@ -75,7 +75,7 @@ def _load_contract(name: str, folder: Path) -> Contract:
             f"{entry.parents[1].name}/{entry.stem}" for entry in sorted(RECIPES.glob("*/contracts/*.yaml"))
         ]
         raise InputError(
-            f"There is no contract {name!r}{_did_you_mean(name, shipped)}",
+            f"There is no contract {name!r}{did_you_mean(name, shipped)}",
             where=path,
             remedy=f"use one of {', '.join(shipped)}, or the path of a .yaml file relative to the recipe",
         )
@@ -159,14 +159,12 @@ def _explain(model: type[BaseModel], problem: Any, location: tuple[str | int, ..
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         key = str(problem["loc"][-1])
-        return (
-            f"Unknown key {key!r} at {'.'.join(str(part) for part in location)}{_did_you_mean(key, _all_keys(model))}"
-        )
+        return f"Unknown key {key!r} at {'.'.join(str(part) for part in location)}{did_you_mean(key, _all_keys(model))}"
     if problem["type"] == "missing":
         return f"Key {name!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"].startswith("literal_error"):
-        message += _did_you_mean(str(problem["input"]), re.findall(r"'([^']+)'", problem["ctx"]["expected"]))
+        message += did_you_mean(str(problem["input"]), re.findall(r"'([^']+)'", problem["ctx"]["expected"]))
     return f"{name}: {message}" if name else message
 
 
@@ -194,11 +192,6 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _models_in(inner)
-
-
-def _did_you_mean(name: str, candidates: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def parse_day(text: str) -> date:

@@ -5,12 +5,12 @@ Lives here: the schema. Does not: the meaning of the parts (core/modelling), thr
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from leadscore_dagster.core.recipe.contract import Identifier, Strict
+from leadscore_dagster.core.text import did_you_mean
 
 Estimator = Literal["logistic_regression", "hist_gradient_boosting", "lightgbm", "xgboost", "ensemble"]
 #: what is done about positives being rare: nothing, their weight raised to that of the negatives, or made-up ones
@@ -120,10 +120,8 @@ class Model(Strict):
     def _names_a_segment(cls, name: str | None, given: ValidationInfo) -> str | None:
         segments = given.data.get("segments")  # absent when they have a mistake of their own
         if name is not None and segments is not None and name not in segments:
-            close = difflib.get_close_matches(name, segments, n=1, cutoff=0.5)
-            nearest = f" (did you mean {close[0]!r}?)" if close else ""
             known = f"it knows {', '.join(segments)}" if segments else "it is empty"
-            raise ValueError(f"there is no segment {name!r} in model.segments{nearest}; {known}")
+            raise ValueError(f"there is no segment {name!r} in model.segments{did_you_mean(name, segments)}; {known}")
         return name
 
     @model_validator(mode="after")

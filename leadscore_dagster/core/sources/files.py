@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Contract
+from leadscore_dagster.core.text import nearest
 
 _AGAIN = "ask for the file again"
 _HEADER_BYTES = 1 << 20
@@ -70,13 +70,13 @@ def check_columns(found: Sequence[str], contract: Contract, where: str) -> None:
     for name in wanted:
         if name in found:
             continue
-        near = get_close_matches(name, extra, n=1, cutoff=0.7) or [e for e in extra if e.lower() == name.lower()]
+        near = nearest(name, extra, cutoff=0.7) or next((e for e in extra if e.lower() == name.lower()), None)
         if near:
             raise InputError(
-                f"a column is renamed: the contract expects {name}, the file has {near[0]}",
+                f"a column is renamed: the contract expects {name}, the file has {near}",
                 where=where,
                 column=name,
-                remedy=f"state `raw: {near[0]}` in contract {contract.name} if it is the same column",
+                remedy=f"state `raw: {near}` in contract {contract.name} if it is the same column",
             )
         raise InputError(
             "a column is missing",

@@ -6,7 +6,6 @@ score on a day. Does not: labels (labels), features (core/table/features).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from datetime import date
 
@@ -18,6 +17,7 @@ from sqlglot.errors import SqlglotError
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Column
 from leadscore_dagster.core.recipe.schema import Recipe, WindowLabel
+from leadscore_dagster.core.text import nearest_or
 from leadscore_dagster.core.warehouse import Relation, Warehouse, compose, table
 
 #: columns of the tables built from decisions; an entity called like one of them could not stand beside it
@@ -85,8 +85,7 @@ def scalar(expression: str, columns: Iterable[str], where: str) -> str:
     known = list(columns)
     for column in node.find_all(exp.Column):
         if column.table or column.name not in known:
-            close = difflib.get_close_matches(column.name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else remedy
+            hint = nearest_or(column.name, known, remedy)
             raise InputError("the expression names a column the source does not have", where=where,
                              column=column.sql("bigquery"), remedy=hint)  # fmt: skip
         column.set("table", exp.to_identifier("l"))

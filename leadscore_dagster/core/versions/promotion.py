@@ -286,5 +286,5 @@ def _trained_until(models: Path, version: str) -> datetime:
 
 
 def _quarters_between(version: str, as_of: date) -> int:
-    trained = date.fromisoformat(version[:10])
+    trained = registry.trained_as_of(version)
     return (as_of.year - trained.year) * 4 + (as_of.month - trained.month) // 3

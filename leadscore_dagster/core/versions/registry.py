@@ -102,6 +102,11 @@ def save_version(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def trained_as_of(version: str) -> date:
+    """The quarter a version was trained for, as its id says."""
+    return date.fromisoformat(version[:10])
+
+
 def read_manifest(folder: Path, version: str) -> dict[str, Any]:
     """The manifest of a version, after every digest was verified.
 
@@ -301,7 +306,7 @@ def _require_same(manifest: Mapping[str, Any], version: str, today: FeatureState
 
 
 def _run_again(recipe: str, version: str) -> str:
-    return f"train its quarter again: `leadscore run {recipe} --as-of {version[:10]}`"
+    return f"train its quarter again: `leadscore run {recipe} --as-of {trained_as_of(version)}`"
 
 
 def _damaged(folder: Path, version: str, name: str) -> InputError:

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from leadscore_dagster.core.recipe.schema import Retention
+from leadscore_dagster.core.versions.registry import trained_as_of
 
 Kind = Literal["day", "version", "run", "copy"]
 #: a copy of a remote drop that no ingest has asked for in so many days; no run lasts as long
@@ -113,7 +114,7 @@ def judge_versions(
     """
     oldest = oldest_kept(today, retention)
     named = dict(references)
-    kept = {name for name in stored if training or name in named or _quarter(name) >= oldest}
+    kept = {name for name in stored if training or name in named or trained_as_of(name) >= oldest}
     reading = sorted({*kept, *(name for name in reports if name not in stored)})
     while reading:
         version = reading.pop()
@@ -124,7 +125,7 @@ def judge_versions(
                 reading.append(other)
     verdicts = []
     for version in sorted(stored):
-        quarter = _quarter(version)
+        quarter = trained_as_of(version)
         if version in named:
             why, goes = f"named by {named[version]}", False
         elif quarter >= oldest:
@@ -174,7 +175,3 @@ def oldest_kept(today: date, retention: Retention) -> date:
     """First day of the oldest quarter whose versions are kept whatever became of them."""
     count = today.year * 4 + (today.month - 1) // 3 - retention.versions_quarters
     return date(count // 4, count % 4 * 3 + 1, 1)
-
-
-def _quarter(version: str) -> date:
-    return date.fromisoformat(version[:10])

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.text import did_you_mean
 from leadscore_dagster.core.warehouse.dialect import translate
 
 _NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
@@ -47,9 +47,8 @@ def statement(name: str, folder: Path | None = None) -> str:
     root = folder or sql_folder()
     path = root / f"{name}.sql"
     if not _NAME.fullmatch(name) or not path.is_file():
-        near = get_close_matches(name, statements(root), n=3)
-        remedy = f"did you mean {' or '.join(near)}?" if near else None
-        raise InputError(f"no SQL file is named {name!r}", where=root, remedy=remedy)
+        hint = did_you_mean(name, statements(root))
+        raise InputError(f"no SQL file is named {name!r}{hint}", where=root)
     return path.read_text(encoding="utf-8")
 
 

@@ -98,7 +98,7 @@ def _ranked_leads(recipe: Recipe) -> dg.AssetsDefinition:
     )
     def ranked_leads(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         day = partition_day(context)
-        path = workspace.outputs(recipe) / f"ranked_leads_{day}.csv"
+        path = workspace.outputs(recipe) / lead_list.list_name(day)
         with plain_failures():
             rows = lead_list.write_list(workspace.warehouse(recipe), recipe, day, path)
         return dg.MaterializeResult(metadata={"dagster/row_count": rows, "path": dg.MetadataValue.path(str(path))})

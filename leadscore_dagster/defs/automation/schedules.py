@@ -19,6 +19,7 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
 from leadscore_dagster.core.sources.arrivals import Cursor, Sightings, expected_files, sight, vintage_sources
 from leadscore_dagster.core.versions.ledger import champion_at, history
+from leadscore_dagster.core.versions.registry import trained_as_of
 from leadscore_dagster.core.versions.retraining import Standing, retrain, standing_of
 from leadscore_dagster.defs.automation.run_requests import (
     SECONDS_PER_LOOK,
@@ -195,7 +196,7 @@ def _standing(recipe: Recipe, workspace: Workspace, instant: datetime) -> Standi
     """How the recipe stands. The quarter a champion was trained for is what its version begins with."""
     warehouse = workspace.warehouse(recipe)
     champion = champion_at(warehouse, instant)
-    trained = date.fromisoformat(champion.version[:10]) if champion else None
+    trained = trained_as_of(champion.version) if champion else None
     today = day_of(instant, recipe.automation.timezone)
     said = alarms(warehouse, recipe, today, champion.version if champion else None)
     return standing_of(recipe, instant, trained, said.drifted, said.fallen)

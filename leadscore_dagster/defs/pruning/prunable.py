@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
+from leadscore_dagster.core.delivery.lead_list import days_listed, list_name
 from leadscore_dagster.core.monitoring import balance, drift, health, performance
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.beside import SHADOW_SCORES
@@ -30,7 +31,6 @@ DAY_COLUMNS = {
     shadow.TABLE: "day",
     **dict.fromkeys((SHADOW_SCORES, PROSPECT_SCORES, LEAD_SCORES, PROSPECTS, DECISIONS), "score_day"),
 }
-LIST_PREFIX, LIST_SUFFIX = "ranked_leads_", ".csv"
 REPORT_SUFFIXES = frozenset({".html", ".md", ".json", ".csv", ".txt"})
 _PAGE = 1000
 
@@ -41,11 +41,6 @@ def daily_tables(recipe: Recipe) -> dict[str, timedelta]:
     return {**names, f"{recipe.decision_source.table}_of_day": timedelta(days=1)}
 
 
-def list_of(day: str) -> str:
-    """Name of the file with a day's list."""
-    return f"{LIST_PREFIX}{day}{LIST_SUFFIX}"
-
-
 def days_there(recipe: Recipe, workspace: Workspace) -> dict[str, set[date]]:
     """Days that are there, by table, and those of the lists."""
     warehouse, outputs = workspace.warehouse(recipe), workspace.outputs(recipe)
@@ -53,8 +48,7 @@ def days_there(recipe: Recipe, workspace: Workspace) -> dict[str, set[date]]:
         name: {date.fromisoformat(partition) - behind for partition in warehouse.partitions(name)}
         for name, behind in daily_tables(recipe).items()
     }
-    lists = outputs.glob(f"{LIST_PREFIX}*{LIST_SUFFIX}")
-    found["the lists"] = {date.fromisoformat(path.name[len(LIST_PREFIX) : -len(LIST_SUFFIX)]) for path in lists}
+    found["the lists"] = days_listed(outputs)
     return found
 
 
@@ -98,7 +92,7 @@ def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], tod
     them; and the track records of quarters that are older than the versions that are kept.
     """
     warehouse, outputs = workspace.warehouse(recipe), workspace.outputs(recipe)
-    own, lists = {path for _, path in _own_files(outputs)}, {list_of(day.isoformat()) for day in gone}
+    own, lists = {path for _, path in _own_files(outputs)}, {list_name(day) for day in gone}
     found: dict[str, str] = {}
     for path in sorted(outputs.rglob("*")) if outputs.is_dir() else ():
         if path.suffix in REPORT_SUFFIXES and path.is_file() and path not in own and path.name not in lists:

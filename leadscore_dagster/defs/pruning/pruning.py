@@ -16,6 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from leadscore_dagster.core.delivery.lead_list import list_name
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.sources.arrivals import copies_of
 from leadscore_dagster.core.versions.retention import (
@@ -34,7 +35,6 @@ from leadscore_dagster.defs.pruning.prunable import (
     counted_days,
     daily_tables,
     days_there,
-    list_of,
     prune_name,
     references,
     reports,
@@ -144,7 +144,7 @@ def _is_at_work(run: RunFact, recipe: Recipe, now: datetime) -> bool:
 
 
 def _delete_day(recipe: Recipe, workspace: Workspace, day: str) -> None:
-    (workspace.outputs(recipe) / list_of(day)).unlink(missing_ok=True)
+    (workspace.outputs(recipe) / list_name(date.fromisoformat(day))).unlink(missing_ok=True)
     warehouse = workspace.warehouse(recipe)
     for name, behind in daily_tables(recipe).items():
         warehouse.drop_partition(name, (date.fromisoformat(day) + behind).isoformat())

@@ -5,7 +5,6 @@ What does not belong here: choosing between them (selection), calibration.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from leadscore_dagster.core.modelling.estimators.lightgbm_model import fit_light
 from leadscore_dagster.core.modelling.estimators.logistic import fit_logistic, load_logistic
 from leadscore_dagster.core.modelling.estimators.xgboost_model import fit_boosted, load_boosted
 from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.text import nearest
 
 #: From the simplest on: the one-standard-error rule prefers the earlier. An equation comes first, a model that
 #: needs several others last. The three kinds of boosted trees are equally complex (same trees, same number); among
@@ -138,8 +138,8 @@ def complete_parameters(estimator: str, given: Mapping[str, Any]) -> dict[str, f
     defaults = DEFAULTS[estimator]
     for name, value in given.items():
         if name not in defaults:
-            near = [*SYNONYMS.get(name, ()), *difflib.get_close_matches(name, defaults, n=1, cutoff=0.4)]
-            guess = next((candidate for candidate in near if candidate in defaults), None)
+            synonym = next((known for known in SYNONYMS.get(name, ()) if known in defaults), None)
+            guess = synonym or nearest(name, defaults, cutoff=0.4)
             hint = f"did you mean {guess}? Valid: " if guess else "valid: "
             raise InputError(
                 f"{estimator} has no parameter {name!r}",

@@ -6,12 +6,12 @@ common frame and look (core/pages/frame).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.monitoring import drift, health, performance
 from leadscore_dagster.core.monitoring.overview import judgements
 from leadscore_dagster.core.monitoring.watched import Watched, newest, stored
@@ -31,12 +31,7 @@ COLUMNS_SHOWN, FEATURES_SHOWN, SHADOW_SHOWN = 25, 10, 14
 
 def write_dashboard(warehouse: Warehouse, recipe: Recipe, day: date, folder: Path) -> Path:
     """Write the page of a monitored day into ``folder``; an open page is never half a page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(dashboard(warehouse, recipe, day), encoding="utf-8")
-    os.replace(temporary, path)
-    return path
+    return write_text(folder / FILE, dashboard(warehouse, recipe, day))
 
 
 def dashboard(warehouse: Warehouse, recipe: Recipe, day: date) -> str:

@@ -6,7 +6,6 @@ Lives here: reading catalogues strictly, and which features a recipe's model may
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Column, Strict
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.text import nearest_or
 from leadscore_dagster.core.warehouse import statement
 from leadscore_dagster.core.warehouse.dialect import parse
 from leadscore_dagster.core.warehouse.statements import sql_folder
@@ -117,8 +117,7 @@ def load_set(name: str, folder: Path | None = None) -> FeatureSet:
     path = root / "features" / f"{name}.yaml"
     known = sorted(entry.stem for entry in (root / "features").glob("*.yaml"))
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        remedy = f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(known)}"
+        remedy = nearest_or(name, known, f"use one of {', '.join(known)}")
         raise InputError(f"there is no feature set {name!r}", where=root / "features", remedy=remedy)
     features = tuple(_entry(raw, name, path) for raw in _entries(path))
     _refuse_repeated([feature.name for feature in features], path)
@@ -153,8 +152,7 @@ def features_of(recipe: Recipe) -> list[Feature]:
     _refuse_repeated(names, f"recipe {recipe.name}")
     for name in recipe.features.exclude:
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            remedy = f"did you mean {close[0]!r}?" if close else "remove it from features.exclude"
+            remedy = nearest_or(name, names, "remove it from features.exclude")
             raise InputError(f"excluded feature {name!r} does not exist", where=f"recipe {recipe.name}", remedy=remedy)
     stored = {feature.name for feature in found if feature.stage == "row"}
     for entry in sets:

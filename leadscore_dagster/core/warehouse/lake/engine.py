@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
@@ -20,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.text import nearest_or
 from leadscore_dagster.core.warehouse.dialect import Translation, touched_columns, translate
 from leadscore_dagster.core.warehouse.lake import parquet
 from leadscore_dagster.core.warehouse.protocol import DryRun, Part, Relation
@@ -175,8 +175,7 @@ class Lake:
 
     def _view(self, connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path]) -> None:
         if not files:
-            near = get_close_matches(table, self.tables(), n=3)
-            remedy = f"did you mean {' or '.join(near)}?" if near else "materialize it first"
+            remedy = nearest_or(table, self.tables(), "materialize it first")
             raise InputError(f"no table is named {table!r}", where=self.dataset, remedy=remedy)
         try:
             paths = [str(file) for file in files]
