@@ -42,15 +42,15 @@ SHOWN_ELSEWHERE = {
         "test_periods_are_apart_by_the_label_window",
     ),
     "folds of positions in a sorted copy, used on unsorted rows": (
-        "modelling/test_periods.py",
+        "table/test_periods.py",
         "test_folds_of_unsorted_rows_are_positions_into_the_rows_as_given",
     ),
     "folds said to have gaps of 30 days that had none": (
-        "modelling/test_periods.py",
+        "table/test_periods.py",
         "test_no_fold_trains_on_what_was_not_known",
     ),
     "an empty validation period": (
-        "modelling/test_periods.py",
+        "table/test_periods.py",
         "test_periods_that_would_be_empty_are_refused_with_a_remedy",
     ),
     "quantiles, scaler and imputer fitted on all rows": (
@@ -75,15 +75,15 @@ SHOWN_ELSEWHERE = {
         "test_within_one_standard_error_the_simpler_is_chosen",
     ),
     "a challenger promoted by 5% more of a point value": (
-        "test_gates.py",
+        "versions/test_gates.py",
         "test_an_improvement_that_may_be_noise_leaves_the_champion_and_says_so",
     ),
     "whatever stands last in the registry is in production": (
-        "test_champion.py",
+        "versions/test_ledger.py",
         "test_a_refused_or_unneeded_candidate_is_recorded_and_never_becomes_champion",
     ),
     "a backtest of another label, other features, another model": (
-        "test_consequence.py",
+        "leak_cost/test_numbers.py",
         "test_the_claim_is_the_number_the_candidate_s_report_would_show",
     ),
     "deciles of repeated people shown as if surer": (

@@ -35,9 +35,9 @@ KILLED = (
     + """
 import sys, time
 from pathlib import Path
-from leadscore_dagster.core.modelling.estimators import DEFAULTS
-from leadscore_dagster.core.modelling.search import best_parameters
-from leadscore_dagster.recipes.schema import Search
+from leadscore_dagster.core.modelling.estimators.registry import DEFAULTS
+from leadscore_dagster.core.modelling.choice.search import best_parameters
+from leadscore_dagster.core.recipe.schema import Search
 storage, trials, hang_at, pause = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 tried = 0
 def slow(parameters):

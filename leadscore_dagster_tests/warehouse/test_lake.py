@@ -193,7 +193,7 @@ def test_arrow_and_sql_relations_work_together(lake: Lake) -> None:
 
 def test_an_unknown_table_is_named_with_the_nearest_one(lake: Lake) -> None:
     filled(lake)
-    with pytest.raises(InputError, match=r"no table is named 'rep_vintages'.*did you mean rep_vintage"):
+    with pytest.raises(InputError, match=r"no table is named 'rep_vintages'.*did you mean 'rep_vintage'"):
         lake.query("SELECT * FROM rep_vintages")
     with pytest.raises(InputError, match="no table is named 'rep_vintages'"):
         lake.schema("rep_vintages")

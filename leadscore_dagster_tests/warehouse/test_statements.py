@@ -56,7 +56,7 @@ def test_an_unknown_name_is_refused(folder: Path, name: str) -> None:
 
 
 def test_the_nearest_name_is_offered(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"did you mean features/top or"):
+    with pytest.raises(InputError, match=r"did you mean 'features/top'"):
         statement("features/tops", folder)
 
 

@@ -196,9 +196,9 @@ def test_the_weekly_job_prunes_and_does_not_take_itself_for_a_training(workspace
 _KILLED = """
 import os, signal, sys
 import dagster as dg
-from leadscore_dagster.pruning import prune
-from leadscore_dagster.recipes.loading import load_recipe
-from leadscore_dagster.resources import Workspace
+from leadscore_dagster.defs.pruning.pruning import prune
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.defs.resources import Workspace
 recipe, clock = load_recipe(sys.argv[1]), sys.argv[2]
 for home, removals in zip(sys.argv[3::2], map(int, sys.argv[4::2]), strict=True):
     process = os.fork()  # a process each, and Dagster is imported once

@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the SQL files that may be edited."""
     copy = tmp_path / "sql"
     shutil.copytree(SHIPPED, copy)
-    for module in ("warehouse.statements", "features.sets"):
+    for module in ("warehouse.statements", "table.features.sets"):
         monkeypatch.setattr(f"leadscore_dagster.core.{module}.sql_folder", lambda: copy)
     load_set.cache_clear()
     yield copy
