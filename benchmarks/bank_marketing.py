@@ -73,8 +73,8 @@ def reference(table: pa.Table, split: str, features: Sequence[Feature], estimato
     train, test = table.take(pa.array(order[:cut])), table.take(pa.array(order[cut:]))
     columns = learn_columns(train, features)
     given = XGBOOST if estimator == "xgboost" else LOGISTIC
-    model = fit(estimator, to_matrix(train, columns), train["label"].to_numpy(), columns,
-                complete_parameters(estimator, given), 42)  # fmt: skip
+    model = fit(estimator, to_matrix(train, columns), train["label"].to_numpy(), columns=columns,
+                parameters=complete_parameters(estimator, given), seed=42)  # fmt: skip
     margin = model.margin(to_matrix(test, columns))
     probability = 1 / (1 + np.exp(-margin))
     constant = float(train["label"].to_numpy().mean())

@@ -20,8 +20,7 @@ import numpy as np
 from benchmarks.training import SEED, market
 from leadscore_dagster.core.measures.metrics import auc_pr
 from leadscore_dagster.core.modelling.choice.search import best_parameters
-from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
-from leadscore_dagster.core.modelling.estimators.search_space import SPACE, space_of
+from leadscore_dagster.core.modelling.estimators.registry import ESTIMATORS, complete_parameters, fit, space_of
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.recipe.schema import Search
 from leadscore_dagster.core.table.periods import Fold
@@ -38,7 +37,8 @@ def searched(
     def score(parameters: Mapping[str, Any]) -> tuple[float, ...]:
         started, areas = time.process_time(), []
         for fold in folds:
-            model = fit(estimator, matrix[fold.training], label[fold.training], columns, parameters, SEED)
+            model = fit(estimator, matrix[fold.training], label[fold.training], columns=columns,
+                        parameters=parameters, seed=SEED)  # fmt: skip
             areas.append(auc_pr(label[fold.validation], model.margin(matrix[fold.validation])))
         spent[0] += time.process_time() - started
         return tuple(areas)
@@ -79,7 +79,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rows", type=int, default=45_000)
     arguments.add_argument("--trials", type=int, default=50)
-    arguments.add_argument("--estimators", nargs="+", choices=tuple(SPACE), default=["lightgbm"])
+    arguments.add_argument("--estimators", nargs="+", choices=tuple(ESTIMATORS), default=["lightgbm"])
     given = arguments.parse_args()
     matrix, label, columns, folds = market(given.rows)
     print(f"{given.trials} trials, {given.rows:,} rows x {matrix.shape[1]} features, {len(folds)} folds\n")

@@ -21,8 +21,8 @@ import numpy as np
 from leadscore_dagster.core.measures.intervals import Interval, period_metrics
 from leadscore_dagster.core.measures.metrics import auc_pr
 from leadscore_dagster.core.modelling.calibration import fit_calibrator
-from leadscore_dagster.core.modelling.estimators.ensemble import agreement, out_of_fold_margins
-from leadscore_dagster.core.modelling.estimators.registry import FITTED_BY, complete_parameters
+from leadscore_dagster.core.modelling.ensemble import agreement, out_of_fold_margins
+from leadscore_dagster.core.modelling.estimators.registry import ESTIMATORS, complete_parameters
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.preparation.preparation import Preparation, fit_prepared
 from leadscore_dagster.core.recipe.schema import Imbalance
@@ -180,7 +180,9 @@ def contender(
         rows, hits, later = matrix[fold.training], label[fold.training], matrix[fold.validation]
         started = time.process_time()
         preparation = Preparation(imbalance=imbalance)
-        margin = fit_prepared(estimator, rows, hits, columns, parameters, preparation, SEED).margin(later)
+        margin = fit_prepared(
+            estimator, rows, hits, columns=columns, parameters=parameters, preparation=preparation, seed=SEED
+        ).margin(later)
         measured.ours += time.process_time() - started
         started = time.process_time()
         theirs = library(estimator, imbalance, rows, hits, columns, later)
@@ -216,7 +218,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rows", type=int, default=45_000)
     arguments.add_argument("--replicates", type=int, default=500)
-    arguments.add_argument("--estimators", nargs="+", choices=tuple(FITTED_BY), default=list(FITTED_BY))
+    arguments.add_argument("--estimators", nargs="+", choices=tuple(ESTIMATORS), default=list(ESTIMATORS))
     given = arguments.parse_args()
     matrix, label, columns, folds = market(given.rows)
     labels = [label[fold.validation] for fold in folds]

@@ -245,8 +245,8 @@ def test_the_recipe_decides_whether_parts_are_calibrated_and_serving_finds_them_
     rows = training_table(6000)
     label = rows["label"].to_numpy()
     columns = learn_columns(rows, FEATURES)
-    fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns,
-                 complete_parameters("logistic_regression", {}), 0)  # fmt: skip
+    fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns=columns,
+                 parameters=complete_parameters("logistic_regression", {}), seed=0)  # fmt: skip
     rehearsal = ScoringModel(FEATURES, columns, {}, fitted, UNCALIBRATED)
     plain = learn_calibrator(rehearsal, rows, FAST)
     assert isinstance(plain, Isotonic)

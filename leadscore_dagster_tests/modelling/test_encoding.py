@@ -54,7 +54,13 @@ def test_a_model_of_noise_alone_finds_nothing_on_new_rows() -> None:
     half, columns = ROWS // 2, Columns(("firm",), ("category",), {"firm": COLUMNS.levels["firm"]})
     parameters = complete_parameters("xgboost", {"n_estimators": 40, "learning_rate": 0.1})
     model = fit_prepared(
-        "xgboost", MATRIX[:half, 1:2], LABEL[:half], columns, parameters, Preparation(categories=TARGET), seed=1
+        "xgboost",
+        MATRIX[:half, 1:2],
+        LABEL[:half],
+        columns=columns,
+        parameters=parameters,
+        preparation=Preparation(categories=TARGET),
+        seed=1,
     )
     later = auc_roc(LABEL[half:], model.margin(MATRIX[half:, 1:2]))
     assert abs(later - 0.5) < 0.04

@@ -10,21 +10,21 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.metrics import auc_roc
-from leadscore_dagster.core.modelling.estimators.ensemble import (
+from leadscore_dagster.core.modelling.ensemble import (
     EnsembleModel,
     agreement,
     learn_weights,
     load_ensemble,
     out_of_fold_margins,
 )
+from leadscore_dagster.core.modelling.estimators.base import checked_contributions
 from leadscore_dagster.core.modelling.estimators.registry import (
-    FITTED_BY,
-    SIMPLEST_FIRST,
-    checked_contributions,
+    ESTIMATORS,
     complete_parameters,
+    estimator_names,
     fit,
-    load_model,
 )
+from leadscore_dagster.core.modelling.loading import load_model
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.preparation.preparation import Preparation, fit_prepared
 from leadscore_dagster_tests.modelling.simulated import FEATURES, training_table
@@ -39,7 +39,8 @@ FEW_TREES = {
     "xgboost": {"n_estimators": 20},
 }
 MEMBERS = tuple(
-    fit(name, MATRIX, LABEL, COLUMNS, complete_parameters(name, FEW_TREES.get(name, {})), seed=1) for name in FITTED_BY
+    fit(name, MATRIX, LABEL, columns=COLUMNS, parameters=complete_parameters(name, FEW_TREES.get(name, {})), seed=1)
+    for name in ESTIMATORS
 )
 ENSEMBLE = EnsembleModel(MEMBERS, (0.5, 0.0, 0.25, 0.75), -0.3)
 
@@ -143,7 +144,15 @@ def test_an_ensemble_read_from_its_files_scores_alike_bit_for_bit(tmp_path: Path
 
 def test_members_keep_their_preparation(tmp_path: Path) -> None:
     parameters = complete_parameters("lightgbm", {"n_estimators": 5})
-    prepared = fit_prepared("lightgbm", MATRIX, LABEL, COLUMNS, parameters, Preparation(imbalance="smote"), seed=1)
+    prepared = fit_prepared(
+        "lightgbm",
+        MATRIX,
+        LABEL,
+        columns=COLUMNS,
+        parameters=parameters,
+        preparation=Preparation(imbalance="smote"),
+        seed=1,
+    )
     together = EnsembleModel((MEMBERS[0], prepared), (0.5, 0.5), 0.0)
     together.save(tmp_path)
     assert (tmp_path / "member_1_lightgbm" / "preparation.json").is_file()
@@ -172,10 +181,9 @@ def test_a_changed_file_is_refused(tmp_path: Path, name: str, value: object, mes
 
 def test_an_ensemble_is_not_fitted_on_a_matrix() -> None:
     with pytest.raises(ValueError, match="not fitted on a matrix"):
-        fit("ensemble", MATRIX, LABEL, COLUMNS, complete_parameters("ensemble", {}), seed=1)
-    assert SIMPLEST_FIRST[0] == "logistic_regression"
-    assert SIMPLEST_FIRST[-1] == "ensemble"
-    assert set(SIMPLEST_FIRST) == {*FITTED_BY, "ensemble"}
+        fit("ensemble", MATRIX, LABEL, columns=COLUMNS, parameters=complete_parameters("ensemble", {}), seed=1)
+    assert estimator_names()[0] == "logistic_regression"
+    assert estimator_names()[-1] == "ensemble"
 
 
 def test_agreement_is_the_rank_correlation_of_members() -> None:

@@ -10,21 +10,18 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.metrics import auc_roc
-from leadscore_dagster.core.modelling.estimators import xgboost_model
+from leadscore_dagster.core.modelling.estimators import registry, xgboost_model
+from leadscore_dagster.core.modelling.estimators.base import FittedModel, checked_contributions
 from leadscore_dagster.core.modelling.estimators.logistic import CUT_QUANTILES, LogisticModel
 from leadscore_dagster.core.modelling.estimators.registry import (
-    DEFAULTS,
-    FITTED_BY,
-    FittedModel,
-    checked_contributions,
     complete_parameters,
     fit,
-    load_model,
 )
+from leadscore_dagster.core.modelling.loading import load_model
 from leadscore_dagster.core.modelling.matrix import Columns, learn_columns, to_matrix
 from leadscore_dagster_tests.modelling.simulated import FEATURES, training_table
 
-ESTIMATORS = tuple(FITTED_BY)
+ESTIMATORS = tuple(registry.ESTIMATORS)
 TABLE = training_table(4000)
 COLUMNS = learn_columns(TABLE, FEATURES)
 MATRIX = to_matrix(TABLE, COLUMNS)
@@ -33,7 +30,7 @@ LABEL = TABLE["label"].to_numpy()
 
 @cache
 def fitted(estimator: str, **parameters: float) -> FittedModel:
-    return fit(estimator, MATRIX, LABEL, COLUMNS, complete_parameters(estimator, parameters), seed=1)
+    return fit(estimator, MATRIX, LABEL, columns=COLUMNS, parameters=complete_parameters(estimator, parameters), seed=1)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -101,7 +98,7 @@ def test_a_column_that_is_always_missing_or_constant_does_no_harm(estimator: str
     signal = rng.normal(size=2000)
     matrix = np.column_stack([np.full(2000, np.nan), np.ones(2000), signal]).astype(np.float32)
     label = (rng.random(2000) < 1 / (1 + np.exp(2 - signal))).astype(int)
-    model = fit(estimator, matrix, label, columns, complete_parameters(estimator, {}), seed=1)
+    model = fit(estimator, matrix, label, columns=columns, parameters=complete_parameters(estimator, {}), seed=1)
     assert auc_roc(label, model.margin(matrix)) > 0.7
     matrix[:, 0] = 5
     assert np.isfinite(model.margin(matrix)).all()
@@ -120,7 +117,7 @@ def test_categories_with_one_level_none_or_levels_never_seen_are_explained_like_
     parts = [np.zeros(rows), unseen, np.full(rows, np.nan), matters, rng.normal(size=rows) + signal]
     matrix = np.column_stack(parts).astype(np.float32)
     label = (rng.random(rows) < 1 / (1 + np.exp(2 - signal))).astype(int)
-    model = fit(estimator, matrix, label, columns, complete_parameters(estimator, {}), seed=1)
+    model = fit(estimator, matrix, label, columns=columns, parameters=complete_parameters(estimator, {}), seed=1)
     later = matrix.copy()
     later[:1000, 1] = 3  # a level no training row had
     later[500:1500, 3:] = np.nan  # a number that was never missing in training
@@ -139,7 +136,7 @@ def test_a_number_missing_for_the_first_time_is_no_extreme_value(estimator: str)
     matrix = np.column_stack([number, rng.normal(size=4000)]).astype(np.float32)
     label = (rng.random(4000) < 1 / (1 + np.exp(2.5 + (number - 100) / 10))).astype(int)
     columns = Columns(("number", "noise"), ("number", "number"), {})
-    model = fit(estimator, matrix, label, columns, complete_parameters(estimator, {}), seed=1)
+    model = fit(estimator, matrix, label, columns=columns, parameters=complete_parameters(estimator, {}), seed=1)
     margin = model.margin(matrix)
     missing = model.margin(np.array([[np.nan, 0]], dtype=np.float32))[0]
     zero = model.margin(np.zeros((1, 2), dtype=np.float32))[0]
@@ -150,12 +147,16 @@ def test_a_number_missing_for_the_first_time_is_no_extreme_value(estimator: str)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_row_of_weight_two_counts_as_much_as_the_row_twice(estimator: str) -> None:
     matrix, label = np.nan_to_num(MATRIX[:1500]), LABEL[:1500]
-    drawn = {"subsample", "colsample_bytree", "max_features"} & DEFAULTS[estimator].keys()
+    drawn = {"subsample", "colsample_bytree", "max_features"} & registry.ESTIMATORS[estimator].defaults.keys()
     parameters = complete_parameters(estimator, dict.fromkeys(drawn, 1.0))
     twice = np.repeat(np.arange(len(label)), 1 + label)
-    repeated = fit(estimator, matrix[twice], label[twice], COLUMNS, parameters, seed=1).margin(matrix)
-    weighted = fit(estimator, matrix, label, COLUMNS, parameters, seed=1, weight=1.0 + label).margin(matrix)
-    unweighted = fit(estimator, matrix, label, COLUMNS, parameters, seed=1).margin(matrix)
+    repeated = fit(estimator, matrix[twice], label[twice], columns=COLUMNS, parameters=parameters, seed=1).margin(
+        matrix
+    )
+    weighted = fit(estimator, matrix, label, columns=COLUMNS, parameters=parameters, seed=1, weight=1.0 + label).margin(
+        matrix
+    )
+    unweighted = fit(estimator, matrix, label, columns=COLUMNS, parameters=parameters, seed=1).margin(matrix)
     # bins and the smallest leaf are counted in rows, so the trees are near, not equal
     assert np.corrcoef(repeated, weighted)[0, 1] > 0.95
     assert abs(weighted.mean() - repeated.mean()) < 0.1 < weighted.mean() - unweighted.mean()
@@ -182,7 +183,7 @@ def test_logistic_margins_equal_scikit_learns_on_the_same_design() -> None:
     label = (rng.random(3000) < 1 / (1 + np.exp(2 - matrix[:, 0]))).astype(int)
     columns = Columns(("a", "b", "c"), ("number",) * 3, {})
     parameters = complete_parameters("logistic_regression", {"C": 0.3})
-    ours = fit("logistic_regression", matrix, label, columns, parameters, seed=1).margin(matrix)
+    ours = fit("logistic_regression", matrix, label, columns=columns, parameters=parameters, seed=1).margin(matrix)
     scaled = (matrix - matrix.mean(axis=0, dtype=float)) / matrix.std(axis=0, dtype=float)
     theirs = LogisticRegression(C=0.3, tol=1e-8).fit(scaled, label).decision_function(scaled)
     np.testing.assert_allclose(ours, theirs, atol=1e-3)

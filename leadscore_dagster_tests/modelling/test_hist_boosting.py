@@ -50,7 +50,7 @@ def scikit_learn(matrix: np.ndarray) -> object:
 
 
 def test_margins_equal_scikit_learns_on_rows_never_seen() -> None:
-    ours = fit_hist_boosting(MATRIX, LABEL, COLUMNS, PARAMETERS, seed=5)
+    ours = fit_hist_boosting(MATRIX, LABEL, COLUMNS, parameters=PARAMETERS, seed=5)
     later = rows_and_labels(1)[0]
     expected = scikit_learn(MATRIX).decision_function(later)  # type: ignore[attr-defined]
     np.testing.assert_allclose(ours.margin(later), expected, rtol=0, atol=1e-9)
@@ -61,7 +61,7 @@ def test_contributions_are_the_shapley_values_of_the_trees_by_the_definition() -
     """Compared with the definition itself: the mean over all orders of the features, a split on a feature not yet
     known averaged over its branches by their training rows."""
     few = {**PARAMETERS, "max_iter": 3}
-    model = fit_hist_boosting(MATRIX, LABEL, COLUMNS, few, seed=5)
+    model = fit_hist_boosting(MATRIX, LABEL, COLUMNS, parameters=few, seed=5)
     trees = [tree["tree_structure"] for tree in model.booster.dump_model()["tree_info"]]
     rows = MATRIX[[0, 1, 2, int(np.flatnonzero(np.isnan(MATRIX).sum(axis=1) > 1)[0])]]
     values, bias = model.contributions(rows)
@@ -99,7 +99,7 @@ def test_contributions_are_the_shapley_values_of_the_trees_by_the_definition() -
 
 def test_more_levels_than_bins_keep_the_most_frequent_and_treat_the_others_as_missing() -> None:
     few_bins = {**PARAMETERS, "max_bins": 10}
-    model = fit_hist_boosting(MATRIX, LABEL, COLUMNS, few_bins, seed=5)
+    model = fit_hist_boosting(MATRIX, LABEL, COLUMNS, parameters=few_bins, seed=5)
     counts = np.bincount(MATRIX[~np.isnan(MATRIX[:, 1]), 1].astype(int), minlength=LEVELS)
     rare, missing = MATRIX[:50].copy(), MATRIX[:50].copy()
     rare[:, 1], missing[:, 1] = counts.argmin(), np.nan
@@ -111,4 +111,4 @@ def test_more_levels_than_bins_keep_the_most_frequent_and_treat_the_others_as_mi
 def test_a_translation_that_is_not_exact_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hist_boosting, "MISSING_LEFT", 0)
     with pytest.raises(ArithmeticError, match="differ from scikit-learn's"):
-        fit_hist_boosting(MATRIX, LABEL, COLUMNS, PARAMETERS, seed=5)
+        fit_hist_boosting(MATRIX, LABEL, COLUMNS, parameters=PARAMETERS, seed=5)

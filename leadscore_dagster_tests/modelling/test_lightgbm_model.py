@@ -12,7 +12,8 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.estimators.lightgbm_model import LightGBMModel
-from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit, load_model
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
+from leadscore_dagster.core.modelling.loading import load_model
 from leadscore_dagster.core.modelling.matrix import Columns
 
 COLUMNS = Columns(("a", "b", "kind"), ("number", "number", "category"), {"kind": ("x", "y", "z")})
@@ -35,7 +36,7 @@ def simulated() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fitted() -> LightGBMModel:
-    model = fit("lightgbm", *simulated(), COLUMNS, PARAMETERS, seed=7)
+    model = fit("lightgbm", *simulated(), columns=COLUMNS, parameters=PARAMETERS, seed=7)
     assert isinstance(model, LightGBMModel)
     return model
 
@@ -62,7 +63,7 @@ def test_a_side_for_missing_values_changes_no_row_that_has_its_values() -> None:
     matrix[:, 0] = np.nan_to_num(matrix[:, 0], nan=3.0)
     settings = {**PARAMETERS, "random_state": 7, "n_jobs": 1, "deterministic": True, "force_row_wise": True}
     direct = lightgbm.LGBMClassifier(**settings, verbosity=-1).fit(matrix, label, categorical_feature=[2])
-    model = fit("lightgbm", matrix, label, COLUMNS, PARAMETERS, seed=7)
+    model = fit("lightgbm", matrix, label, columns=COLUMNS, parameters=PARAMETERS, seed=7)
     np.testing.assert_array_equal(model.margin(matrix), direct.predict(matrix, raw_score=True))
     later = matrix.copy()
     later[:, 0] = np.nan

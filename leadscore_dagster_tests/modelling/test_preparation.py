@@ -11,9 +11,8 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.metrics import auc_roc
+from leadscore_dagster.core.modelling.estimators.base import FittedModel, checked_contributions
 from leadscore_dagster.core.modelling.estimators.registry import (
-    FittedModel,
-    checked_contributions,
     complete_parameters,
     fit,
 )
@@ -49,7 +48,9 @@ PREPARATIONS = {
 
 def fitted(estimator: str, preparation: Preparation, label: np.ndarray = LABEL) -> FittedModel:
     parameters = complete_parameters(estimator, FEW_TREES if estimator == "xgboost" else {})
-    return fit_prepared(estimator, MATRIX, label, COLUMNS, parameters, preparation, seed=1)
+    return fit_prepared(
+        estimator, MATRIX, label, columns=COLUMNS, parameters=parameters, preparation=preparation, seed=1
+    )
 
 
 @cache
@@ -118,7 +119,7 @@ def test_with_nothing_to_prepare_the_plain_model_comes_back(imbalance: Imbalance
     model.save(tmp_path)
     assert not (tmp_path / FILE).exists()
     parameters = complete_parameters("xgboost", FEW_TREES)
-    plain = fit("xgboost", MATRIX, LABEL, COLUMNS, parameters, 1).margin(LATER_MATRIX)
+    plain = fit("xgboost", MATRIX, LABEL, columns=COLUMNS, parameters=parameters, seed=1).margin(LATER_MATRIX)
     assert np.array_equal(model.margin(LATER_MATRIX), plain) == (imbalance == "none")
 
 

@@ -17,10 +17,15 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.choice.search import SearchResult, Trial, best_parameters, choose
-from leadscore_dagster.core.modelling.estimators.registry import DEFAULTS, complete_parameters
-from leadscore_dagster.core.modelling.estimators.search_space import SPACE, complexity, space_of
+from leadscore_dagster.core.modelling.estimators.registry import (
+    ESTIMATORS,
+    complete_parameters,
+    complexity,
+    space_of,
+)
 from leadscore_dagster.core.recipe.schema import Search
 
+DEFAULTS = complete_parameters("xgboost", {})
 TRIALS = 12  # two of them drawn by TPE
 #: what a search runs on, spelled once for this process and for those that are killed
 SCORE = """
@@ -35,7 +40,7 @@ KILLED = (
     + """
 import sys, time
 from pathlib import Path
-from leadscore_dagster.core.modelling.estimators.registry import DEFAULTS
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
 from leadscore_dagster.core.modelling.choice.search import best_parameters
 from leadscore_dagster.core.recipe.schema import Search
 storage, trials, hang_at, pause = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
@@ -46,7 +51,8 @@ def slow(parameters):
     print("trying", tried, flush=True)
     time.sleep(600 if tried == hang_at else pause)
     return score(parameters)
-best_parameters("xgboost", slow, Search(trials=trials), storage, "q", DEFAULTS["xgboost"], 1, lambda text: None)
+defaults = complete_parameters("xgboost", {})
+best_parameters("xgboost", slow, Search(trials=trials), storage, "q", defaults, 1, lambda text: None)
 """
 )
 space: dict[str, Any] = {}
@@ -60,7 +66,7 @@ def searched(storage: Path, trials: int = TRIALS, **changed: Any) -> SearchResul
         "estimator": "xgboost",
         "score": score,
         "question": "q",
-        "defaults": DEFAULTS["xgboost"],
+        "defaults": DEFAULTS,
         "seed": 1,
         "say": lambda text: None,
     }
@@ -102,16 +108,16 @@ def wait_for(line: str, running: subprocess.Popen[str]) -> None:
 def test_the_defaults_come_first_and_the_search_never_ends_below_them(unbroken: tuple[SearchResult, Path]) -> None:
     result, storage = unbroken
     first = {name: value for _, number, _, _, name, value in rows(storage) if number == 0}
-    assert first == {name: DEFAULTS["xgboost"][name] for name in SPACE["xgboost"]}
-    assert result.value >= np.mean(score(DEFAULTS["xgboost"]))
+    assert first == {name: DEFAULTS[name] for name in space_of("xgboost", DEFAULTS)}
+    assert result.value >= np.mean(score(DEFAULTS))
     assert result.trials == TRIALS
     assert not result.reused
-    assert set(result.parameters) == set(DEFAULTS["xgboost"])
+    assert set(result.parameters) == set(DEFAULTS)
     assert result.folds == score(result.parameters)
 
 
 def test_where_nothing_is_better_the_defaults_stay(tmp_path: Path) -> None:
-    best = DEFAULTS["xgboost"]["max_depth"]
+    best = DEFAULTS["max_depth"]
     result = searched(tmp_path / "s", trials=4, score=lambda p: (0.2, 0.21) if p["max_depth"] == best else (0.1, 0.11))
     assert result.value == pytest.approx(0.205)
 
@@ -130,16 +136,16 @@ def test_every_drawn_parameter_is_one_the_estimator_takes(tmp_path: Path) -> Non
         tried.append(parameters)
         return (0.1 + 0.001 * len(tried), 0.1)
 
-    for estimator in SPACE:
+    for estimator, row in ESTIMATORS.items():
         tried.clear()
-        searched(tmp_path / "s", trials=3, estimator=estimator, score=remember, defaults=DEFAULTS[estimator])
+        searched(tmp_path / "s", trials=3, estimator=estimator, score=remember, defaults=row.defaults)
         for parameters in tried:
             assert complete_parameters(estimator, parameters) == parameters
         assert len({tuple(sorted(parameters.items())) for parameters in tried}) == 3
 
 
 def test_a_default_outside_its_range_widens_it_and_one_no_range_can_hold_stays() -> None:
-    given = {**DEFAULTS["xgboost"], "n_estimators": 2000, "reg_lambda": 0.0}
+    given = {**DEFAULTS, "n_estimators": 2000, "reg_lambda": 0.0}
     ranges = space_of("xgboost", given)
     assert ranges["n_estimators"].high == 2000
     assert "reg_lambda" not in ranges
@@ -222,7 +228,7 @@ def test_a_study_of_another_question_is_never_reused(tmp_path: Path) -> None:
     others: list[dict[str, Any]] = [
         {"question": "another"},
         {"seed": 2},
-        {"defaults": {**DEFAULTS["xgboost"], "gamma": 1.0}},
+        {"defaults": {**DEFAULTS, "gamma": 1.0}},
     ]
     for other in others:
         result = searched(tmp_path / "s", trials=2, **other)
@@ -280,12 +286,12 @@ def test_a_second_process_waits_and_takes_what_the_first_found(
 
 
 def trial(number: int, depth: int, *folds: float) -> Trial:
-    return Trial(number, {**DEFAULTS["xgboost"], "max_depth": depth}, folds)
+    return Trial(number, {**DEFAULTS, "max_depth": depth}, folds)
 
 
 def test_within_one_standard_error_the_simplest_is_chosen() -> None:
     trials = [trial(0, 4, 0.10, 0.20), trial(1, 6, 0.14, 0.22), trial(2, 2, 0.12, 0.22)]
-    chosen, why = choose(trials)
+    chosen, why = choose("xgboost", trials)
     assert chosen is trials[2]
     assert "within one standard error" in why
 
@@ -293,17 +299,20 @@ def test_within_one_standard_error_the_simplest_is_chosen() -> None:
 def test_folds_are_compared_in_pairs() -> None:
     """Folds differ a hundred times more than these trials do; still trial 1 is better, in every fold alike."""
     trials = [trial(0, 2, 0.1, 0.5, 0.9), trial(1, 6, 0.111, 0.509, 0.91)]
-    assert choose(trials)[0] is trials[1]
+    assert choose("xgboost", trials)[0] is trials[1]
 
 
 def test_the_simplest_is_not_chosen_below_the_defaults() -> None:
     trials = [trial(0, 4, 0.20, 0.20), trial(1, 6, 0.30, 0.19), trial(2, 2, 0.16, 0.22)]
-    assert choose(trials)[0] is trials[0]
-    assert choose([trial(0, 4, 0.18, 0.20), *trials[1:]])[0] is trials[2]
+    assert choose("xgboost", trials)[0] is trials[0]
+    assert choose("xgboost", [trial(0, 4, 0.18, 0.20), *trials[1:]])[0] is trials[2]
 
 
 def test_simpler_is_fewer_leaves_then_a_stronger_penalty() -> None:
-    small = {**DEFAULTS["lightgbm"], "num_leaves": 4, "max_depth": 6}
-    assert complexity(small) < complexity(DEFAULTS["lightgbm"])
-    assert complexity({**small, "reg_lambda": 50.0}) < complexity(small)
-    assert complexity({"C": 0.001, "max_iter": 1000}) < complexity({"C": 0.01, "max_iter": 1000})
+    lightgbm = complete_parameters("lightgbm", {})
+    small = {**lightgbm, "num_leaves": 4, "max_depth": 6}
+    assert complexity("lightgbm", small) < complexity("lightgbm", lightgbm)
+    assert complexity("lightgbm", {**small, "reg_lambda": 50.0}) < complexity("lightgbm", small)
+    assert complexity("logistic_regression", {"C": 0.001, "max_iter": 1000}) < complexity(
+        "logistic_regression", {"C": 0.01, "max_iter": 1000}
+    )

@@ -77,7 +77,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
     columns = learn_columns(rows, features)
     parameters = complete_parameters("logistic_regression", {"C": 0.1})
     label = rows["y"].to_numpy().astype(np.int64)
-    fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns, parameters, 0)
+    fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns=columns, parameters=parameters, seed=0)
     model = ScoringModel(features, columns, {}, fitted, UNCALIBRATED)
     gains = [{"decile": decile, "n": 60, "positives": 5, "low": 0.036, "high": 0.181} for decile in range(1, 11)]
     return LoadedVersion("2010-02-01-000000000000", model, gains, FITTED_UNTIL)

@@ -21,7 +21,7 @@ from leadscore_dagster.core.modelling.calibration import (
     fit_calibrator,
     fit_segmented,
 )
-from leadscore_dagster.core.modelling.estimators.registry import FittedModel, checked_contributions
+from leadscore_dagster.core.modelling.estimators.base import FittedModel, checked_contributions
 from leadscore_dagster.core.modelling.matrix import Columns, to_matrix
 from leadscore_dagster.core.modelling.segments import segment_codes
 from leadscore_dagster.core.recipe.schema import Model

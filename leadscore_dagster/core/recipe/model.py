@@ -12,6 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from leadscore_dagster.core.recipe.contract import Identifier, Strict
 from leadscore_dagster.core.text import did_you_mean
 
+#: an estimator a recipe may name that is made of the others it names
+ENSEMBLE = "ensemble"
 Estimator = Literal["logistic_regression", "hist_gradient_boosting", "lightgbm", "xgboost", "ensemble"]
 #: what is done about positives being rare: nothing, their weight raised to that of the negatives, or made-up ones
 Imbalance = Literal["none", "class_weight", "smote"]
@@ -128,6 +130,6 @@ class Model(Strict):
     def _parts_fit(self) -> Model:
         if len(set(self.estimators)) < len(self.estimators) or len(set(self.imbalance)) < len(self.imbalance):
             raise ValueError("an estimator or a strategy against imbalance is named twice")
-        if "ensemble" in self.estimators and len(self.estimators) < 3:
+        if ENSEMBLE in self.estimators and len(self.estimators) < 3:
             raise ValueError("an ensemble needs at least two other estimators to be its members")
         return self

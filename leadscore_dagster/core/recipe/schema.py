@@ -15,6 +15,7 @@ from leadscore_dagster.core.recipe.automation import Automation, Retention
 from leadscore_dagster.core.recipe.contract import Contract, Identifier, Strict
 from leadscore_dagster.core.recipe.gates import METRIC_RANGE, Gate, Metric, Promotion
 from leadscore_dagster.core.recipe.model import (
+    ENSEMBLE,
     BaseRate,
     Categories,
     Estimator,
@@ -28,6 +29,7 @@ from leadscore_dagster.core.recipe.model import (
 from leadscore_dagster.core.recipe.monitoring import Monitoring, Shadow
 
 __all__ = [
+    "ENSEMBLE",
     "METRIC_RANGE",
     "Acknowledgement",
     "Automation",

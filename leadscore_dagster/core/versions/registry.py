@@ -34,8 +34,9 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.calibration import calibrator_from_dict
 from leadscore_dagster.core.modelling.candidate import Candidate
-from leadscore_dagster.core.modelling.estimators.registry import load_model
+from leadscore_dagster.core.modelling.estimators.registry import libraries
 from leadscore_dagster.core.modelling.judgement.candidate_evidence import EVIDENCE
+from leadscore_dagster.core.modelling.loading import load_model
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
 from leadscore_dagster.core.table.features.catalogue import Feature
@@ -49,7 +50,6 @@ SPLITS = "splits.parquet"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 #: what begins the name of a directory that was a version's until its files were changed
 DAMAGED = ".damaged-"
-LIBRARIES = ("numpy", "scikit-learn", "lightgbm", "xgboost", "pyarrow")
 
 
 def save_version(
@@ -214,7 +214,7 @@ def _manifest(
         "as_of": as_of.isoformat(),
         "code_version": code_version,
         "statements": dict(sorted(statements.items())),
-        "libraries": {name: installed(name) for name in LIBRARIES},
+        "libraries": {name: installed(name) for name in ("numpy", *libraries(), "pyarrow")},
         "vintages": dict(sorted(vintages.items())),
         "entity": candidate.entity,
         "label_window_days": candidate.window_days,

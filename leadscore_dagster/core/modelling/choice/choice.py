@@ -19,7 +19,7 @@ import pyarrow as pa
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.intervals import entity_codes
 from leadscore_dagster.core.measures.metrics import auc_pr
-from leadscore_dagster.core.modelling.choice.contenders import ENSEMBLE, Contender, contenders_of
+from leadscore_dagster.core.modelling.choice.contenders import Contender, contenders_of
 from leadscore_dagster.core.modelling.choice.search import SearchResult, best_parameters
 from leadscore_dagster.core.modelling.choice.selection import (
     CrossValidated,
@@ -32,7 +32,7 @@ from leadscore_dagster.core.modelling.choice.selection import (
 )
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
-from leadscore_dagster.core.recipe.schema import Model
+from leadscore_dagster.core.recipe.schema import ENSEMBLE, Model
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.training_rows import fold_rows
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from leadscore_dagster.core.modelling.estimators.ensemble import EnsembleModel
-from leadscore_dagster.core.modelling.estimators.registry import SIMPLEST_FIRST, FittedModel
+from leadscore_dagster.core.modelling.ensemble import EnsembleModel
+from leadscore_dagster.core.modelling.estimators.base import FittedModel
+from leadscore_dagster.core.modelling.estimators.registry import simplicity
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.preparation.preparation import Preparation, fit_prepared
-from leadscore_dagster.core.recipe.schema import Imbalance, Model
+from leadscore_dagster.core.recipe.schema import ENSEMBLE, Imbalance, Model
 
 STRATEGIES: tuple[Imbalance, ...] = ("none", "class_weight", "smote")  # from the simplest on
-ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Contender:
     @property
     def simplicity(self) -> tuple[int, int]:
         """Smaller is simpler: the estimator counts first, then the treatment of rare positives."""
-        return SIMPLEST_FIRST.index(self.estimator), STRATEGIES.index(self.imbalance)
+        return simplicity(self.estimator), STRATEGIES.index(self.imbalance)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, everything needed to fit it again."""
@@ -76,7 +76,15 @@ def fit_contender(
         fitted = _fit_members(contender.members, matrix, label, columns, model)
         return EnsembleModel(fitted, contender.weights, contender.bias)
     preparation = Preparation(model.filters, model.categories, contender.imbalance)
-    return fit_prepared(contender.estimator, matrix, label, columns, contender.parameters, preparation, model.seed)
+    return fit_prepared(
+        contender.estimator,
+        matrix,
+        label,
+        columns=columns,
+        parameters=contender.parameters,
+        preparation=preparation,
+        seed=model.seed,
+    )
 
 
 def _fit_members(

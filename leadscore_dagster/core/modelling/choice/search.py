@@ -5,7 +5,7 @@ trials before it with a generator seeded by (seed, n), and enters the file whole
 at any moment and continued holds the very trials of one that was not, and its best parameters depend on the question,
 the seed and the number of trials asked for alone, whatever was asked before.
 
-Lives here: trials, tiers, the choice among them. Does not: ranges (search_space), folds and fitting (``score``, the
+Lives here: trials, tiers, the choice among them. Does not: ranges (estimators), folds and fitting (``score``, the
 caller's), the test period, which no search may touch.
 """
 
@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators.search_space import Range, complexity, space_of
+from leadscore_dagster.core.modelling.estimators.base import Range
+from leadscore_dagster.core.modelling.estimators.registry import complexity, space_of
 from leadscore_dagster.core.recipe.schema import Search
 
 #: changes with the way trials are drawn: studies made in another way are not continued
@@ -120,7 +121,7 @@ def best_parameters(
                 break
             _try_next(study, trials, score, defaults, space, seed)
             say(f"{estimator}: {_progress(trials, search.trials)}")
-    chosen, why = choose(trials)
+    chosen, why = choose(estimator, trials)
     if cut_short:
         why += f"; cut short after {len(trials)} of {search.trials} trials, so another run may choose otherwise"
     return SearchResult(
@@ -136,7 +137,7 @@ def best_parameters(
     )
 
 
-def choose(trials: Sequence[Trial]) -> tuple[Trial, str]:
+def choose(estimator: str, trials: Sequence[Trial]) -> tuple[Trial, str]:
     """The simplest trial within one standard error of the best that is no worse than the defaults, and why.
 
     The standard error is that of the mean of the per-fold differences to the best (Breiman et al. 1984, paired). The
@@ -145,7 +146,7 @@ def choose(trials: Sequence[Trial]) -> tuple[Trial, str]:
     best = max(trials, key=lambda trial: (trial.value, -trial.number))
     floor = trials[0].value
     near = [trial for trial in trials if trial.value >= floor and _within_one_error(trial, best)]
-    chosen = min(near, key=lambda trial: (complexity(trial.parameters), -trial.value, trial.number))
+    chosen = min(near, key=lambda trial: (complexity(estimator, trial.parameters), -trial.value, trial.number))
     named = "the defaults" if chosen.number == 0 else f"trial {chosen.number}"
     if chosen is best:
         why = f"{named} of {len(trials)} has the best mean AUC-PR over the folds, {best.value:.4f}"

@@ -17,11 +17,11 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.intervals import Interval, bootstrap, describe_method, expected_calibration_error
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
-from leadscore_dagster.core.modelling.choice.contenders import ENSEMBLE, Contender, fit_contender
-from leadscore_dagster.core.modelling.estimators.ensemble import learn_weights, out_of_fold_margins
+from leadscore_dagster.core.modelling.choice.contenders import Contender, fit_contender
+from leadscore_dagster.core.modelling.ensemble import learn_weights, out_of_fold_margins
 from leadscore_dagster.core.modelling.matrix import Columns, learn_columns, to_matrix
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, learn_fold_statistics, with_fold_features
-from leadscore_dagster.core.recipe.schema import Model
+from leadscore_dagster.core.recipe.schema import ENSEMBLE, Model
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.periods import Fold
 

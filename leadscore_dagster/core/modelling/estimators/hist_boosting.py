@@ -3,7 +3,7 @@
 Both libraries grow the same kind of tree (thresholds, sets of levels, a side for missing values, row counts), so
 nothing is lost: the margins are equal, TreeSHAP is LightGBM's exact one, and no Python object has to be stored.
 Lives here: fitting, and that translation. Does not: scoring and files (lightgbm_model), which parameters exist
-(estimators).
+(registry).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def fit_hist_boosting(
     matrix: np.ndarray,
     label: np.ndarray,
     columns: Columns,
+    *,
     parameters: Mapping[str, Any],
     seed: int,
     weight: np.ndarray | None = None,

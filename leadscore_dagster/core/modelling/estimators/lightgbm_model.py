@@ -1,7 +1,7 @@
 """LightGBM's trees: fitted by LightGBM, or by scikit-learn and written as LightGBM writes its own (hist_boosting).
 
 Lives here: fitting LightGBM; applying, explaining, reading and writing any model in its text format. Does not:
-which parameters exist (estimators), calibration.
+which parameters exist (registry), calibration.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class LightGBMModel:
         (folder / _file(self.estimator)).write_text(self.text, encoding="utf-8")
 
 
-def load_lightgbm(estimator: str, folder: Path, columns: Columns) -> LightGBMModel:
+def load_lightgbm(folder: Path, columns: Columns, estimator: str = "lightgbm") -> LightGBMModel:
     """Read a model written by ``save``.
 
     Raises
@@ -100,12 +100,13 @@ def fit_lightgbm(
     matrix: np.ndarray,
     label: np.ndarray,
     columns: Columns,
+    *,
     parameters: Mapping[str, Any],
     seed: int,
     weight: np.ndarray | None = None,
 ) -> LightGBMModel:
     """Fit on matrix float32 [n, k], labels 0/1 [n] and weights [n]; categories and missing values are LightGBM's
-    own. The number of trees is a parameter, as it is for XGBoost (boosting.fit_boosted)."""
+    own. The number of trees is a parameter, as it is for XGBoost (xgboost_model)."""
     import lightgbm
 
     settings = {name: value for name, value in parameters.items() if name != "n_estimators"}

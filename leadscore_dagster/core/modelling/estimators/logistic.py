@@ -1,7 +1,7 @@
 """Logistic regression that needs nothing but arrays to score: imputation, scaling, one-hot and weights as
 numbers.
 
-Lives here: fitting and applying it. Does not: which parameters exist (estimators), calibration.
+Lives here: fitting and applying it. Does not: which parameters exist (registry), calibration.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.matrix import Columns
 
 FILE = "logistic_regression.json"
@@ -91,11 +92,18 @@ class LogisticModel:
         (folder / FILE).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def load_logistic(folder: Path) -> LogisticModel:
-    """Read a model written by ``save``."""
+def load_logistic(folder: Path, columns: Columns) -> LogisticModel:
+    """Read a model written by ``save``.
+
+    Raises
+    ------
+    InputError : it is for other features.
+    """
     content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     names = tuple(stored.pop("name") for stored in content["effects"])
     effects = tuple(_effect(stored) for stored in content["effects"])
+    if names != columns.names:
+        raise InputError("this model is not for these features", where=folder / FILE, remedy="train again")
     return LogisticModel(names, effects, content["intercept"])
 
 
@@ -108,6 +116,7 @@ def fit_logistic(
     matrix: np.ndarray,
     label: np.ndarray,
     columns: Columns,
+    *,
     parameters: Mapping[str, Any],
     seed: int,
     weight: np.ndarray | None = None,

@@ -1,6 +1,6 @@
 """Gradient boosted trees: XGBoost with its own treatment of missing values and categories, exact TreeSHAP.
 
-Lives here: fitting and applying it. Does not: which parameters exist (estimators), calibration.
+Lives here: fitting and applying it. Does not: which parameters exist (registry), calibration.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHUNK_ROWS = 50_000
 
 
 @dataclass(frozen=True)
-class BoostedModel:
+class XGBoostModel:
     """A fitted booster, held as the bytes XGBoost writes."""
 
     columns: Columns
@@ -73,19 +73,20 @@ def tree_contributions(explain: Callable[[np.ndarray], np.ndarray], matrix: np.n
     return values, bias
 
 
-def load_boosted(folder: Path, columns: Columns) -> BoostedModel:
+def load_xgboost(folder: Path, columns: Columns) -> XGBoostModel:
     """Read a model written by ``save``."""
-    return BoostedModel(columns, (folder / FILE).read_bytes())
+    return XGBoostModel(columns, (folder / FILE).read_bytes())
 
 
-def fit_boosted(
+def fit_xgboost(
     matrix: np.ndarray,
     label: np.ndarray,
     columns: Columns,
+    *,
     parameters: Mapping[str, Any],
     seed: int,
     weight: np.ndarray | None = None,
-) -> BoostedModel:
+) -> XGBoostModel:
     """Fit on matrix float32 [n, k], labels 0/1 [n] and weights [n]. The number of trees is a parameter: stopping early
     would need rows that are then no longer fit to judge the model."""
     import xgboost
@@ -106,7 +107,7 @@ def fit_boosted(
     except xgboost.core.XGBoostError as error:
         reason = str(error).splitlines()[-1]
         raise InputError(f"XGBoost refused its parameters: {reason}", where="model.parameters.xgboost") from error
-    return BoostedModel(columns, bytes(booster.save_raw("ubj")))
+    return XGBoostModel(columns, bytes(booster.save_raw("ubj")))
 
 
 def _data(

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators.registry import FittedModel, fit, load_fitted
+from leadscore_dagster.core.modelling.estimators.base import Estimator, FittedModel
+from leadscore_dagster.core.modelling.estimators.registry import ESTIMATORS, fit, load_fitted
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.modelling.preparation.encoding import Encoding, Rule, learn_encoding
 from leadscore_dagster.core.modelling.preparation.filters import Dropped, keep_features
@@ -50,7 +51,7 @@ class PreparedModel:
     names : the features, in the order of the outer matrix.
     columns : columns of the inner matrix, which ``model`` was fitted on.
     dropped : features the filters left out, with the reason.
-    medians : of the inner columns, put where a number is missing; None: missing values stay (without SMOTE).
+    medians : of the inner columns, put where a number is missing; None: missing values stay.
     """
 
     model: FittedModel
@@ -108,6 +109,7 @@ def fit_prepared(
     estimator: str,
     matrix: np.ndarray,
     label: np.ndarray,
+    *,
     columns: Columns,
     parameters: Mapping[str, Any],
     preparation: Preparation,
@@ -115,25 +117,37 @@ def fit_prepared(
 ) -> FittedModel:
     """Filter, encode, treat the imbalance and fit, all on these training rows: matrix float32 [n, k], labels 0/1 [n].
 
-    Without filters, encoding and SMOTE nothing about the matrix changes, and the estimator's own model is returned
-    (weights leave no trace in it but the fit). Features are filtered before categories are encoded, and positives are
-    made up last, from the encoded matrix.
+    Where nothing about the matrix changes (no filters, encoding or SMOTE, and the estimator takes missing values and
+    categories as they are) the estimator's own model is returned; weights leave no trace in it but the fit. Features
+    are filtered before categories are encoded, and positives are made up last, from the encoded matrix.
 
     Raises
     ------
     InputError : the strategy against imbalance cannot run on these rows. It is never exchanged for another.
     """
     weight = balancing_weights(label) if preparation.imbalance == "class_weight" else None
-    if _leaves_alone(preparation, columns):
-        return fit(estimator, matrix, label, columns, parameters, seed, weight=weight)
+    row = ESTIMATORS[estimator]
+    fit_on = partial(fit, estimator, parameters=parameters, seed=seed, weight=weight)
+    preparation = _as_the_estimator_needs(preparation, row)
+    if _leaves_alone(preparation, columns) and row.missing:
+        return fit_on(matrix, label, columns=columns)
     kept = keep_features(matrix, label, columns, preparation.filters)
     encoding, training = learn_encoding(matrix, label, columns, kept.indices, preparation.categories, seed)
     inner, medians = encoding.columns(columns), None
-    if preparation.imbalance == "smote":
+    if preparation.imbalance == "smote" or not row.missing:
         medians = learn_medians(training, inner.categories)
-        training, label = oversample(_filled(training, medians, inner), label, inner.categories, seed)
-    model = fit(estimator, training, label, inner, parameters, seed, weight=weight)
+        training = _filled(training, medians, inner)
+    if preparation.imbalance == "smote":
+        training, label = oversample(training, label, inner.categories, seed)
+    model = fit_on(training, label, columns=inner)
     return PreparedModel(model, columns.names, inner, encoding, kept.dropped, medians)
+
+
+def load_member(estimator: str, folder: Path, columns: Columns) -> FittedModel:
+    """Read a fitted model from its folder, with its preparation if it has one."""
+    if (folder / FILE).is_file():
+        return load_prepared(folder, columns)
+    return load_fitted(estimator, folder, columns)
 
 
 def load_prepared(folder: Path, columns: Columns) -> PreparedModel:
@@ -157,6 +171,13 @@ def load_prepared(folder: Path, columns: Columns) -> PreparedModel:
         dropped={name: Dropped(**reason) for name, reason in stored["dropped"].items()},
         medians=None if stored["medians"] is None else tuple(stored["medians"]),
     )
+
+
+def _as_the_estimator_needs(preparation: Preparation, row: Estimator) -> Preparation:
+    """One-hot columns for an estimator that takes no categories."""
+    if row.categories:
+        return preparation
+    return replace(preparation, categories=preparation.categories.model_copy(update={"encoding": "one_hot"}))
 
 
 def _leaves_alone(preparation: Preparation, columns: Columns) -> bool:

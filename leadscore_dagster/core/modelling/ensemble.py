@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators.registry import FITTED_BY, FittedModel, load_model
+from leadscore_dagster.core.modelling.estimators.base import FittedModel
+from leadscore_dagster.core.modelling.estimators.registry import ESTIMATORS
 from leadscore_dagster.core.modelling.matrix import Columns
+from leadscore_dagster.core.modelling.preparation.preparation import load_member
+from leadscore_dagster.core.recipe.model import ENSEMBLE
 
 FILE = "ensemble.json"
 #: penalty on half the squared weight of a margin of deviation 1, in units of log loss summed over rows
@@ -36,7 +39,7 @@ class EnsembleModel:
     members: tuple[FittedModel, ...]
     weights: tuple[float, ...]
     bias: float
-    estimator: str = "ensemble"
+    estimator: str = ENSEMBLE
 
     def __post_init__(self) -> None:
         if len(self.members) != len(self.weights) or not self.members:
@@ -89,11 +92,11 @@ def load_ensemble(folder: Path, columns: Columns) -> EnsembleModel:
     """
     stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
     estimators = [member["estimator"] for member in stored["members"]]
-    unknown = [name for name in estimators if name not in FITTED_BY]
+    unknown = [name for name in estimators if name not in ESTIMATORS]
     if unknown:
         raise InputError(f"an ensemble has no members of kind {unknown[0]!r}", where=folder / FILE)
     members = tuple(
-        load_model(estimator, folder / _name(position, estimator), columns)
+        load_member(estimator, folder / _name(position, estimator), columns)
         for position, estimator in enumerate(estimators)
     )
     try:
