@@ -1,6 +1,6 @@
 """The ``leadscore`` command line: thin over Dagster.
 
-Lives here: arguments, exit codes, what is printed. Does not: what a run does (runs), what a recipe means (recipes).
+Lives here: arguments, exit codes, what is printed. Not here: what a run does (runs), what a recipe means (recipes).
 Exit codes: 0 done, 2 refused by a gate, 1 error. ``--json`` prints one object on stdout; progress goes to stderr.
 """
 

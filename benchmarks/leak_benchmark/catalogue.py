@@ -1,4 +1,4 @@
-"""All worlds, by name. Lives here: putting the lists together. Does not: any world."""
+"""All worlds, by name. Lives here: putting the lists together. Not here: any world."""
 
 from __future__ import annotations
 

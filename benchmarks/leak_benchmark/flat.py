@@ -1,6 +1,6 @@
 """One flat table, as a user without vendor snapshots brings it: made with NumPy, taken in as a log source.
 
-Lives here: an honest table whose outcome depends on what it shows, its recipe, its warehouse. Does not: leaks
+Lives here: an honest table whose outcome depends on what it shows, its recipe, its warehouse. Not here: leaks
 (flat_leaks, log_leaks), which tables there are (flat_clean).
 """
 

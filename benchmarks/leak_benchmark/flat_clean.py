@@ -3,7 +3,7 @@
 In none of them does a feature know anything of the outcome that was not there at the decision. Alone and within a
 month honest features reach an AUC of about .68, together about .75; base rates go from 2% to 50%.
 
-Lives here: the tables, by name. Does not: leaks.
+Lives here: the tables, by name. Not here: leaks.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every leak is drawn from the outcome and the honest table beside it; how strong it is follows what such fields look
 like in practice, not what the audit can see.
 
-Lives here: one function per leak, and the list of variants. Does not: leaks that several extracts prove (log_leaks).
+Lives here: one function per leak, and the list of variants. Not here: leaks that several extracts prove (log_leaks).
 """
 
 from __future__ import annotations

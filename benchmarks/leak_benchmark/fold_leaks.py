@@ -3,7 +3,7 @@
 The product makes its own folds; these are the ones people bring. Every world has a label window of thirty days, so a
 training row may lie no closer to the first judged row than that.
 
-Lives here: the ways to split. Does not: the product's folds (core/table/periods).
+Lives here: the ways to split. Not here: the product's folds (core/table/periods).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Leaks in a flat table of which several extracts exist: a column, or the outcome itself, was written later.
 
-Lives here: columns written after the decision as two extracts show them, and outcomes that were not yet known. Does
-not: what one extract alone can show (flat_leaks).
+Lives here: columns written after the decision as two extracts show them, and outcomes that were not yet known. Not
+here: what one extract alone can show (flat_leaks).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The vintages of a world are those of the market, linked into a warehouse of its 
 training rows or remembered answers of another. Feature sets that no shipped recipe may have are written beside a copy
 of ``sql/``, and the processes of the benchmark read that copy.
 
-Lives here: the market, the copy, the world. Does not: which worlds there are (market_leaks, market_clean).
+Lives here: the market, the copy, the world. Not here: which worlds there are (market_leaks, market_clean).
 """
 
 from __future__ import annotations

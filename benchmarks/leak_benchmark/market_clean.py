@@ -3,7 +3,7 @@
 Every SELECT in ``sql/honest`` looks like one that leaks and asks what it must: was the row known at the decision, had
 the fact happened, does the window look back only.
 
-Lives here: the recipes. Does not: the market (market).
+Lives here: the recipes. Not here: the market (market).
 """
 
 from __future__ import annotations

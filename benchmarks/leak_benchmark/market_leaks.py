@@ -4,7 +4,7 @@ Some announce themselves by a table's name; most look like honest feature sets w
 place, or on the wrong table. They stand in ``sql/<kind>/<feature>.sql``, the views they hide behind in
 ``sql/relations``. The kind ``parity`` is honest about time and sees other rows at scoring than in training.
 
-Lives here: the worlds. Does not: the market (market), honest counterparts (market_clean).
+Lives here: the worlds. Not here: the market (market), honest counterparts (market_clean).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What two screens without known time say of a feature: rank AUC, and the Predictive Power Score.
 
-Both look at values and outcomes only. Lives here: the two scores of one feature. Does not: thresholds (tally).
+Both look at values and outcomes only. Lives here: the two scores of one feature. Not here: thresholds (tally).
 """
 
 from __future__ import annotations

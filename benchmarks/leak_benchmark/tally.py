@@ -1,6 +1,6 @@
 """From single answers to recall, false alarms and tables, with intervals; thresholds of the screens.
 
-Lives here: counting and printing. Does not: asking (asking), the screens' scores (screens).
+Lives here: counting and printing. Not here: asking (asking), the screens' scores (screens).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a world is: a warehouse, a recipe, and the truth about its features that no part of the audit may read.
 
-Lives here: the vocabulary. Does not: any world.
+Lives here: the vocabulary. Not here: any world.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Commands about alerts: a test alert to every address, and sending what was given up.
 
-Does not belong here: watching and delivering by themselves (leadscore_dagster/alerts).
+Not here: watching and delivering by themselves (leadscore_dagster/alerts).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`leadscore audit`: the audit of a quarter's training table, as text, as JSON and as a page to open.
 
-Lives here: building the table it needs, and what a flagged feature would have cost. Does not: any part of
+Lives here: building the table it needs, and what a flagged feature would have cost. Not here: any part of
 the audit (core/audit/training_audit), how jobs run (instance), the page
 (pages).
 """

@@ -1,6 +1,6 @@
 """`leadscore backtest`: the models earlier quarters would have had, and what they would have delivered.
 
-Lives here: which quarters are run, and the table. Does not: any measuring (core/versions/track_record), a run
+Lives here: which quarters are run, and the table. Not here: any measuring (core/versions/track_record), a run
 (instance). The truth of a simulated market is read here alone, after everything has run, to be shown beside the result.
 """
 

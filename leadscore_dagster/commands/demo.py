@@ -1,6 +1,6 @@
 """`leadscore demo`: a simulated market through the whole product, and a summary beside the truth.
 
-Lives here: the demo's calendar and its summary. Does not: the simulator (core/simulation/market), any step of a run.
+Lives here: the demo's calendar and its summary. Not here: the simulator (core/simulation/market), any step of a run.
 The truth file is read here alone, to be shown beside the result; the pipeline cannot see it.
 """
 

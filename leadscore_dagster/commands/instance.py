@@ -1,6 +1,6 @@
 """One home, one Dagster instance: running a job in this process and saying plainly how it ended.
 
-Lives here: the instance, executing a job, telling bad input from a refused gate from a crash. Does not: which jobs
+Lives here: the instance, executing a job, telling bad input from a refused gate from a crash. Not here: which jobs
 a command needs (refresh, scoring), what is printed (outcome).
 """
 

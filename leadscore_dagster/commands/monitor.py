@@ -1,4 +1,4 @@
-"""`leadscore monitor`: watch a day that was scored, and write the page. Does not belong here: any measure."""
+"""`leadscore monitor`: watch a day that was scored, and write the page. Not here: any measure."""
 
 from __future__ import annotations
 

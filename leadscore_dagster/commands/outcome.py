@@ -1,4 +1,4 @@
-"""What a command ended with, for people and for programs. Does not belong here: running anything."""
+"""What a command ended with, for people and for programs. Not here: running anything."""
 
 from __future__ import annotations
 

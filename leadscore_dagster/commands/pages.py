@@ -1,6 +1,6 @@
 """Pages people open: written beside and renamed into place, so that nobody opens half of one.
 
-Lives here: which stored evidence a page is made of. Does not: what a page says (core/pages/audit, core/pages/model).
+Lives here: which stored evidence a page is made of. Not here: what a page says (core/pages/audit, core/pages/model).
 """
 
 from __future__ import annotations

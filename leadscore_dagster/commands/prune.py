@@ -1,4 +1,4 @@
-"""`leadscore prune`: what retention lets go, as text and as JSON. Does not belong here: any rule, any deletion."""
+"""`leadscore prune`: what retention lets go, as text and as JSON. Not here: any rule, any deletion."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`leadscore report`: the report of a model version, made again from what is stored.
 
-Does not belong here: what the report says (core/pages/model), where it is written (pages).
+Not here: what the report says (core/pages/model), where it is written (pages).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`leadscore run`: take in what has arrived, then one quarter from labels to champion.
 
-Lives here: which jobs a quarter needs and what came of it. Does not: any step itself (assets, core).
+Lives here: which jobs a quarter needs and what came of it. Not here: any step itself (assets, core).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`leadscore score`: one day of scores. Does not belong here: any step of it (defs/assets/scores, core/scoring)."""
+"""`leadscore score`: one day of scores. Not here: any step of it (defs/assets/scores, core/scoring)."""
 
 from __future__ import annotations
 

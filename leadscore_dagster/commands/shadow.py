@@ -1,6 +1,6 @@
 """`leadscore shadow`: who scores beside the champion and how it goes; and putting a version there.
 
-Does not belong here: scoring (defs/assets/shadow), the rules (core/versions/shadow).
+Not here: scoring (defs/assets/shadow), the rules (core/versions/shadow).
 """
 
 from __future__ import annotations

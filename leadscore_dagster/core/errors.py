@@ -1,4 +1,4 @@
-"""The two errors a user is meant to read. What does not belong here: logging, exit codes (see cli)."""
+"""The two errors a user is meant to read. Not here: logging, exit codes (see cli)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Files that are whole or not there: written beside their place, flushed to disk, renamed into it.
 
-Does not belong here: what is written, and the Parquet files of the lake, which many processes write at once
+Not here: what is written, and the Parquet files of the lake, which many processes write at once
 (warehouse/lake/parquet).
 """
 

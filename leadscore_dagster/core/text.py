@@ -1,4 +1,4 @@
-"""Names people mistype: the nearest one there is. Does not belong here: which names there are."""
+"""Names people mistype: the nearest one there is. Not here: which names there are."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What an asset needs from outside: where things lie, which warehouse, and what time it is.
 
-Lives here: the one resource of the project. Does not: any logic; every asset passes what it gets from here as an
+Lives here: the one resource of the project. Not here: any logic; every asset passes what it gets from here as an
 argument to a function of core/.
 """
 

@@ -1,7 +1,7 @@
 """The small world's definitions for a real daemon, with a clock that runs: its day goes on from the scenario's.
 
 The daemon, its code server and every run load this module in processes of their own, so what they share comes from the
-environment: the home and the instant at which the rehearsal began. Does not belong here: what the test does with it.
+environment: the home and the instant at which the rehearsal began. Not here: what the test does with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a scenario works on and what it answers. Does not belong here: the scenarios."""
+"""What a scenario works on and what it answers. Not here: the scenarios."""
 
 from __future__ import annotations
 

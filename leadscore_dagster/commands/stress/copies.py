@@ -1,6 +1,6 @@
 """Copies of a home, cheap because what is never changed in place is linked, and of a source, to be spoilt.
 
-Does not belong here: what is spoilt (scenarios), how (core/simulation/damage).
+Not here: what is spoilt (scenarios), how (core/simulation/damage).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Processes of a scenario: the command line as a user starts it, measured, killed, or on a disk that is full.
 
-Does not belong here: what a scenario does (scenarios), copies (copies).
+Not here: what a scenario does (scenarios), copies (copies).
 """
 
 from __future__ import annotations

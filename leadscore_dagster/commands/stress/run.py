@@ -1,6 +1,6 @@
 """One stress test: a copy of the home, one scenario after the other in a copy of its own, a table of what happened.
 
-Does not belong here: the scenarios themselves.
+Not here: the scenarios themselves.
 """
 
 from __future__ import annotations

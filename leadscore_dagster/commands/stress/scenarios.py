@@ -1,6 +1,6 @@
 """The scenarios: what is done to a copy of the home, what has to come of it, and what came of it.
 
-Lives here: one function each. Does not: how data is made worse (core/simulation/damage), processes and copies (beside
+Lives here: one function each. Not here: how data is made worse (core/simulation/damage), processes and copies (beside
 it).
 """
 

@@ -1,6 +1,6 @@
 """One alert: what it says, what makes it the same alert as before, what to do about it.
 
-Does not belong here: deciding that something is wrong (rules, watching), wording a message (message).
+Not here: deciding that something is wrong (rules, watching), wording a message (message).
 """
 
 from __future__ import annotations

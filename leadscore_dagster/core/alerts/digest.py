@@ -1,7 +1,7 @@
 """The daily digest: what failed, what is still open, what was delivered. It is sent on good days, too: a day
 without a digest is a day on which nobody watched.
 
-Lives here: what stays open, the digest's words. Does not: the schedule (leadscore_dagster/alerts).
+Lives here: what stays open, the digest's words. Not here: the schedule (leadscore_dagster/alerts).
 """
 
 from __future__ import annotations

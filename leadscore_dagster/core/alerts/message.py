@@ -1,6 +1,6 @@
 """Wording: several alerts of one occasion as one message, several messages as one.
 
-Plain text, because every service shows it as it is. Does not belong here: deciding what is an alert (rules, watching).
+Plain text, because every service shows it as it is. Not here: deciding what is an alert (rules, watching).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ written beside and renamed into place; a move between folders is one rename.
 Why not Dagster's run_key alone: a run_key is used up by a run that dies before it has sent anything, and it can
 neither hold a message until the morning nor keep one that nobody took.
 
-Does not belong here: sending (sending), the order of attempts (delivery).
+Not here: sending (sending), the order of attempts (delivery).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who hears of an alert and when: places, addresses, quiet hours.
 
-Lives here: the settings as values and the decisions taken from them. Does not: reading them from the environment or
+Lives here: the settings as values and the decisions taken from them. Not here: reading them from the environment or
 a file (leadscore_dagster/defs/alerts/settings), sending (sending).
 """
 

@@ -1,6 +1,6 @@
 """What is an alert: the failures of one finished run.
 
-Lives here: facts of a run and the judgement on them. Does not: reading them off Dagster; ticks, schedules (watching).
+Lives here: facts of a run and the judgement on them. Not here: reading them off Dagster; ticks, schedules (watching).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sending one message to one address, through Apprise. Does not belong here: which address, when, how often."""
+"""Sending one message to one address, through Apprise. Not here: which address, when, how often."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is an alert: ticks of sensors and schedules that fail, and schedules that should have run and did not.
 
-Lives here: facts of ticks and schedules and the judgement on them. Does not: reading them off Dagster, runs (rules).
+Lives here: facts of ticks and schedules and the judgement on them. Not here: reading them off Dagster, runs (rules).
 """
 
 from __future__ import annotations

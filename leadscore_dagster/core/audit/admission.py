@@ -1,7 +1,7 @@
 """The gates in front of a model, as answers to one question: may this be used?
 
 Lives here: which parts are asked of a vintage and of a training table, what their answers mean together, and the
-form a consumer asks in (``require_…``). Does not: the parts (core/sources/checks, core/audit/training_audit), nor their
+form a consumer asks in (``require_…``). Not here: the parts (core/sources/checks, core/audit/training_audit), nor their
 display (checks/).
 """
 

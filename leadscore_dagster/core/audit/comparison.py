@@ -1,6 +1,6 @@
 """Stored features against features that were built again: the same to the last bit, or not.
 
-Lives here: the comparison and how it is told. Does not: building again (replay, parity).
+Lives here: the comparison and how it is told. Not here: building again (replay, parity).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What was not known at an instant, taken out of a stored table or turned into something else.
 
-Lives here: the SELECTs of such a world. Does not: building features in it (replay, parity).
+Lives here: the SELECTs of such a world. Not here: building features in it (replay, parity).
 """
 
 from __future__ import annotations

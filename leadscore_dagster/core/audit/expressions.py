@@ -1,6 +1,6 @@
 """What an expression depends on: columns, subqueries, windows, aggregates, `*`.
 
-Lives here: reading expressions inside one SELECT. Does not: FROM and the clauses around them (resolve).
+Lives here: reading expressions inside one SELECT. Not here: FROM and the clauses around them (resolve).
 """
 
 from __future__ import annotations

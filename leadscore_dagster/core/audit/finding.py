@@ -1,6 +1,6 @@
 """Findings: what a part of the audit says about the whole table (its labels, its folds), not about one feature.
 
-Lives here: the finding. Does not: reaching one (folds, outcomes, twins), nor verdicts on features (verdict).
+Lives here: the finding. Not here: reaching one (folds, outcomes, twins), nor verdicts on features (verdict).
 """
 
 from __future__ import annotations

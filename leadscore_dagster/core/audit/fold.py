@@ -3,7 +3,7 @@
 Such a feature reads stored features and statistics learned on the fold's own training rows, so nothing new can leak in
 but through its inputs.
 
-Lives here: finding the inputs, passing their verdicts on. Does not: computing the features (core/table/features/fold).
+Lives here: finding the inputs, passing their verdicts on. Not here: computing the features (core/table/features/fold).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Findings on folds: what a model is judged on must lie, and have been decided, after everything it was trained on.
 
-Lives here: the rules, on positions into the rows. Does not: choosing folds (core/table/periods), copies of rows
+Lives here: the rules, on positions into the rows. Not here: choosing folds (core/table/periods), copies of rows
 across folds (twins).
 """
 

@@ -1,6 +1,6 @@
 """The lineage graph of one statement: columns, clauses, FROM items, and what can be reached from what.
 
-Lives here: the data structures and the walks over them. Does not: reading SQL (lineage), judging it (guards,
+Lives here: the data structures and the walks over them. Not here: reading SQL (lineage), judging it (guards,
 safety)."""
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ answer. Anything else that looks across vintages stays open.
 
 **Decisions.** Their own rows need no guard, other decisions' rows do: see kinship.
 
-Lives here: this analysis. Does not: resolving names (resolve), whose decision a row belongs
+Lives here: this analysis. Not here: resolving names (resolve), whose decision a row belongs
 to (kinship), verdicts (safety).
 """
 

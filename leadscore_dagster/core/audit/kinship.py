@@ -5,7 +5,7 @@ Two FROM items that descend from decisions must be equal in decision_id or decis
 Otherwise rows of different decisions are mixed: this analysis cannot tell whether that matters (replay can), and marks
 the item with a read called ``OTHER_DECISIONS``.
 
-Lives here: this analysis of one SELECT. Does not: guards of dated tables, what relations hand on (guards).
+Lives here: this analysis of one SELECT. Not here: guards of dated tables, what relations hand on (guards).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The training table carries, per relation, when the newest fact used in a row bec
 (``evidence_<relation>_known_at``, ``evidence_<relation>_event_at``; missing where nothing matched). Rates are
 over the rows that matched: a relation that matches few rows cannot hide behind the others.
 
-Lives here: this comparison, and which features it concerns. Does not: re-deriving the evidence by another
+Lives here: this comparison, and which features it concerns. Not here: re-deriving the evidence by another
 route (sql/audits, replay)."""
 
 from __future__ import annotations

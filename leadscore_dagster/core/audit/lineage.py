@@ -4,7 +4,7 @@ One memoised pass over the statement builds a graph (graph.py); every relation i
 columns cost what one does. Anything that cannot be resolved with certainty - an unknown or ambiguous column,
 a construct not covered - is an error: a lineage that leaves something out would clear it.
 
-Lives here: the public view of the graph. Does not: resolving SQL (resolve), availability guards (guards),
+Lives here: the public view of the graph. Not here: resolving SQL (resolve), availability guards (guards),
 verdicts (safety)."""
 
 from __future__ import annotations

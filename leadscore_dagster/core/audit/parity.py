@@ -6,7 +6,7 @@ the columns that are filled in later as empty as they were. A few instants are d
 training rows, and with each the decisions taken just before it, after the last arrival of a vintage. For those the
 world is the one of the instant: exact for vintages, and for logs exact at the instant itself.
 
-Lives here: what a past moment could see, the comparison's verdicts. Does not: computing features (core/table/features),
+Lives here: what a past moment could see, the comparison's verdicts. Not here: computing features (core/table/features),
 comparing (comparison), every row without its future (replay).
 """
 

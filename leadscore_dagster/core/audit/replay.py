@@ -10,7 +10,7 @@ That is exact for vintages. A log row that became known between two decisions of
 earlier one. So at a few decisions drawn at random it is done again to the very instant, for that decision and all
 before it: by turns what was not known is deleted, or scrambled, which is stays with other values and more follows it.
 
-Lives here: which decisions are rebuilt in which world. Does not: making the world (destruction), comparing
+Lives here: which decisions are rebuilt in which world. Not here: making the world (destruction), comparing
 (comparison), the feature query (core/table/features), how it is run (core/warehouse), why a feature leaks (lineage,
 safety).
 """

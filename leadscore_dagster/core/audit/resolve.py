@@ -1,6 +1,6 @@
 """Names of a GoogleSQL statement resolved into the lineage graph.
 
-Lives here: queries, set operations, FROM items, joins, clauses and `*`. Does not: what an expression depends
+Lives here: queries, set operations, FROM items, joins, clauses and `*`. Not here: what an expression depends
 on (expressions), the graph itself (graph), its public view (lineage)."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Static verdicts: is everything a feature is made of known at the decision time, as far as its SQL tells?
 
-Lives here: what a recipe declares about its tables, the rules, the verdicts. Does not: lineage (lineage),
+Lives here: what a recipe declares about its tables, the rules, the verdicts. Not here: lineage (lineage),
 which reads are guarded (guards), whether available_at itself is truthful (known_time, replay)."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The leakage audit of a training table: which parts are asked, in which order, and what they mean together.
 
-Lives here: running the parts on one partition, the report, its memory. Does not: any part (core/audit), the gates in
+Lives here: running the parts on one partition, the report, its memory. Not here: any part (core/audit), the gates in
 front of a consumer (battery), display (checks/).
 """
 

@@ -1,6 +1,6 @@
 """Verdicts: what one part of the audit found about one feature.
 
-Lives here: the verdict, the worst of several, what blocks. Does not: reaching one (the other
+Lives here: the verdict, the worst of several, what blocks. Not here: reaching one (the other
 modules)."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The list of a day: the scores that were stored, with the CRM's own columns, as a file.
 
-Lives here: what stands in it. Does not: how it is laid out (ranked_csv), who is scored and how (scoring).
+Lives here: what stands in it. Not here: how it is laid out (ranked_csv), who is scored and how (scoring).
 """
 
 from __future__ import annotations

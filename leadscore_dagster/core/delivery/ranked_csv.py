@@ -1,6 +1,6 @@
 """The file sales opens: the day's scores with the CRM's own columns, in the order to call.
 
-Lives here: one CSV that a spreadsheet opens properly and that cannot run a formula. Does not: who gets which
+Lives here: one CSV that a spreadsheet opens properly and that cannot run a formula. Not here: who gets which
 lead (delivery), the scores (score)."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a model would have been served with at each decision: features rebuilt with all that was not known deleted.
 
-Lives here: deletion and rebuilding. Does not: comparing with the training table (core/audit/replay does, to find
+Lives here: deletion and rebuilding. Not here: comparing with the training table (core/audit/replay does, to find
 leaks), what the difference costs (numbers).
 """
 

@@ -5,7 +5,7 @@ decision.
 The models are chosen and fitted exactly as a candidate is (core/modelling/candidate); what only its report needs
 (baseline, contributions, shuffled labels) is left out.
 
-Lives here: training, scoring and measuring them. Does not: what would have been served (as_known), finding leaks
+Lives here: training, scoring and measuring them. Not here: what would have been served (as_known), finding leaks
 (core/audit), the audit's page.
 """
 

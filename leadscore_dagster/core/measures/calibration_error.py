@@ -1,6 +1,6 @@
 """The calibration error with an interval that covers: its plug-in value is too high, its bootstrap doubly so.
 
-Lives here: estimate and ends of one expected calibration error and of the worst of several segments. Does not: the
+Lives here: estimate and ends of one expected calibration error and of the worst of several segments. Not here: the
 plug-in value and the bins (metrics), learning a calibrator (calibration), thresholds (core/versions/gates).
 
 What is estimated is sum over bins of (share of rows) x |mean probability - mean true probability of an event|, over ten

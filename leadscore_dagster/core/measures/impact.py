@@ -1,6 +1,6 @@
 """What sales gets from calling a list in the order of the scores: conversions per 100 calls, by length of the list.
 
-Lives here: these numbers with intervals, against calling at random. Does not: deciles for the gates (evaluation), the
+Lives here: these numbers with intervals, against calling at random. Not here: deciles for the gates (evaluation), the
 list itself (core/scoring).
 """
 

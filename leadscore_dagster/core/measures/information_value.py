@@ -1,6 +1,6 @@
 """Information value from counts: the one formula the leakage audit and the filters inside the fold share.
 
-Lives here: the formula, its smoothing and the bias taken off. Does not: bins (their users'), caps and thresholds.
+Lives here: the formula, its smoothing and the bias taken off. Not here: bins (their users'), caps and thresholds.
 """
 
 from __future__ import annotations

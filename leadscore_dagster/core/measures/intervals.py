@@ -1,7 +1,7 @@
 """Intervals: the value of a metric with its 95% interval, by seeded bootstrap or exact for a rate.
 
-Lives here: `Interval`, resampling, the metrics of a scored period with intervals, paired differences. Does
-not: the point values (metrics), thresholds (core/versions/gates).
+Lives here: `Interval`, resampling, the metrics of a scored period with intervals, paired differences. Not
+here: the point values (metrics), thresholds (core/versions/gates).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Probabilities on the log-odds scale: shifting them, and how far they would have to be shifted to fit outcomes.
 
-Lives here: the shift, its estimate with an interval, the line of logistic recalibration. Does not: what is decided
+Lives here: the shift, its estimate with an interval, the line of logistic recalibration. Not here: what is decided
 from them (base_rate), calibrators (calibration), curves (reliability).
 """
 

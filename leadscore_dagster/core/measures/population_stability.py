@@ -1,6 +1,6 @@
 """Whether a column still looks as it did: the population stability index, freed of its sampling floor, and a test.
 
-Lives here: binning, counts, the index with its interval, whether chance explains it. Does not: which rows are
+Lives here: binning, counts, the index with its interval, whether chance explains it. Not here: which rows are
 compared and what is done about it (core/monitoring).
 
 The index of two samples of one population is not 0 but about (bins - 1)(1/n + 1/m), and n m/(n + m) times it follows a

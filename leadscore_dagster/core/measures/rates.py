@@ -1,6 +1,6 @@
 """The interval of a counted rate. One formula for labels, audits, deciles and gates.
 
-Lives here: Wilson's score interval, the normal quantile. Does not: intervals of anything that is not a count out of n
+Lives here: Wilson's score interval, the normal quantile. Not here: intervals of anything that is not a count out of n
 (modelling/intervals).
 """
 

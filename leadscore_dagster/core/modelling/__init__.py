@@ -2,6 +2,6 @@
 
 ``periods`` splits by time, ``matrix`` makes numbers, ``metrics`` and ``intervals`` measure, ``estimators``
 fits, ``calibration`` turns margins into probabilities, ``scoring`` is the one path rows take through a model,
-``selection`` chooses an estimator, ``candidate`` runs it all. What does not belong here: thresholds and
+``selection`` chooses an estimator, ``candidate`` runs it all. Not here: thresholds and
 promotion (core/versions/gates), files (core/versions/registry), SQL.
 """

@@ -4,7 +4,7 @@ The model keeps ranking; what moves is how often anybody says yes. Then every pr
 odds (prior probability shift: Saerens, Latinne & Decaestecker 2002; King & Zeng 2001), which matured outcomes show:
 the intercept of a logistic regression of their labels on the log-odds that were said. A shift never changes an order.
 
-Lives here: the verdict from matured outcomes, and what would have been served over a past period. Does not: which
+Lives here: the verdict from matured outcomes, and what would have been served over a past period. Not here: which
 decisions have matured (core/scoring), the calibrator (calibration), gates.
 """
 

@@ -1,7 +1,7 @@
 """Calibration: from margins to probabilities, fitted on a later period than the model, stored as numbers.
 
 Lives here: fitting it, and carrying it over to the margins of a model that was fitted again with that period's rows.
-What does not belong here: measuring calibration (metrics, reliability), correcting it by later outcomes (base_rate).
+Not here: measuring calibration (metrics, reliability), correcting it by later outcomes (base_rate).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Training a candidate: check the rows, split by time, choose, fit, calibrate, judge once on the test period.
 
-Lives here: the order of these steps and what a candidate consists of. Does not: the steps (other modules),
+Lives here: the order of these steps and what a candidate consists of. Not here: the steps (other modules),
 gates (core/versions/gates), files (core/versions/registry).
 """
 

@@ -1,7 +1,7 @@
 """An ensemble: a weighted sum of the margins of other fitted models, weights learned out of fold.
 
 It is linear in the margins, so the same sum of its members' exact Shapley values explains it exactly. Lives here:
-learning weights, applying, reading and writing. Does not: which members there are and what they are fitted on
+learning weights, applying, reading and writing. Not here: which members there are and what they are fitted on
 (selection, candidate).
 """
 

@@ -1,6 +1,6 @@
 """Reading a fitted model from its folder: an estimator, one behind its preparation, or an ensemble of such.
 
-Lives here: which reader reads a folder. Does not: the readers (estimators, preparation, ensemble), what else a version
+Lives here: which reader reads a folder. Not here: the readers (estimators, preparation, ensemble), what else a version
 keeps (core/versions/registry).
 """
 

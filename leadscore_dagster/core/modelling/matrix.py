@@ -1,6 +1,6 @@
 """From an Arrow table to the float32 matrix a model reads. One function serves training and scoring.
 
-Lives here: column order, types, levels of categories. Does not: imputation and scaling (a model's own
+Lives here: column order, types, levels of categories. Not here: imputation and scaling (a model's own
 business).
 """
 

@@ -1,6 +1,6 @@
 """Does what a recipe says about its model exist? Asked before anything runs, not after an hour of training.
 
-Lives here: the names a recipe's ``model`` gives, held against its catalogues and its estimators. Does not: the schema
+Lives here: the names a recipe's ``model`` gives, held against its catalogues and its estimators. Not here: the schema
 of a recipe (recipes), feature sets and their catalogues (features), the rules for one parameter or one segment
 (modelling).
 """

@@ -1,6 +1,6 @@
 """Whether probabilities are right: the reliability curve, its line, the calibration error, overall and by segment.
 
-Lives here: measuring it with intervals. Does not: dividing rows (segments), making probabilities right (calibration,
+Lives here: measuring it with intervals. Not here: dividing rows (segments), making probabilities right (calibration,
 base_rate), drawing the curve (reports).
 """
 

@@ -1,6 +1,6 @@
 """Dividing rows into the parts of a segment: one way for calibration, reports and monitoring.
 
-Lives here: the number and the name of each row's part. Does not: anything measured in a part (reliability, cohorts).
+Lives here: the number and the name of each row's part. Not here: anything measured in a part (reliability, cohorts).
 """
 
 from __future__ import annotations

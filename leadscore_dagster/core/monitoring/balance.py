@@ -1,6 +1,6 @@
 """Whether outcomes come as often as in training: the weekly rate of positives once all of a week's are known.
 
-Lives here: ISO weeks with Wilson intervals, and the judgement on the newest. Does not: labels (core/table/labels).
+Lives here: ISO weeks with Wilson intervals, and the judgement on the newest. Not here: labels (core/table/labels).
 """
 
 from __future__ import annotations

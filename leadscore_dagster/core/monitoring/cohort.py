@@ -1,6 +1,6 @@
 """Decisions and what has become of them as known on a day, and the scores that were really delivered for them.
 
-Lives here: the label rules of training applied to the log as it stood that day. Does not: the rules
+Lives here: the label rules of training applied to the log as it stood that day. Not here: the rules
 (core/table/labels), any measure.
 """
 

@@ -1,6 +1,6 @@
 """Whether the features and the scores of a month's decisions still look like those the champion was trained on.
 
-Lives here: the monthly population stability index per feature and of the scores, and the rule that judges it. Does not:
+Lives here: the monthly population stability index per feature and of the scores, and the rule that judges it. Not here:
 the index itself (core/measures/population_stability).
 
 The rule. A column is reported only if three things hold.

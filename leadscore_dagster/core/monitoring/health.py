@@ -1,6 +1,6 @@
 """Whether a day was scored as it should be: everybody, in time, from features that are there.
 
-Lives here: a day's health from the stored tables, and its judgement. Does not: reading Dagster's records of runs
+Lives here: a day's health from the stored tables, and its judgement. Not here: reading Dagster's records of runs
 (defs/assets/monitoring), the staleness of vintages (core/scoring/staleness), drift over months (drift).
 """
 

@@ -1,6 +1,6 @@
 """Every judgement of a day from what monitoring has stored: asked by checks, the page, the command and the triggers.
 
-Lives here: which facts a judgement is about. Does not: measuring them, the rules (health, balance, drift, performance).
+Lives here: which facts a judgement is about. Not here: measuring them, the rules (health, balance, drift, performance).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How well delivered scores have turned out, on decisions whose outcome is known: as a whole, by month, by segment.
 
 Lives here: metrics of a version's delivered scores with intervals, held against its own test period, and the judgement.
-Does not: the metrics (core/modelling), which decisions have matured (cohort).
+Not here: the metrics (core/modelling), which decisions have matured (cohort).
 
 The rule. A year of matured scores has a whole, a dozen months and some segments, and each is asked several questions;
 at plain 95% intervals every seventh stable year would raise an alarm. So a year in which nothing has changed raises any

@@ -1,6 +1,6 @@
 """What a day is compared with: the rows its champion was trained on, and its scores of the test period.
 
-Lives here: loading them. Does not: comparing (drift, balance, performance, health).
+Lives here: loading them. Not here: comparing (drift, balance, performance, health).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One judgement on something watched, and how facts are stored and read. Does not belong here: any measure."""
+"""One judgement on something watched, and how facts are stored and read. Not here: any measure."""
 
 from __future__ import annotations
 

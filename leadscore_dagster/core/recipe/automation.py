@@ -1,6 +1,6 @@
 """The part of a recipe that says when things happen by themselves, and how old what they rest on may be.
 
-Lives here: the schema. Does not: the schedules and sensors (leadscore_dagster/schedules, sensors), the rules they
+Lives here: the schema. Not here: the schedules and sensors (leadscore_dagster/schedules, sensors), the rules they
 follow (core/clock, core/versions/retraining, core/scoring/staleness, core/sources/arrivals).
 """
 

@@ -1,6 +1,6 @@
 """The data contract of a source: what every column is called, means, may hold, and when it is known.
 
-Lives here: the schema of contracts. Does not: applying one to a file (core/sources), reading YAML (loading).
+Lives here: the schema of contracts. Not here: applying one to a file (core/sources), reading YAML (loading).
 """
 
 from __future__ import annotations

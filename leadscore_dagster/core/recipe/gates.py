@@ -1,6 +1,6 @@
 """The part of a recipe that says what a candidate must reach, and when it replaces the champion.
 
-Lives here: the schema. Does not: judging (core/versions/gates), measuring (core/modelling).
+Lives here: the schema. Not here: judging (core/versions/gates), measuring (core/modelling).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading a recipe from YAML: every mistake is one error with file, line and the nearest valid name.
 
-Lives here: YAML to ``Recipe``. Does not: what the fields mean (schema), what a source must hold (contract).
+Lives here: YAML to ``Recipe``. Not here: what the fields mean (schema), what a source must hold (contract).
 """
 
 from __future__ import annotations

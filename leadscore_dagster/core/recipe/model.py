@@ -1,6 +1,6 @@
 """The part of a recipe that says what is trained, on which rows, and how it is chosen and calibrated.
 
-Lives here: the schema. Does not: the meaning of the parts (core/modelling), thresholds (gates).
+Lives here: the schema. Not here: the meaning of the parts (core/modelling), thresholds (gates).
 """
 
 from __future__ import annotations

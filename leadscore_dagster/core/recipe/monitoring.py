@@ -1,6 +1,6 @@
 """The part of a recipe that says what is watched once a model scores, and how a challenger is tried beside it.
 
-Lives here: the schema. Does not: the measures (core/monitoring), the comparison (core/versions/shadow), alerts.
+Lives here: the schema. Not here: the measures (core/monitoring), the comparison (core/versions/shadow), alerts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The recipe: one scoring model, from its sources to its gates, as a strict pydantic model.
 
-Lives here: the schema. Does not: reading YAML and naming the line of a mistake (loading), the data contracts
+Lives here: the schema. Not here: reading YAML and naming the line of a mistake (loading), the data contracts
 (contract), the meaning of the parts (the room of that name in core/).
 """
 

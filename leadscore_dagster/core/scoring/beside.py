@@ -1,6 +1,6 @@
 """A version scores a day's decisions beside the champion: nobody is told, nothing of the day's list depends on it.
 
-Lives here: the scores, and what they show beside the champion's. Does not: who is in the shadow, the verdict over the
+Lives here: the scores, and what they show beside the champion's. Not here: who is in the shadow, the verdict over the
 days (core/versions/shadow), the champion's own scores (day).
 """
 

@@ -1,4 +1,4 @@
-"""Gates of a day's scores: pure functions over the stored partition. Does not belong here: their display (checks/)."""
+"""Gates of a day's scores: pure functions over the stored partition. Not here: their display (checks/)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One day of scores: who is scored, their features as known that morning, the champion's verdict.
 
-Lives here: the steps of a day over the warehouse. Does not: ranking and reasons (score), the SQL of who is scored
+Lives here: the steps of a day over the warehouse. Not here: ranking and reasons (score), the SQL of who is scored
 (sql/scoring), who is champion (core/versions/ledger).
 """
 

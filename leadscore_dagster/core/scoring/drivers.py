@@ -1,7 +1,7 @@
 """Which features moved a lead's score most, and what the lead's own values of them are.
 
 Lives here: top drivers from contributions, their values, the flat driver columns a spreadsheet and BigQuery
-can filter on. Does not: computing contributions (the model), saying them in words (narrative)."""
+can filter on. Not here: computing contributions (the model), saying them in words (narrative)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a decile of the list can be expected to yield: the rate that decile had in the model's test period.
 
-Lives here: rates with their intervals from a gains table. Does not: making the gains table (modelling).
+Lives here: rates with their intervals from a gains table. Not here: making the gains table (modelling).
 """
 
 from __future__ import annotations

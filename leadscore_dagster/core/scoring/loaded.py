@@ -1,7 +1,7 @@
 """A registered model version, ready to score a day.
 
 Lives here: joining what the registry keeps of a version (model, features, gains) into what `score_decisions`
-asks for. Does not: verifying and reading files (registry), choosing the version (champion)."""
+asks for. Not here: verifying and reading files (registry), choosing the version (champion)."""
 
 from __future__ import annotations
 

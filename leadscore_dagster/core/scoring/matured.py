@@ -1,6 +1,6 @@
 """What matured outcomes say about a day's probabilities: the decisions, the champion's scores of them, the verdict.
 
-Lives here: which outcomes count on a day. Does not: judging them (modelling/base_rate), the rules of labels
+Lives here: which outcomes count on a day. Not here: judging them (modelling/base_rate), the rules of labels
 (core/table/labels), scoring the day (day, score).
 """
 

@@ -1,6 +1,6 @@
 """One or two sentences a salesperson understands: where the lead stands, what speaks for it and what against.
 
-Lives here: the sentences, built column by column. Does not: the words for one value (phrases), which values
+Lives here: the sentences, built column by column. Not here: the words for one value (phrases), which values
 (drivers), the bucket and its action (ranking): a narrative tells why, the action tells what to do.
 """
 

@@ -1,6 +1,6 @@
 """A feature and its value in a salesperson's words: "8 months at the current firm", "$1.2bn", "not known".
 
-Lives here: one phrase from one value. Does not: which values to speak of (drivers), sentences (narrative).
+Lives here: one phrase from one value. Not here: which values to speak of (drivers), sentences (narrative).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From margins to rank, percentile, decile, bucket and action.
 
-Lives here: the order of the day's list. Does not: what a lead's score is made of (drivers, narrative), what a
+Lives here: the order of the day's list. Not here: what a lead's score is made of (drivers, narrative), what a
 decile is worth (expected).
 """
 

@@ -1,6 +1,6 @@
 """Scores of a day: features in, one ranked row for every decision out.
 
-Lives here: streaming features through a model, then ranking. Does not: which decisions are scored (SQL),
+Lives here: streaming features through a model, then ranking. Not here: which decisions are scored (SQL),
 which model is champion (champion), the file sales opens (ranked_csv), storing the result (assets)."""
 
 from __future__ import annotations

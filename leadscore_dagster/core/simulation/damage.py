@@ -1,6 +1,6 @@
 """How data is made worse on purpose, and what has to come of it. Pure: Arrow tables in, tables and answers out.
 
-Lives here: multiplying, thinning, emptying and cutting, and the rules of the answers. Does not: files, processes and
+Lives here: multiplying, thinning, emptying and cutting, and the rules of the answers. Not here: files, processes and
 copies of a home (runs/stress).
 """
 

@@ -2,7 +2,7 @@
 
 A check displays a gate; the consumer asks the same gate again before it reads. Both go through here, so the second
 question costs a digest instead of a scan, and any change of data or code makes the answer be computed afresh.
-Does not belong here: what is computed.
+Not here: what is computed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The decision source of a recipe as one relation, ``decision_log``, whatever its columns are called.
 
 Lives here: the SELECT that maps a recipe's columns, with its expressions checked; the decisions to
-score on a day. Does not: labels (labels), features (core/table/features).
+score on a day. Not here: labels (labels), features (core/table/features).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Labels: the status of every decision at a quarter's ``as_of``, and how the classes are distributed.
 
-Lives here: building the partition, and counting it. Does not: the rules (sql/labels), the recipe's column names
+Lives here: building the partition, and counting it. Not here: the rules (sql/labels), the recipe's column names
 (decisions).
 """
 

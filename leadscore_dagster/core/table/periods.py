@@ -1,7 +1,7 @@
 """Splitting rows by time: development / calibration / test, and expanding folds inside development.
 
 All functions take decision times in any order and return positions into that order, so a caller can never
-index an unsorted table with positions of a sorted copy. What does not belong here: what is done with the
+index an unsorted table with positions of a sorted copy. Not here: what is done with the
 rows.
 """
 

@@ -1,6 +1,6 @@
 """The training table: every labelled decision of a quarter with its features as they were known at the decision.
 
-Lives here: building and reading the partition, and the audits that SELECT its violations. Does not: the feature
+Lives here: building and reading the partition, and the audits that SELECT its violations. Not here: the feature
 query (core/table/features), labels (labels), the leakage battery (core/audit).
 """
 

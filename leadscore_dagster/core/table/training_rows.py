@@ -1,6 +1,6 @@
 """Rows fit to train on: checked, in one order, enough of them, split as the recipe says.
 
-What does not belong here: how to split by time (periods), audits of what they hold (sql/audits).
+Not here: how to split by time (periods), audits of what they hold (sql/audits).
 """
 
 from __future__ import annotations

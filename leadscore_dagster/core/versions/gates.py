@@ -1,6 +1,6 @@
 """Gates: pure functions from evidence to a verdict. The check shows it; every consumer calls it again.
 
-Lives here: metrics against thresholds, candidate against champion, the JSON of verdicts. Does not: measuring
+Lives here: metrics against thresholds, candidate against champion, the JSON of verdicts. Not here: measuring
 (core/modelling), the champion's ledger, anything that blocks (Dagster layer).
 """
 

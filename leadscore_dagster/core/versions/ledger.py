@@ -1,7 +1,7 @@
 """Who was champion when, why, and by which gates: an append-only ledger, and the model versions it speaks of.
 
 Lives here: entries of the warehouse tables ``champion_ledger`` and ``model_versions``, appended and read.
-Does not: judging a candidate (gates), the files of a version (registry). Nothing here rewrites or deletes an
+Not here: judging a candidate (gates), the files of a version (registry). Nothing here rewrites or deletes an
 entry: an entry is a partition of its own, named by what it says, so that a run repeated after a kill finds
 its entry instead of writing a second one."""
 

@@ -1,6 +1,6 @@
 """Model versions in MLflow too, for teams that compare experiments there (extra ``mlflow``).
 
-Lives here: copying what the registry already holds. Does not: the registry of record (core/versions/registry); nothing
+Lives here: copying what the registry already holds. Not here: the registry of record (core/versions/registry); nothing
 is ever read back from MLflow, so a server that is down or wrong cannot change what scores.
 """
 

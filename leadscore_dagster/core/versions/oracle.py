@@ -1,7 +1,7 @@
 """The ranking nobody has in life, beside a track record: by the true probabilities of a simulated market.
 
 Lives here: reading a file of true probabilities, and measuring the ranking they give on the decisions each model was
-held against. Does not: any model (track_record). No asset and no gate may import this: the truth is for readers.
+held against. Not here: any model (track_record). No asset and no gate may import this: the truth is for readers.
 """
 
 from __future__ import annotations

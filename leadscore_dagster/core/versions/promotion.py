@@ -1,6 +1,6 @@
 """From a judged candidate to the champion: gates first, then the paired comparison, then one ledger entry.
 
-Lives here: the order of these steps. Does not: the gates and the comparison themselves (gates), the ledger's rules
+Lives here: the order of these steps. Not here: the gates and the comparison themselves (gates), the ledger's rules
 (champion), training (modelling).
 """
 

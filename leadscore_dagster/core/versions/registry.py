@@ -7,7 +7,7 @@
                        evidence.json                               what a report shows beyond the metrics
 
 A version's id is ``<as_of>-<first 12 hex digits of the manifest's sha256>``: the id proves the manifest, the
-manifest proves the files. No wall clock: the same content has the same id. What does not belong here: who is
+manifest proves the files. No wall clock: the same content has the same id. Not here: who is
 champion.
 """
 

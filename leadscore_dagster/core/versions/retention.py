@@ -1,6 +1,6 @@
 """What may be deleted from a home, and why each thing that is kept is kept. Pure: facts in, verdicts out.
 
-Lives here: the rules over days, model versions and runs. Does not: reading the facts, deleting (leadscore_dagster/
+Lives here: the rules over days, model versions and runs. Not here: reading the facts, deleting (leadscore_dagster/
 pruning). Vintages, ledgers, evidence and the rows of model_versions are in no list that comes in here: nothing in this
 module can name them.
 """

@@ -1,6 +1,6 @@
 """Why a quarter is to be trained although no new drop has asked for it.
 
-Lives here: the triggers, and what a due one leads to. Does not: new drops (core/sources/arrivals/decision), the
+Lives here: the triggers, and what a due one leads to. Not here: new drops (core/sources/arrivals/decision), the
 schedule that asks once a day (leadscore_dagster/schedules).
 
 A trigger is a function of the standing and the recipe's automation that says what is due, or nothing. Another one is

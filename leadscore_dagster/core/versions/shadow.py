@@ -1,7 +1,7 @@
 """Shadow mode: a version scores beside the champion for some days before it may replace it.
 
 Lives here: who is in the shadow (the ledger says so), what a day showed, the verdict over the days, and the entry that
-follows. Does not: scoring (core/scoring/beside), the gates and the comparison that come first (gates, promotion).
+follows. Not here: scoring (core/scoring/beside), the gates and the comparison that come first (gates, promotion).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The track record: the model of each quarter on the decisions of the quarter after it, once their outcomes are known.
 
-Lives here: which version is held against which decisions, and the measuring. Does not: training (modelling), who was
+Lives here: which version is held against which decisions, and the measuring. Not here: training (modelling), who was
 champion (champion), drawing (model_page, report), the truth of a simulated market, which nothing here can see (oracle).
 A training table of quarter q holds only what was known at q, so the model of q could have scored the decisions after q
 as they were taken: nothing here is a simulation.

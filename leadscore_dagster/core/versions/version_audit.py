@@ -1,6 +1,6 @@
 """What the audit said of the table a version was trained on, kept with the version.
 
-Lives here: the summary a report shows, stored when a candidate is registered and read back. Does not: the audit
+Lives here: the summary a report shows, stored when a candidate is registered and read back. Not here: the audit
 (training_audit). An audit asked again later is another audit: its code may have changed, its sources may be gone.
 """
 

@@ -1,6 +1,6 @@
 """A person lets one version past one gate, for a reason and until a day.
 
-Lives here: the append-only table ``waivers``, and what a waiver does to a verdict. Does not: the verdicts (gates), who
+Lives here: the append-only table ``waivers``, and what a waiver does to a verdict. Not here: the verdicts (gates), who
 is champion (champion). A waiver never changes what was measured; the verdict says that it was waived, by whom and why.
 """
 

@@ -1,4 +1,4 @@
 """Alerts in Dagster: what watches, what delivers, and where the settings come from.
 
-Lives here: facts read off the instance, one sensor, two jobs, one schedule. Does not: any judgement (core/alerts).
+Lives here: facts read off the instance, one sensor, two jobs, one schedule. Not here: any judgement (core/alerts).
 """

@@ -1,6 +1,6 @@
 """Facts read off a Dagster instance: failing ticks, and what the newest due evaluation of each schedule came to.
 
-Does not belong here: runs (facts), any judgement (core/alerts/watching).
+Not here: runs (facts), any judgement (core/alerts/watching).
 """
 
 from __future__ import annotations

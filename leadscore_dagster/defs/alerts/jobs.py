@@ -1,6 +1,6 @@
 """The jobs that deliver: alerts as they come, and the digest once a day.
 
-Does not belong here: watching (sensor), the order of attempts (core/alerts/delivery).
+Not here: watching (sensor), the order of attempts (core/alerts/delivery).
 """
 
 from datetime import UTC, datetime, timedelta

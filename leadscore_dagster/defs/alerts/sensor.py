@@ -1,6 +1,6 @@
 """The sensor that watches. It sends nothing itself: what it finds goes into the outbox, what is due into a run.
 
-Lives here: the cursor, one look at the instance, the runs it asks for. Does not: judgement and wording (core/alerts),
+Lives here: the cursor, one look at the instance, the runs it asks for. Not here: judgement and wording (core/alerts),
 sending (jobs).
 
 Order makes it lose nothing: messages are in the outbox before the cursor is kept, and a message that is found again

@@ -1,6 +1,6 @@
 """Assets of the model room: the candidate of a quarter, and the champion.
 
-Lives here: wiring, and the questions a consumer asks first. Does not: training (core/modelling), gates
+Lives here: wiring, and the questions a consumer asks first. Not here: training (core/modelling), gates
 (core/versions/gates), the ledger's rules (core/versions/ledger).
 """
 

@@ -1,6 +1,6 @@
 """Assets of the monitoring room: a day's health, class balance, drift, performance, and the page that shows them.
 
-Lives here: wiring, and what Dagster remembers of the scoring runs. Does not: any measure (core/monitoring). Their
+Lives here: wiring, and what Dagster remembers of the scoring runs. Not here: any measure (core/monitoring). Their
 checks do not block: what they judge has been delivered, and the page is needed most when one of them fails.
 """
 

@@ -1,6 +1,6 @@
 """Assets of the scores room: who is scored today, their scores, and the list sales opens.
 
-Lives here: wiring. Does not: the steps of a day (core/scoring/day).
+Lives here: wiring. Not here: the steps of a day (core/scoring/day).
 """
 
 from datetime import UTC, datetime, time

@@ -1,6 +1,6 @@
 """Assets of the shadow: a version scores beside the champion, and the verdict once its days are over.
 
-Lives here: wiring, and measuring how long scoring takes. Does not: who is in the shadow and what follows
+Lives here: wiring, and measuring how long scoring takes. Not here: who is in the shadow and what follows
 (core/versions/shadow). Nothing of the day's list depends on either asset: what fails here is written down as the
 shadow's failure.
 """

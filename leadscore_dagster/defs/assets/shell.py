@@ -1,4 +1,4 @@
-"""What every asset of every room shares: names, plain failures, metadata. Does not belong here: any computation."""
+"""What every asset of every room shares: names, plain failures, metadata. Not here: any computation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asset of the track-record room. Does not belong here: any measuring (core/versions/track_record)."""
+"""Asset of the track-record room. Not here: any measuring (core/versions/track_record)."""
 
 import dagster as dg
 

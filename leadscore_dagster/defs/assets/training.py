@@ -1,7 +1,7 @@
 """Assets of the training room: labels, and the point-in-time training table.
 
 Lives here: wiring, and the question every consumer asks first: did the vintages it reads pass their gates?
-Does not: SQL (sql/), label rules (core/table/labels), the audit (defs/checks/leakage).
+Not here: SQL (sql/), label rules (core/table/labels), the audit (defs/checks/leakage).
 """
 
 import dagster as dg

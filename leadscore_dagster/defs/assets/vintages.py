@@ -1,6 +1,6 @@
 """Assets of the vintages room: one table per source, one partition per quarter.
 
-Lives here: wiring. Does not: finding, cleaning and writing a drop (core/sources), judging it (defs/checks/vintages).
+Lives here: wiring. Not here: finding, cleaning and writing a drop (core/sources), judging it (defs/checks/vintages).
 """
 
 import dagster as dg

@@ -1,7 +1,7 @@
 """How runs work, and how one whose process has died is noticed.
 
 Lives here: the executor that holds a run's lock while it works, and the run launcher of ``dagster.yaml``, which
-Dagster's monitoring asks about every started run. Does not: the lock (core/locks), starting a dead run once more (the
+Dagster's monitoring asks about every started run. Not here: the lock (core/locks), starting a dead run once more (the
 tags of standing, Dagster's own retries).
 
 Dagster's code server fails a run whose process ends early; a run whose code server died with it (kill -9 of the

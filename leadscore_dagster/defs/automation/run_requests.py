@@ -2,7 +2,7 @@
 were requested. And where the recipe's drops lie.
 
 Lives here: reading it off the instance, whose storage sensors and schedules may ask; the warehouse is not touched.
-Does not: what follows from it (core/sources/arrivals, core/versions/retraining).
+Not here: what follows from it (core/sources/arrivals, core/versions/retraining).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What happens by the clock: a day's scores, and a quarter that no drop has asked for.
 
-Lives here: one tick each, from its scheduled instant to run requests. Does not: which days and quarters those are
+Lives here: one tick each, from its scheduled instant to run requests. Not here: which days and quarters those are
 (core/clock, core/versions/retraining). Off until the deployment turns them on (automation).
 """
 

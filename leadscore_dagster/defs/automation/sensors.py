@@ -1,6 +1,6 @@
 """The sensor that watches the folders a vendor drops files in.
 
-Lives here: one look, from the folders to at most one run request. Does not: what is complete and what it asks for
+Lives here: one look, from the folders to at most one run request. Not here: what is complete and what it asks for
 (core/sources/arrivals), alerts (alerts_sensor).
 
 The daemon starts no run for a run key it knows, so a look that is repeated after a crash starts nothing twice. It also

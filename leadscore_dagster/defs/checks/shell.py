@@ -1,4 +1,4 @@
-"""How a pure result becomes a row of an asset check. Does not belong here: any judgement."""
+"""How a pure result becomes a row of an asset check. Not here: any judgement."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

@@ -1,6 +1,6 @@
 """What there is to prune in a home and its Dagster instance, and what refers to it.
 
-Lives here: reading. Does not: the rules over what was read (core/versions/retention), deleting (pruning).
+Lives here: reading. Not here: the rules over what was read (core/versions/retention), deleting (pruning).
 """
 
 from collections.abc import Collection, Iterator

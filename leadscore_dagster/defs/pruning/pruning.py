@@ -1,6 +1,6 @@
 """Deleting what a recipe's retention lets go, and the job that does it every week.
 
-Lives here: the order of things, and deleting. Does not: any rule (core/versions/retention), what there is (prunable),
+Lives here: the order of things, and deleting. Not here: any rule (core/versions/retention), what there is (prunable),
 the command line (commands/prune).
 
 A partition of a table and a list are one file each and disappear whole; a version is renamed away before its report

@@ -1,6 +1,6 @@
 """Restatement: from stored vintages, how often and how late past facts are written or changed, nothing declared.
 
-Lives here: counting, its result per column, the verdicts on features, their text. Does not: what a column is declared
+Lives here: counting, its result per column, the verdicts on features, their text. Not here: what a column is declared
 to be (safety), which instants the training rows state (known_time).
 """
 

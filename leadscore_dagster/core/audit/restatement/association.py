@@ -1,6 +1,6 @@
 """Whether changes that became known after the decision go with the outcome.
 
-Lives here: the odds ratio over strata. Does not: counting (measure, statements).
+Lives here: the odds ratio over strata. Not here: counting (measure, statements).
 """
 
 from __future__ import annotations

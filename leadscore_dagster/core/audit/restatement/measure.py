@@ -5,7 +5,7 @@ in which nothing differs are done then; the others are read once more, with the 
 vintage. Of a table with more than ``shape.SAMPLED_FACTS`` rows every so many-th entity is looked at: the cost is that
 of reading. The Wilson intervals cover the sampling.
 
-Lives here: running the statements. Does not: their text (statements), the numbers (result), verdicts (verdicts).
+Lives here: running the statements. Not here: their text (statements), the numbers (result), verdicts (verdicts).
 """
 
 from __future__ import annotations

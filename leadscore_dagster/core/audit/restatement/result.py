@@ -1,7 +1,7 @@
 """What restatement found about one column, and the numbers it is made of.
 
 Facts arrive here already counted, grouped by the day they happened, the day they were first known and the day since
-which their last value stands. Lives here: shares, lags, the maturity curve. Does not: counting (statements, measure).
+which their last value stands. Lives here: shares, lags, the maturity curve. Not here: counting (statements, measure).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A stored table as restatement sees it: what its rows are facts of, and which vintages may be compared.
 
-Lives here: the kind of a table, its vintages, its event date, the sample. Does not: statements, numbers.
+Lives here: the kind of a table, its vintages, its event date, the sample. Not here: statements, numbers.
 """
 
 from __future__ import annotations

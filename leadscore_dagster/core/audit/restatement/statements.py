@@ -4,7 +4,7 @@
 gives one row per fact and vintage that showed it (entity, key_0 …, event_date, known_on, seen_before, value_there,
 value_before_there, changed, is_last), *facts* sums them up per fact, *hits* holds them against the outcomes.
 
-Lives here: text. Does not: running it (measure), what a table is (shape).
+Lives here: text. Not here: running it (measure), what a table is (shape).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Restatement as sentences and as Markdown for Dagit. Lives here: text. Does not: numbers (result)."""
+"""Restatement as sentences and as Markdown for Dagit. Lives here: text. Not here: numbers (result)."""
 
 from __future__ import annotations
 

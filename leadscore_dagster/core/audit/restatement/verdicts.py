@@ -4,7 +4,7 @@ A value read from a vintage as it was known is what was known, however often it 
 column that is restated uses what came later; a column that never changes may be read from anywhere. Rows of a log are
 guarded by when they became known, which says nothing of when their columns were filled: only several extracts do.
 
-Lives here: the rules and their thresholds. Does not: counting (measure), which reads are guarded (safety).
+Lives here: the rules and their thresholds. Not here: counting (measure), which reads are guarded (safety).
 """
 
 from __future__ import annotations

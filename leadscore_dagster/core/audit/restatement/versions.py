@@ -1,6 +1,6 @@
 """Restatement of a table that states, for every version of a value, since when and until when it was the known one.
 
-Lives here: tables of versions (``valid_from``, ``valid_to`` as knowledge time). Does not: vintages and logs (measure).
+Lives here: tables of versions (``valid_from``, ``valid_to`` as knowledge time). Not here: vintages and logs (measure).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The statistical parts of the audit: what the numbers alone say about every feature of a training table.
 
-Lives here: running the parts. Does not: proof of a leak (lineage, known_time, replay, restatement, parity); statistics
+Lives here: running the parts. Not here: proof of a leak (lineage, known_time, replay, restatement, parity); statistics
 only ever say ``suspect``. Thresholds and why: docs/audit_thresholds.md.
 """
 

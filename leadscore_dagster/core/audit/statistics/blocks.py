@@ -1,6 +1,6 @@
 """Time blocks: stretches of the calendar within which time itself cannot predict.
 
-Lives here: cutting decisions into blocks, their weights, the calendar units they are made of. Does not: what is
+Lives here: cutting decisions into blocks, their weights, the calendar units they are made of. Not here: what is
 measured within them (measures).
 """
 

@@ -1,7 +1,7 @@
 """The thresholds of the statistical parts, and how strength, AUC and lift are put on one scale.
 
 Lives here: the caps, conversions between IV, AUC and lift of a binormal feature, the price of looking at many
-features, what a table of a given size can detect. Does not: measuring a table (measures). Derivations and figures:
+features, what a table of a given size can detect. Not here: measuring a table (measures). Derivations and figures:
 docs/audit_thresholds.md.
 """
 

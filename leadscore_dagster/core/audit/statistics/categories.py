@@ -1,6 +1,6 @@
 """Part ``categories``: single levels, words or values that know the outcome, however rare.
 
-Lives here: which levels are asked, the verdicts. Does not: the test (levels), a column's whole strength (strength).
+Lives here: which levels are asked, the verdicts. Not here: the test (levels), a column's whole strength (strength).
 """
 
 from __future__ import annotations

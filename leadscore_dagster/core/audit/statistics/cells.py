@@ -1,7 +1,7 @@
 """Cells of two columns: the same cut learned on one half of the blocks and held out on the other.
 
-Lives here: halves of a table, coarse bins, the screen of all pairs by matrix products, tables of single pairs. Does
-not: which pairs are held against a cap (joint).
+Lives here: halves of a table, coarse bins, the screen of all pairs by matrix products, tables of single pairs. Not
+here: which pairs are held against a cap (joint).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Columns as small whole numbers: what every statistical part counts.
 
-Lives here: from Arrow to ordered codes, bins, single values and words. Does not: outcomes (measures), and no
+Lives here: from Arrow to ordered codes, bins, single values and words. Not here: outcomes (measures), and no
 statistic.
 """
 

@@ -4,7 +4,7 @@ A column learned elsewhere differs from the means of these rows by chance, as mu
 One computed from these rows does not differ. So the lower tail of a chi-square test gives it away, without knowing
 the category: the column's own values are its groups.
 
-Lives here: that test. Does not: the verdict (identity). An encoding with noise added, learned out of fold or rounded
+Lives here: that test. Not here: the verdict (identity). An encoding with noise added, learned out of fold or rounded
 to fewer digits than the rates' own errors cannot be told apart.
 """
 

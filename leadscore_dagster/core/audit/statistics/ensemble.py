@@ -1,6 +1,6 @@
 """Three or more columns: small models of all of them, learned on half of the blocks and held against the other.
 
-Lives here: the models, which columns they rest on, their verdicts. Does not: pairs (joint). Parity of three or more
+Lives here: the models, which columns they rest on, their verdicts. Not here: pairs (joint). Parity of three or more
 columns, of which no two say anything, is beyond them.
 """
 

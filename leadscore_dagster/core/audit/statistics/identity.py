@@ -1,6 +1,6 @@
 """Part ``identity``: columns that name rows, and know the outcome by name instead of by value.
 
-Lives here: counters, order in which outcomes stand together, exact values, means of the label. Does not: strength of
+Lives here: counters, order in which outcomes stand together, exact values, means of the label. Not here: strength of
 a value as such (strength). A scaler or an imputer fitted on all rows cannot be seen in one table.
 """
 

@@ -4,7 +4,7 @@ All pairs are screened on one half of the time blocks; what looks strong is conf
 and ratios as the first half gave them. So the number of pairs screened cannot fool it, only that of pairs confirmed,
 and that is paid for (Holm).
 
-Lives here: the two screens (cells, differences), the confirmation, the verdicts. Does not: cells (cells), three or more
+Lives here: the two screens (cells, differences), the confirmation, the verdicts. Not here: cells (cells), three or more
 columns (ensemble).
 """
 

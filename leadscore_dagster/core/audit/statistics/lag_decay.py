@@ -1,6 +1,6 @@
 """Part ``lag_decay``: the same feature rebuilt one vintage older. Honest signals fade, leaks collapse.
 
-Lives here: the paired comparison and its verdicts. Does not: rebuilding the features (the caller).
+Lives here: the paired comparison and its verdicts. Not here: rebuilding the features (the caller).
 """
 
 from __future__ import annotations

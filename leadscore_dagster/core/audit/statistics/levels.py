@@ -1,6 +1,6 @@
 """Single levels: the odds of a positive where a column says one thing, against the odds where it does not.
 
-Lives here: the exact test. Does not: which levels are asked (categories, missingness).
+Lives here: the exact test. Not here: which levels are asked (categories, missingness).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 All from small tables of counts (bin x block x outcome), never from rows again. Within blocks both outcomes are given
 the same mix of blocks (direct standardisation), so a column that only tells the time has the same distribution in both.
 
-Lives here: counting, estimates and their standard errors. Does not: caps (caps), verdicts.
+Lives here: counting, estimates and their standard errors. Not here: caps (caps), verdicts.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A field that is filled in after the outcome is full for the positives and empty for the others (or the reverse),
 whatever it holds.
 
-Lives here: the verdicts. Does not: values (strength, categories).
+Lives here: the verdicts. Not here: values (strength, categories).
 """
 
 from __future__ import annotations

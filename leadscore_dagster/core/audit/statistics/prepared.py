@@ -1,7 +1,7 @@
 """A training table made ready for counting, and how strong each of its columns is: computed once for all parts.
 
 Lives here: encoding all features, their strength overall and within blocks, how far the calendar determines them.
-Does not: verdicts (the parts).
+Not here: verdicts (the parts).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Part ``strength``: what one column alone says about the outcome, and whether it only tells the time.
 
-Lives here: the verdicts. Does not: measuring (prepared, measures), the caps and why (caps).
+Lives here: the verdicts. Not here: measuring (prepared, measures), the caps and why (caps).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Near-duplicate rows: a model that has seen a row's twin has seen its outcome.
 
-Lives here: finding twins, the finding. Does not: folds and entities (folds).
+Lives here: finding twins, the finding. Not here: folds and entities (folds).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Everything decided before the calibration and test periods are looked at: parameters, contenders, the choice.
 
-Lives here: the order of these steps. Does not: the steps (search, contenders, selection).
+Lives here: the order of these steps. Not here: the steps (search, contenders, selection).
 """
 
 from __future__ import annotations

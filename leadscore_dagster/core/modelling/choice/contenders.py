@@ -1,6 +1,6 @@
 """What is compared: an estimator with its parameters and one treatment of rare positives, or an ensemble of such.
 
-Lives here: naming and fitting a contender. Does not: how it did (selection), the fitting itself (estimators,
+Lives here: naming and fitting a contender. Not here: how it did (selection), the fitting itself (estimators,
 preparation, ensemble), where parameters come from (search).
 """
 

@@ -5,7 +5,7 @@ trials before it with a generator seeded by (seed, n), and enters the file whole
 at any moment and continued holds the very trials of one that was not, and its best parameters depend on the question,
 the seed and the number of trials asked for alone, whatever was asked before.
 
-Lives here: trials, tiers, the choice among them. Does not: ranges (estimators), folds and fitting (``score``, the
+Lives here: trials, tiers, the choice among them. Not here: ranges (estimators), folds and fitting (``score``, the
 caller's), the test period, which no search may touch.
 """
 

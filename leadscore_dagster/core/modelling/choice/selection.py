@@ -1,6 +1,6 @@
 """Choosing a contender by cross-validation inside the development period. Nothing later is ever seen here.
 
-Lives here: the folds as matrices, how a contender does on them, the one-standard-error rule. Does not: what a contender
+Lives here: the folds as matrices, how a contender does on them, the one-standard-error rule. Not here: what a contender
 is (contenders), where its parameters come from (search), the shuffled-label test (shuffled), the test period.
 """
 

@@ -1,6 +1,6 @@
 """What an estimator is to the rest of the room: one row of the registry, and a fitted model's four abilities.
 
-Lives here: the form of both, and the assertion that an explanation explains. Does not: the rows (registry), any
+Lives here: the form of both, and the assertion that an explanation explains. Not here: the rows (registry), any
 estimator (a module each), what stands before it (preparation) and what is made of several (ensemble).
 """
 

@@ -2,7 +2,7 @@
 
 Both libraries grow the same kind of tree (thresholds, sets of levels, a side for missing values, row counts), so
 nothing is lost: the margins are equal, TreeSHAP is LightGBM's exact one, and no Python object has to be stored.
-Lives here: fitting, and that translation. Does not: scoring and files (lightgbm_model), which parameters exist
+Lives here: fitting, and that translation. Not here: scoring and files (lightgbm_model), which parameters exist
 (registry).
 """
 

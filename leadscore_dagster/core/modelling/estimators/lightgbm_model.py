@@ -1,6 +1,6 @@
 """LightGBM's trees: fitted by LightGBM, or by scikit-learn and written as LightGBM writes its own (hist_boosting).
 
-Lives here: fitting LightGBM; applying, explaining, reading and writing any model in its text format. Does not:
+Lives here: fitting LightGBM; applying, explaining, reading and writing any model in its text format. Not here:
 which parameters exist (registry), calibration.
 """
 

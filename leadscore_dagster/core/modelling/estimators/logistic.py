@@ -1,7 +1,7 @@
 """Logistic regression that needs nothing but arrays to score: imputation, scaling, one-hot and weights as
 numbers.
 
-Lives here: fitting and applying it. Does not: which parameters exist (registry), calibration.
+Lives here: fitting and applying it. Not here: which parameters exist (registry), calibration.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The estimators a recipe can name: one row each. To add one, write its module and add its row.
 
-Lives here: the rows, and what is asked of them by name: complete parameters, fitting, loading, where to search. Does
-not: the form of a row (base), choosing between estimators (choice), ensembles, calibration.
+Lives here: the rows, and what is asked of them by name: complete parameters, fitting, loading, where to search. Not
+here: the form of a row (base), choosing between estimators (choice), ensembles, calibration.
 """
 
 from __future__ import annotations

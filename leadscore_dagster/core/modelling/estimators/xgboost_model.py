@@ -1,6 +1,6 @@
 """Gradient boosted trees: XGBoost with its own treatment of missing values and categories, exact TreeSHAP.
 
-Lives here: fitting and applying it. Does not: which parameters exist (registry), calibration.
+Lives here: fitting and applying it. Not here: which parameters exist (registry), calibration.
 """
 
 from __future__ import annotations

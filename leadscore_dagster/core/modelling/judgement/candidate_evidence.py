@@ -1,6 +1,6 @@
 """What a report says about a candidate beyond its metrics, computed once when it is judged and kept with the version.
 
-Lives here: putting the parts together as one JSON-ready mapping. Does not: the parts (explanation, cohorts, impact,
+Lives here: putting the parts together as one JSON-ready mapping. Not here: the parts (explanation, cohorts, impact,
 reliability), where it is stored (core/versions/registry), how it is shown (core/pages/model,
 core/pages/model/markdown).
 

@@ -1,6 +1,6 @@
 """How a model does in parts of the test period: by segment and by month.
 
-Lives here: one part's numbers, with intervals, small parts marked. Does not: dividing by a segment (segments),
+Lives here: one part's numbers, with intervals, small parts marked. Not here: dividing by a segment (segments),
 calibration (reliability), the judgement of the whole period (intervals, evaluation), pages (core/pages/model).
 """
 

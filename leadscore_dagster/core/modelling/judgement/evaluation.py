@@ -1,7 +1,7 @@
 """What is measured about a candidate beside the metrics of its test period: gap to training, gains,
 importances.
 
-What does not belong here: drawing or wording them (reports), thresholds (core/versions/gates).
+Not here: drawing or wording them (reports), thresholds (core/versions/gates).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What drives a model: importances with intervals, contributions against values, two rankings compared.
 
 Everything is read off exact contributions in log-odds (``ScoringModel.score(contributions=True)``). Lives here: the
-numbers. Does not: the reasons of one lead (core/scoring/drivers), pictures and pages (core/pages/model/markdown,
+numbers. Not here: the reasons of one lead (core/scoring/drivers), pictures and pages (core/pages/model/markdown,
 core/pages/model).
 """
 

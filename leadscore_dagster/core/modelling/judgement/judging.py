@@ -1,6 +1,6 @@
 """The test period, looked at once: every metric a gate may name, and the evidence a report shows.
 
-Lives here: which measure is taken of which rows. Does not: the measures (intervals, evaluation, stability,
+Lives here: which measure is taken of which rows. Not here: the measures (intervals, evaluation, stability,
 candidate_evidence), thresholds (core/versions/gates), what was decided before (choice).
 """
 

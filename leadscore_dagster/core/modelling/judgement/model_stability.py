@@ -1,7 +1,7 @@
 """Whether a model says the same from one time to the next: its folds' results and scores, its importances.
 
 Lives here: variation between folds, distance of their scores, rank correlation of importances, expected features among
-the strongest. Does not: fitting or scoring (selection), how good the model is (intervals, evaluation), thresholds.
+the strongest. Not here: fitting or scoring (selection), how good the model is (intervals, evaluation), thresholds.
 """
 
 from __future__ import annotations

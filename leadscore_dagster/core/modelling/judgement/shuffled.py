@@ -1,6 +1,6 @@
 """The shuffled-label test: with labels that mean nothing, the pipeline must find nothing.
 
-What does not belong here: the threshold (recipe), the choice of a contender (selection).
+Not here: the threshold (recipe), the choice of a contender (selection).
 """
 
 from __future__ import annotations

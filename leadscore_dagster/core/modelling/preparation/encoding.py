@@ -1,6 +1,6 @@
 """Categories as numbers, where a recipe wants it: one-hot parts, or the cross-fitted mean of the label.
 
-Lives here: learning the encoding on training rows and applying it to any. Does not: levels and their codes (matrix),
+Lives here: learning the encoding on training rows and applying it to any. Not here: levels and their codes (matrix),
 what estimators do with categories by themselves.
 """
 

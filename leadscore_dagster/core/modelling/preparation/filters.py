@@ -1,6 +1,6 @@
 """Features left out before fitting, judged on the training rows at hand: information value and variance inflation.
 
-Lives here: both filters. Does not: the formula of the information value (core/measures/information_value), what is done
+Lives here: both filters. Not here: the formula of the information value (core/measures/information_value), what is done
 with the features that stay (preparation).
 """
 

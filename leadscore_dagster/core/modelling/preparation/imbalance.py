@@ -1,6 +1,6 @@
 """What is done about positives being rare: weights, or made-up positives. Training rows only.
 
-Lives here: both, and the imputation SMOTE needs. Does not: choosing between strategies (selection).
+Lives here: both, and the imputation SMOTE needs. Not here: choosing between strategies (selection).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is learned on the training rows before an estimator sees them: filters, encoding, treatment of rare positives.
 
-Lives here: their order, and the model that carries them along. Does not: each of them (filters, encoding, imbalance),
+Lives here: their order, and the model that carries them along. Not here: each of them (filters, encoding, imbalance),
 the estimators.
 """
 

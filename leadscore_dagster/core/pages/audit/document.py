@@ -1,6 +1,6 @@
 """The page as a whole: what it says to a manager, the order of its sections, its style and script.
 
-Does not belong here: the sections themselves (matrix, sections).
+Not here: the sections themselves (matrix, sections).
 """
 
 from __future__ import annotations

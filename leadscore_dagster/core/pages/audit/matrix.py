@@ -2,7 +2,7 @@
 
 The filter and the evidence work without script: radio buttons with ``:has``, and the ``popover`` attribute.
 
-Does not belong here: verdicts and how they combine (audit/verdict), the other sections of the page.
+Not here: verdicts and how they combine (audit/verdict), the other sections of the page.
 """
 
 from __future__ import annotations

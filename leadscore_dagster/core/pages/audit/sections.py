@@ -4,7 +4,7 @@ restatement, acknowledgements.
 Every function gives HTML, an empty string where there is nothing to show. Records are plain mappings, as they come out
 of JSON, with keys that may be absent.
 
-Does not belong here: the matrix (matrix), the frame of the page (document).
+Not here: the matrix (matrix), the frame of the page (document).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The frame of a page that is opened from a file, sent by mail, printed: style and script inside, nothing is loaded.
 
-Does not belong here: what stands on the page.
+Not here: what stands on the page.
 """
 
 from __future__ import annotations

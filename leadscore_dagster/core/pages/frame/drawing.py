@@ -1,6 +1,6 @@
 """Small drawings as inline SVG: a maturity curve, and a value with its interval on a scale.
 
-Does not belong here: where they stand on the page (sections).
+Not here: where they stand on the page (sections).
 """
 
 from __future__ import annotations

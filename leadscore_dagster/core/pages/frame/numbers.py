@@ -1,7 +1,7 @@
 """How numbers and intervals are written, in HTML and in Markdown alike: three significant digits, ends as exact as
 their value.
 
-Does not belong here: mark-up (text), what is shown where.
+Not here: mark-up (text), what is shown where.
 """
 
 from __future__ import annotations

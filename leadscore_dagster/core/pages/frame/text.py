@@ -1,6 +1,6 @@
 """Text of the page: everything from outside goes through ``escaped``, every number through one of the formats.
 
-Does not belong here: which texts there are (document, matrix, sections).
+Not here: which texts there are (document, matrix, sections).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The section on what sales gets: call lists by length, lift by tenth, against random.
 
-Does not belong here: any number (core/measures/impact, core/modelling/judgement/evaluation).
+Not here: any number (core/measures/impact, core/modelling/judgement/evaluation).
 """
 
 from __future__ import annotations

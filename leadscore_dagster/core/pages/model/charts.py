@@ -1,7 +1,7 @@
 """The page's charts as inline SVG, drawn for a column of 420 units: readable on a telephone without zooming.
 
 Every chart names both axes, and says in words what it shows, for those who cannot see it. Colours come from the style
-sheet, so they follow light and dark. Does not belong here: where charts stand on the page.
+sheet, so they follow light and dark. Not here: where charts stand on the page.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The page as a whole: the order of its sections.
 
-Does not belong here: the sections themselves.
+Not here: the sections themselves.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sections on why the model scores as it does: drivers with contributions by value, and rankings compared.
 
-Does not belong here: the reasons of one lead (core/scoring), any number (core/modelling/judgement/explanation).
+Not here: the reasons of one lead (core/scoring), any number (core/modelling/judgement/explanation).
 """
 
 from __future__ import annotations

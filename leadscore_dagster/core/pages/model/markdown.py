@@ -1,6 +1,6 @@
 """What a candidate is, in Markdown and pictures, for Dagit and the command line.
 
-Lives here: text and plots of results. Does not: any number that is not already in the candidate or the gates.
+Lives here: text and plots of results. Not here: any number that is not already in the candidate or the gates.
 """
 
 from __future__ import annotations

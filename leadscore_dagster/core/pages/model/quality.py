@@ -1,6 +1,6 @@
 """Sections on how good the model is: gates and metrics, calibration, by segment and month, track record.
 
-Does not belong here: what sales gets from it (business), why it scores as it does (drivers).
+Not here: what sales gets from it (business), why it scores as it does (drivers).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stored evidence as text: intervals, compared estimators, what is absent. Records are plain mappings, out of JSON.
 
-Does not belong here: which section shows what.
+Not here: which section shows what.
 """
 
 from __future__ import annotations

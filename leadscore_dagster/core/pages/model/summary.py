@@ -1,6 +1,6 @@
 """The top of the page: what the model predicts, how good it is, what sales gets, and whether it may be used.
 
-Plain sentences for somebody with two minutes. Does not belong here: the details (other sections).
+Plain sentences for somebody with two minutes. Not here: the details (other sections).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sections on how the model came about: data and audit, periods and folds, the comparison, the search, lineage, limits.
 
-Does not belong here: how good it turned out (quality).
+Not here: how good it turned out (quality).
 """
 
 from __future__ import annotations

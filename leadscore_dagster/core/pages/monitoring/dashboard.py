@@ -1,6 +1,6 @@
 """One self-contained page of a recipe's monitoring: what is wrong today, and the trends behind it.
 
-Lives here: the sections and their order. Does not: any number that is not stored already, the drawing (drawing), the
+Lives here: the sections and their order. Not here: any number that is not stored already, the drawing (drawing), the
 common frame and look (core/pages/frame).
 """
 

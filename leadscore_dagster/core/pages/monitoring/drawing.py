@@ -1,6 +1,6 @@
 """A trend as inline SVG for the page, and as a Markdown image for Dagit, which shows no SVG.
 
-Does not belong here: which trends there are (trends), where they stand (dashboard).
+Not here: which trends there are (trends), where they stand (dashboard).
 """
 
 from __future__ import annotations

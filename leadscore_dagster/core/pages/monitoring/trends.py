@@ -1,4 +1,4 @@
-"""Series to be drawn, made from what monitoring has stored. Does not belong here: drawing them (drawing)."""
+"""Series to be drawn, made from what monitoring has stored. Not here: drawing them (drawing)."""
 
 from __future__ import annotations
 

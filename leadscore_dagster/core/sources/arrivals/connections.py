@@ -1,6 +1,6 @@
 """Opening the file system behind a URL: without what it remembers, with time limits, and with errors in words.
 
-Lives here: what differs between kinds of servers. Does not: what lies in a folder (folders), SSH itself (sftp).
+Lives here: what differs between kinds of servers. Not here: what lies in a folder (folders), SSH itself (sftp).
 
 A file system is opened anew for every use: a server ends a connection that is idle. Only S3's, which has none and takes
 long to be made, is kept, without its listings, until it errs: the key may have been changed meanwhile. No error of a

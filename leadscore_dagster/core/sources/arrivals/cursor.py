@@ -1,6 +1,6 @@
 """What a look at the vendor's folders remembers for the next: how long a file has looked the same, and its content.
 
-Lives here: marks and their cursor. Does not: whether a drop is complete (sightings).
+Lives here: marks and their cursor. Not here: whether a drop is complete (sightings).
 
 A file counts once it has looked the same (size and stamp) at two looks: copies are slow. Only then it is read, once,
 and its digest is kept as long as it looks the same.

@@ -1,6 +1,6 @@
 """What a look at the vendor's folders asks for: the ingest of an older quarter, the refresh of the newest, or nothing.
 
-Lives here: the rule, as a pure function of what lies there and of what has been done already. Does not: looking
+Lives here: the rule, as a pure function of what lies there and of what has been done already. Not here: looking
 (sightings), starting a run (leadscore_dagster/sensors).
 
 A refresh is ingest, labels, training table, audit, candidate, gates and champion of one quarter in one run. It reads

@@ -1,6 +1,6 @@
 """Which quarters a vendor has delivered, and which of them the warehouse does not hold as delivered.
 
-Lives here: comparing what lies in a folder with the ledger of ingests. Does not: reading a file (core/sources).
+Lives here: comparing what lies in a folder with the ledger of ingests. Not here: reading a file (core/sources).
 """
 
 from __future__ import annotations

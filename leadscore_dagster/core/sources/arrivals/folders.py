@@ -1,6 +1,6 @@
 """A folder in which a vendor drops files, on this machine or behind any URL fsspec opens (s3://, sftp://, memory://).
 
-Lives here: listing it, reading from it, and a local copy of one quarter's files for the ingest. Does not: what the
+Lives here: listing it, reading from it, and a local copy of one quarter's files for the ingest. Not here: what the
 names mean (core/sources/drops), whether a drop is complete (sightings).
 """
 

@@ -1,7 +1,7 @@
 """What lies in the vendor's folders at one look: which quarters' drops are complete, and what the others lack.
 
 Lives here: the rules of completeness over listings, digests and manifests; they are those of the ingest
-(core/sources/drops), without its need to read a row. Does not: what has been read before (cursor), what is to be done
+(core/sources/drops), without its need to read a row. Not here: what has been read before (cursor), what is to be done
 about it (decision).
 """
 

@@ -1,4 +1,4 @@
-"""What a feature is. Lives here: the catalogue entry. Does not: reading catalogues from YAML, composing SQL."""
+"""What a feature is. Lives here: the catalogue entry. Not here: reading catalogues from YAML, composing SQL."""
 
 from __future__ import annotations
 

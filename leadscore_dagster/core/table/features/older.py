@@ -1,6 +1,6 @@
 """The features of decisions as they would have been one vintage earlier: does a signal fade, or vanish?
 
-Lives here: that rebuild. Does not: what its difference means (core/audit/statistics/lag_decay).
+Lives here: that rebuild. Not here: what its difference means (core/audit/statistics/lag_decay).
 """
 
 from __future__ import annotations

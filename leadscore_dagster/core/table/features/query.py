@@ -1,6 +1,6 @@
 """The one query that computes a recipe's features, for past decisions and for today's alike.
 
-Lives here: composing it. Does not: which features there are (sets), running it, what is learned in a fold (fold).
+Lives here: composing it. Not here: which features there are (sets), running it, what is learned in a fold (fold).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The features of decisions as a score is computed from them: one function for today's list and for a past decision.
 
-Lives here: joining decisions, what may be seen at that moment, and the feature query. Does not: who is scored and what
+Lives here: joining decisions, what may be seen at that moment, and the feature query. Not here: who is scored and what
 the log of a day is (core/scoring/day), what a past moment could see (core/audit/parity), the query itself (query).
 """
 

@@ -1,6 +1,6 @@
 """Feature sets: a SELECT in ``sql/features`` and the catalogue beside it, checked against each other.
 
-Lives here: reading catalogues strictly, and which features a recipe's model may see. Does not: composing the query
+Lives here: reading catalogues strictly, and which features a recipe's model may see. Not here: composing the query
 (query), statistics learned inside a fold (fold), what a feature is (catalogue).
 """
 

@@ -2,7 +2,7 @@
 
 A stored model knows its features by name alone. If the statement behind a name is edited, the model would be given
 other numbers and nobody would notice; so a version keeps these digests, and is held against today's before it scores.
-Lives here: which statements there are, and their digests. Does not: refusing (registry), running them (features).
+Lives here: which statements there are, and their digests. Not here: refusing (registry), running them (features).
 """
 
 from __future__ import annotations
