@@ -26,8 +26,8 @@ import numpy as np
 
 from benchmarks.worlds import NAMES, Population, draw_entities, draw_outcomes, in_parallel, simulate_population
 from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.catalogue import curve_metrics
 from leadscore_dagster.core.measures.intervals import (
-    CURVE_METRICS,
     expected_calibration_error,
     paired_differences,
     period_metrics,
@@ -100,7 +100,7 @@ def true_metrics(scored: Scored) -> dict[str, float]:
     both = np.repeat([1, 0], len(truth))
     weight = np.concatenate([truth, 1 - truth])
     curves = [metrics.curve(metrics.rank(both, np.tile(each, 2)), weight) for each in (scored.margin, scored.other)]
-    for name, measure in CURVE_METRICS.items():
+    for name, measure in curve_metrics().items():
         found[name] = measure(curves[0])
         found[f"difference of {name}"] = found[name] - measure(curves[1])
     found["brier"] = float(np.mean(truth * (1 - scored.probability) ** 2 + (1 - truth) * scored.probability**2))

@@ -23,7 +23,8 @@ import pyarrow as pa
 from benchmarks.coverage import Scored, scored_population
 from benchmarks.worlds import draw_entities, draw_outcomes, in_parallel
 from leadscore_dagster.core.measures import metrics
-from leadscore_dagster.core.measures.intervals import CURVE_METRICS, entity_codes, paired_differences
+from leadscore_dagster.core.measures.catalogue import curve_metrics
+from leadscore_dagster.core.measures.intervals import entity_codes, paired_differences
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.recipe.loading import load_recipe
@@ -78,7 +79,9 @@ def noise(worlds: int, replicates: int, processes: int) -> list[str]:
 def true_value(scored: Scored, margin: np.ndarray, metric: str) -> float:
     truth = scored.leads.truth
     weight = np.concatenate([truth, 1 - truth])
-    return CURVE_METRICS[metric](metrics.curve(metrics.rank(np.repeat([1, 0], len(truth)), np.tile(margin, 2)), weight))
+    return curve_metrics()[metric](
+        metrics.curve(metrics.rank(np.repeat([1, 0], len(truth)), np.tile(margin, 2)), weight)
+    )
 
 
 def spoiled(scored: Scored, size: float, seed: int) -> np.ndarray:

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.measures.catalogue import gate_metrics
 from leadscore_dagster.core.modelling.candidate import Candidate, fit_scoring_model, train_candidate
 from leadscore_dagster.core.modelling.choice.contenders import Contender
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
-from leadscore_dagster.core.recipe.schema import METRIC_RANGE, Estimator, Model, Segment
+from leadscore_dagster.core.recipe.schema import Estimator, Model, Segment
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.training_rows import rows_of
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, FOLD_FEATURE, MedianTenure, training_table
@@ -42,7 +43,7 @@ def essence(candidate: Candidate) -> tuple[object, ...]:
 
 def test_every_metric_a_gate_may_name_is_measured_with_an_interval(candidate: Candidate) -> None:
     needs_something_to_compare_with = {"business_signals", "reference_rank_correlation", "importance_stability"}
-    assert set(candidate.metrics) == set(METRIC_RANGE) - needs_something_to_compare_with - {"segment_ece"}
+    assert set(candidate.metrics) == set(gate_metrics()) - needs_something_to_compare_with - {"segment_ece"}
     for name, interval in candidate.metrics.items():
         assert interval.low <= interval.value <= interval.high, name
         assert interval.n > 0

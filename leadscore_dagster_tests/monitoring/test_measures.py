@@ -209,7 +209,7 @@ def test_a_segment_in_which_the_scores_have_become_noise_is_a_warning_with_its_n
     assert "(size small firms)" in found.why
     assert "(size large firms)" not in found.why
     assert (order.name, order.passed, order.severity) == ("decile_order", False, "warn")
-    assert "order of the tenths (size small firms) fell by" in order.why
+    assert "order of the deciles (Somers' D) (size small firms) fell by" in order.why
     assert fallen_version(rows, LIMITS) is None
 
 

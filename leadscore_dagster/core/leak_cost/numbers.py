@@ -22,13 +22,13 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.audit.fold import fold_inputs
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.catalogue import curve_metrics, phrase_of
 from leadscore_dagster.core.measures.intervals import (
-    AUC_PR_METRICS,
-    CURVE_METRICS,
     Interval,
     bootstrap,
     describe_method,
     entity_codes,
+    flattered,
 )
 from leadscore_dagster.core.modelling.candidate import Progress, fit_scoring_model, select
 from leadscore_dagster.core.modelling.scoring import ScoringModel
@@ -39,7 +39,7 @@ from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.features.sets import feature_sets, features_of
 from leadscore_dagster.core.table.training_rows import ordered_rows, refuse_too_few, rows_of, split_rows
 
-METRICS = {"top_decile_lift": "top-decile lift", "auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
+SHOWN = ("top_decile_lift", "auc_pr", "auc_roc")
 #: the intervals of cross-validation are not read here and do not enter the choice; fewest a recipe may ask for
 _CHOICE_REPLICATES = 100
 
@@ -108,10 +108,10 @@ class ThreeNumbers:
         lines = [
             self.sentence(),
             "",
-            f"| | {' | '.join(METRICS.values())} | model |",
-            "|---" * (len(METRICS) + 2) + "|",
+            f"| | {' | '.join(map(phrase_of, SHOWN))} | model |",
+            "|---" * (len(SHOWN) + 2) + "|",
             *(
-                f"| {name} | {' | '.join(_told(metric, found[metric]) for metric in METRICS)} "
+                f"| {name} | {' | '.join(_told(metric, found[metric]) for metric in SHOWN)} "
                 f"| {self.estimators.get(model, '')} |"
                 for name, found, model in rows
             ),
@@ -252,19 +252,19 @@ def _measured(
     label, codes = test["label"].to_numpy()[order], entity_codes(test[entity])
     codes = None if codes is None else codes[order]
     margins = [margin[order] for margin in margins]
-    rankings = [metrics.rank(label, margin) for margin in margins]
+    rankings, measures = [metrics.rank(label, margin) for margin in margins], curve_metrics()
 
     def statistic(weight: np.ndarray) -> np.ndarray:
         curves = [metrics.curve(ranking, weight) for ranking in rankings]
-        values = np.array([[CURVE_METRICS[name](points) for name in METRICS] for points in curves])
+        values = np.array([[measures[name](points) for name in SHOWN] for points in curves])
         return np.concatenate([values, values[:2] - values[2]]).ravel()
 
-    shifted = np.tile(np.isin(list(METRICS), AUC_PR_METRICS), 5)
+    shifted = np.tile(flattered(SHOWN), 5)
     values = statistic(np.ones(len(label)))
     low, high = bootstrap(statistic, len(label), codes, replicates, seed, shifted)
     n, positives, method = len(label), int(label.sum()), describe_method(codes, replicates)
     for row in range(5):
-        cells = zip(METRICS, range(row * len(METRICS), (row + 1) * len(METRICS)), strict=True)
+        cells = zip(SHOWN, range(row * len(SHOWN), (row + 1) * len(SHOWN)), strict=True)
         told = method if row < 3 else f"paired {method}"
         yield {
             name: Interval(float(values[at]), float(low[at]), float(high[at]), n, positives, told) for name, at in cells

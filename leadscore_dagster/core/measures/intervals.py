@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.calibration_error import calibration_error, design_effect
+from leadscore_dagster.core.measures.catalogue import METRICS, curve_metrics
 
 #: with fewer independent units a bootstrap interval is too narrow to be believed; its ends are NaN, so gates
 #: refuse
@@ -26,16 +27,6 @@ TAILS = (0.025, 0.975)
 POISSON_BORDERS = np.round(65_536 * np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7]))).astype(np.uint16)
 NAN = float("nan")
 CALIBRATION_METHOD = "debiased over 10 bins of equal mass, normal approximation"
-CURVE_METRICS: dict[str, Callable[[metrics.Curve], float]] = {
-    "auc_roc": metrics.auc_roc_of,
-    "auc_pr": metrics.auc_pr_of,
-    "auc_pr_over_base": lambda points: metrics.auc_pr_of(points) / (metrics.base_rate_of(points) or NAN),
-    "top_decile_lift": metrics.lift_of,
-    "precision_at_10pct": lambda points: metrics.precision_at(points, 0.1),
-    "decile_order": metrics.decile_order_of,
-}
-#: their replicates are biased, see `interval_ends`
-AUC_PR_METRICS = ("auc_pr", "auc_pr_over_base")
 
 
 @dataclass(frozen=True)
@@ -155,6 +146,11 @@ def interval_ends(value: np.ndarray, drawn: np.ndarray, shifted: np.ndarray) -> 
     return ends[0], ends[1]
 
 
+def flattered(names: Sequence[str]) -> np.ndarray:
+    """Whose replicates' bias is to be taken off, bool [names]."""
+    return np.array([METRICS[name].flattered for name in names])
+
+
 def describe_method(codes: np.ndarray | None, replicates: int) -> str:
     return f"bootstrap, {replicates:,} replicates over {'rows' if codes is None else 'entities'}"
 
@@ -179,20 +175,21 @@ def period_metrics(
     label, margin, probability = label[order], margin[order], probability[order]
     codes = None if codes is None else codes[order]
     ranking = metrics.rank(label, margin)
+    curves = curve_metrics()
     squared, constant = (probability - label) ** 2, (constant_rate - label) ** 2
 
     def statistic(weight: np.ndarray) -> np.ndarray:
         points = metrics.curve(ranking, weight)
         total = float(points.rows[-1])
         squares, missed = _weighted(weight, squared), _weighted(weight, constant)
-        values = [measure(points) for measure in CURVE_METRICS.values()]
+        values = [measure(points) for measure in curves.values()]
         values.append(squares / total if total else NAN)
         values.append(1 - squares / missed if missed > 0 else NAN)
         return np.array(values)
 
-    names = [*CURVE_METRICS, "brier", "brier_skill"]
+    names = [*curves, "brier", "brier_skill"]
     points = statistic(np.ones(len(label)))
-    low, high = bootstrap(statistic, len(label), codes, replicates, seed, np.isin(names, AUC_PR_METRICS))
+    low, high = bootstrap(statistic, len(label), codes, replicates, seed, flattered(names))
     n, positives, method = len(label), int(label.sum()), describe_method(codes, replicates)
     measured = {
         name: Interval(float(points[at]), float(low[at]), float(high[at]), n, positives, method)
@@ -238,13 +235,14 @@ def paired_differences(
 ) -> dict[str, Interval]:
     """`paired_difference` of several metrics in one pass over the replicates."""
     rankings = metrics.rank(label, first), metrics.rank(label, second)
+    curves = curve_metrics()
 
     def statistic(weight: np.ndarray) -> np.ndarray:
         ours, theirs = (metrics.curve(ranking, weight) for ranking in rankings)
-        return np.array([CURVE_METRICS[name](ours) - CURVE_METRICS[name](theirs) for name in names])
+        return np.array([curves[name](ours) - curves[name](theirs) for name in names])
 
     values = statistic(np.ones(len(label)))
-    low, high = bootstrap(statistic, len(label), codes, replicates, seed, np.isin(names, AUC_PR_METRICS))
+    low, high = bootstrap(statistic, len(label), codes, replicates, seed, flattered(names))
     counts = len(label), int(np.sum(label)), "paired " + describe_method(codes, replicates)
     return {
         name: Interval(float(values[at]), float(low[at]), float(high[at]), *counts) for at, name in enumerate(names)

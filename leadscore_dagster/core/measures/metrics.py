@@ -110,6 +110,16 @@ def lift_of(points: Curve) -> float:
     return precision_at(points, 0.1) / base if base > 0 else float("nan")
 
 
+def auc_pr_over_base_of(points: Curve) -> float:
+    """Average precision divided by the base rate; NaN without positives."""
+    return auc_pr_of(points) / (base_rate_of(points) or float("nan"))
+
+
+def precision_at_10pct_of(points: Curve) -> float:
+    """Rate in the top tenth."""
+    return precision_at(points, 0.1)
+
+
 def decile_order_of(points: Curve) -> float:
     """Somers' D (1962) of the decile given the outcome, -1 … 1: of a positive and a negative row, how much more often
     the positive is in the better decile than in the worse.
@@ -165,7 +175,7 @@ def top_decile_lift(label: np.ndarray, score: np.ndarray, weight: np.ndarray | N
 
 def precision_at_10pct(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Rate in the top tenth."""
-    return precision_at(curve(rank(label, score), weight), 0.1)
+    return precision_at_10pct_of(curve(rank(label, score), weight))
 
 
 def decile_order(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:

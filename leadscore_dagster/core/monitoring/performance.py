@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.catalogue import METRICS, curve_metrics, phrase_of
 from leadscore_dagster.core.measures.intervals import (
-    CURVE_METRICS,
     MINIMUM_UNITS,
     NAN,
     Interval,
@@ -49,7 +49,7 @@ DAYS = 366
 MINIMUM_POSITIVES = 30
 SHOWN = ("auc_pr", "auc_roc", "top_decile_lift", "decile_order", "ece")
 #: whose drop is measured; the first two are the performance, the third is judged by itself
-JUDGED = {"auc_pr": "AUC-PR", "top_decile_lift": "top-decile lift", "decile_order": "order of the tenths"}
+JUDGED = ("auc_pr", "top_decile_lift", "decile_order")
 ORDER = "drop_decile_order"
 ALL = "all"
 #: probability of any alarm about performance, order or calibration in a year in which nothing has changed
@@ -99,7 +99,7 @@ def measure_performance(
     codes = entity_codes(delivered[entity])
     tested = (test["label"].to_numpy(), test["margin"].to_numpy(), entity_codes(test[entity]))
     points = metrics.curve(metrics.rank(*tested[:2]))
-    then = {name: measure(points) for name, measure in CURVE_METRICS.items()}
+    then = {name: measure(points) for name, measure in curve_metrics().items()}
     then["ece"] = metrics.ece(tested[0], test["probability"].to_numpy())
     rows = []
     for scope, part, inside in _parts(months, segments):
@@ -139,13 +139,14 @@ def relative_drop(
     from scipy.special import ndtr
 
     rankings = [metrics.rank(label, margin) for label, margin, _ in (test, now)]
+    curve = curve_metrics()[metric]
 
     def measured(first: np.ndarray | None, second: np.ndarray | None) -> tuple[float, float]:
         before, after = metrics.curve(rankings[0], first), metrics.curve(rankings[1], second)
         if metric == "auc_pr":
             rate = metrics.base_rate_of(before)
             return metrics.auc_pr_of(before), metrics.auc_pr_of(after, rate=rate) if 0 < rate < 1 else NAN
-        return CURVE_METRICS[metric](before), CURVE_METRICS[metric](after)
+        return curve(before), curve(after)
 
     before, after = measured(None, None)
     value, low, high, p = _drop(before, after), NAN, NAN, NAN
@@ -154,7 +155,7 @@ def relative_drop(
         both = (resamples(len(rows[0]), rows[2], replicates, seed + at) for at, rows in enumerate((test, now)))
         pairs = np.array([measured(*pair) for pair in zip(*both, strict=True)])
         drawn = np.array([[_drop(*pair)] for pair in pairs])
-        ends = interval_ends(np.array([value]), drawn, np.array([metric == "auc_pr"]))
+        ends = interval_ends(np.array([value]), drawn, np.array([METRICS[metric].flattered]))
         low, high = float(ends[0][0]), float(ends[1][0])
         deviation = float(np.nanstd((1 - allowed) * pairs[:, 0] - pairs[:, 1]))
         if low == low and deviation > 0:
@@ -318,5 +319,5 @@ def _known(value: float | None) -> float:
 def _told(row: Mapping[str, Any]) -> str:
     where = "" if row["scope"] == ALL else f" ({row['scope']} {row['part']})"
     low, high = (f"{_known(row[end]):+.0%}" for end in ("low", "high"))
-    name = JUDGED[row["metric"].removeprefix("drop_")]
+    name = phrase_of(row["metric"].removeprefix("drop_"))
     return f"{name}{where} fell by {row['value']:.0%} ({low} to {high}), n {row['n']:,}"

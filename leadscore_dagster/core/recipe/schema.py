@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from leadscore_dagster.core.measures.catalogue import METRICS
 from leadscore_dagster.core.recipe.automation import Automation, Retention
 from leadscore_dagster.core.recipe.contract import Contract, Identifier, Strict
-from leadscore_dagster.core.recipe.gates import METRIC_RANGE, Gate, Metric, Promotion
+from leadscore_dagster.core.recipe.gates import Gate, GateMetric, Promotion
 from leadscore_dagster.core.recipe.model import (
     ENSEMBLE,
     BaseRate,
@@ -30,7 +31,6 @@ from leadscore_dagster.core.recipe.monitoring import Monitoring, Shadow
 
 __all__ = [
     "ENSEMBLE",
-    "METRIC_RANGE",
     "Acknowledgement",
     "Automation",
     "BaseRate",
@@ -47,7 +47,6 @@ __all__ = [
     "Imbalance",
     "Label",
     "LogSource",
-    "Metric",
     "Model",
     "Monitoring",
     "Periods",
@@ -200,7 +199,7 @@ class Recipe(Strict):
     audits: tuple[str, ...] = Field(default=(), strict=False)
     acknowledged: tuple[Acknowledgement, ...] = Field(default=(), strict=False)
     model: Model = Model()
-    gates: dict[Metric, Gate]
+    gates: dict[GateMetric, Gate]
     promotion: Promotion = Promotion()
     scoring: Scoring
     automation: Automation = Automation()
@@ -219,7 +218,7 @@ class Recipe(Strict):
             if name not in columns:
                 raise ValueError(f"column {name!r} does not exist in source {self.decisions.source!r}")
         for metric, gate in self.gates.items():
-            low, high = METRIC_RANGE[metric]
+            low, high = METRICS[metric].lowest, METRICS[metric].highest
             if not low <= gate.threshold <= high:
                 raise ValueError(f"gate {metric}: threshold {gate.threshold} lies outside {low} … {high}")
         if self.first_quarter.day != 1 or self.first_quarter.month not in (1, 4, 7, 10):

@@ -15,36 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import GateRefused
-from leadscore_dagster.core.measures.intervals import CURVE_METRICS, Interval, entity_codes, paired_difference
+from leadscore_dagster.core.measures.catalogue import METRICS, curve_metrics, phrase_of
+from leadscore_dagster.core.measures.intervals import Interval, entity_codes, paired_difference
 from leadscore_dagster.core.measures.metrics import curve, rank
-from leadscore_dagster.core.recipe.schema import Gate, Metric, Promotion
+from leadscore_dagster.core.recipe.schema import Gate, Promotion
 
-#: what a manager calls a metric
-PHRASES = {
-    "test_positives": "positives in the test period",
-    "auc_roc": "AUC-ROC",
-    "auc_pr": "AUC-PR",
-    "auc_pr_over_base": "AUC-PR over the base rate",
-    "top_decile_lift": "top-decile lift",
-    "precision_at_10pct": "precision in the top tenth",
-    "ece": "calibration error",
-    "brier_skill": "Brier skill against the constant rate",
-    "train_test_gap": "drop of AUC-PR from training to test",
-    "cross_validation_auc_pr": "cross-validated AUC-PR",
-    "decile_order": "order of the deciles (Somers' D)",
-    "shuffled_label_auc": "AUC with shuffled labels",
-    "cross_validation_variation": "variation of AUC-PR between folds",
-    "fold_score_ks": "largest distance between the folds' scores (Kolmogorov-Smirnov)",
-    "segment_ece": "calibration error of the worst segment",
-    "business_signals": "expected features among the five strongest",
-    "reference_rank_correlation": "rank correlation of the importances with the reference",
-    "importance_stability": "rank correlation of the importances with the champion's",
-}
-#: metrics that count features, and those that compare scores without looking at outcomes
-OVER_FEATURES = ("business_signals", "reference_rank_correlation", "importance_stability")
-OVER_SCORES = ("fold_score_ks",)
-#: metrics that hold a candidate against the champion
-AGAINST_CHAMPION = ("importance_stability",)
 PROMOTION = "better_than_champion"
 #: why there is nothing to compare with; as an interval's ``method`` it lets a candidate past such a metric's gate
 NO_CHAMPION = "There is no champion yet"
@@ -72,7 +47,7 @@ class GateResult:
         return "waived" if self.waived else "passed" if self.passed else "refused"
 
 
-def evaluate_gates(metrics: Mapping[str, Interval], gates: Mapping[Metric, Gate]) -> list[GateResult]:
+def evaluate_gates(metrics: Mapping[str, Interval], gates: Mapping[str, Gate]) -> list[GateResult]:
     """Hold every gate's metric against its threshold, in the recipe's order.
 
     The unfavourable end of the interval decides unless the gate says ``use: point``. A metric that is missing
@@ -113,13 +88,13 @@ def compare_with_champion(
     end loses more than ``promotion.tolerance`` of its value. Without a champion (``champion_margin`` None)
     the candidate is the first.
     """
-    metric, phrase = promotion.metric, PHRASES[promotion.metric]
+    metric, phrase = promotion.metric, phrase_of(promotion.metric)
     if champion_margin is None:
         return GateResult(PROMOTION, True, None, None, None, 0.0, f"{NO_CHAMPION}: promoted.")
     label = np.asarray(label)
     codes = entity_codes(entity)
     difference = paired_difference(label, candidate_margin, champion_margin, metric, codes, replicates, seed)
-    champion, candidate = (CURVE_METRICS[metric](curve(rank(label, m))) for m in (champion_margin, candidate_margin))
+    champion, candidate = (curve_metrics()[metric](curve(rank(label, m))) for m in (champion_margin, candidate_margin))
     stale = champion_age_quarters > promotion.stale_after_quarters
     # a champion that gained the benefit of the doubt by age may be replaced by its near equal
     threshold = -promotion.tolerance * champion if stale else 0.0
@@ -167,10 +142,10 @@ def metrics_from_dict(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Inte
 
 
 def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
-    phrase = PHRASES.get(name, name)
+    phrase, against_champion = phrase_of(name), METRICS[name].against_champion
     if measured is None:
         return GateResult(name, False, None, None, None, gate.threshold, _sentence(f"{phrase} was not measured"))
-    if name in AGAINST_CHAMPION and measured.method == NO_CHAMPION:
+    if against_champion and measured.method == NO_CHAMPION:
         return GateResult(name, True, None, None, None, gate.threshold, f"{NO_CHAMPION}: passed.")
     at_least = gate.at_least is not None
     if gate.use == "point":
@@ -182,7 +157,7 @@ def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
     rule = f"{'at least' if at_least else 'at most'} {_number(gate.threshold, deciding)}"
     counts = _counts(name, measured)
     if not known:
-        reason = f" ({measured.method})" if name in AGAINST_CHAMPION else ""
+        reason = f" ({measured.method})" if against_champion else ""
         why = f"{phrase} cannot be measured on {counts}{reason}, but must be {rule}"
     elif measured.low == measured.high:
         why = f"{phrase}: {_number(measured.value, gate.threshold)} ({counts}); it must be {rule}"
@@ -198,9 +173,9 @@ def _evaluate(name: str, measured: Interval | None, gate: Gate) -> GateResult:
 
 def _counts(name: str, measured: Interval) -> str:
     """What a metric rests on."""
-    if name in OVER_FEATURES:
+    if METRICS[name].rests_on == "features":
         return f"{measured.n:,} features"
-    if name in OVER_SCORES:
+    if METRICS[name].rests_on == "scores":
         return f"{measured.n:,} decisions"
     return f"{measured.n:,} decisions, {measured.positives:,} positives"
 

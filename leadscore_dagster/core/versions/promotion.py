@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.measures.catalogue import METRICS, phrase_of
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.judgement.judging import Known
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
@@ -25,9 +26,7 @@ from leadscore_dagster.core.table.training import require_features
 from leadscore_dagster.core.table.training_rows import rows_of
 from leadscore_dagster.core.versions import registry
 from leadscore_dagster.core.versions.gates import (
-    AGAINST_CHAMPION,
     NO_CHAMPION,
-    PHRASES,
     PROMOTION,
     GateResult,
     compare_with_champion,
@@ -195,9 +194,11 @@ def rule(
 def _against(champion: LedgerEntry, warehouse: Warehouse, version: str, result: GateResult, on: date) -> GateResult:
     """A verdict over a candidate that passed for want of a champion, now that there is one: quarters may be run in
     any order."""
-    if result.name not in AGAINST_CHAMPION or not result.why.startswith(NO_CHAMPION):
+    if not METRICS[result.name].against_champion or not result.why.startswith(NO_CHAMPION):
         return result
-    why = f"{PHRASES[result.name]} was not measured: {champion.version} became champion after the candidate was trained"
+    why = (
+        f"{phrase_of(result.name)} was not measured: {champion.version} became champion after the candidate was trained"
+    )
     failed = replace(result, passed=False, why=f"{why[0].upper()}{why[1:]}; train the quarter again: refused.")
     return judged(warehouse, version, [failed], on)[0]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+from leadscore_dagster.core.measures.catalogue import phrase_of
 from leadscore_dagster.core.recipe.schema import Gate, Recipe
 from leadscore_dagster.core.versions import promotion
-from leadscore_dagster.core.versions.gates import PHRASES
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.checks.shell import checks_of
 from leadscore_dagster.defs.partitions import quarters
@@ -34,4 +34,5 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
 def _described(name: str, gate: Gate) -> str:
     where = "the value itself" if gate.use == "point" else "the unfavourable end of its 95% interval"
     side = f"at least {gate.at_least:g}" if gate.at_least is not None else f"at most {gate.at_most:g}"
-    return f"{PHRASES[name][0].upper()}{PHRASES[name][1:]}: {where} must be {side}."
+    phrase = phrase_of(name)
+    return f"{phrase[0].upper()}{phrase[1:]}: {where} must be {side}."

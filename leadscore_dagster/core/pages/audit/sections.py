@@ -14,12 +14,14 @@ from typing import Any
 
 from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict, kind_of
+from leadscore_dagster.core.measures.catalogue import phrase_of
 from leadscore_dagster.core.pages.audit.matrix import Pairs, chip
 from leadscore_dagster.core.pages.frame.drawing import curve, whisker
 from leadscore_dagster.core.pages.frame.text import counted, escaped, finite, listed, number, section, share, table
 
 Record = Mapping[str, Any]
-_METRICS = {"top_decile_lift": ("top-decile lift", 2), "auc_pr": ("AUC-PR", 3), "auc_roc": ("AUC-ROC", 3)}
+#: metrics shown, with their decimals
+_METRICS = {"top_decile_lift": 2, "auc_pr": 3, "auc_roc": 3}
 _NUMBERS = (
     ("claimed", "Claimed", "the backtest with the flagged features as the table holds them"),
     ("honest", "Honest", "the same backtest without what was not known"),
@@ -65,7 +67,7 @@ def three_numbers_section(told: Record | None) -> str:
     if not told:
         return ""
     shown = [metric for metric in _METRICS if metric in told.get("claimed", {})]
-    header = ["", *(_METRICS[metric][0] for metric in shown)]
+    header = ["", *(phrase_of(metric) for metric in shown)]
     rows = [
         [f"<b>{name}</b><small>{what}</small>", *_intervals(told, key, shown, [entry[0] for entry in _NUMBERS])]
         for key, name, what in _NUMBERS
@@ -191,7 +193,7 @@ def _intervals(told: Record, key: str, metrics: Sequence[str], beside: Sequence[
     """Value, interval and drawing of one number, on the scale of all that stand beside it."""
     cells = []
     for metric in metrics:
-        digits = _METRICS[metric][1]
+        digits = _METRICS[metric]
         found = told[key].get(metric, {})
         value, low, high = (finite(found.get(name)) for name in ("value", "low", "high"))
         if value is None:

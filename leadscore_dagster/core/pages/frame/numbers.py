@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from leadscore_dagster.core.measures.catalogue import METRICS
 from leadscore_dagster.core.pages.frame.text import finite
 
 #: how a value and its interval are written
 Form = Literal["number", "percent", "count", "signed"]
-#: metrics that are shares, and those that are counts
-SHARES = frozenset({"precision_at_10pct", "train_test_gap", "cross_validation_variation", "ece", "segment_ece"})
-COUNTS = frozenset({"test_positives", "business_signals"})
 NOTHING = "–"
 
 
 def form_of(metric: str) -> Form:
     """How a metric is written."""
-    return "percent" if metric in SHARES else "count" if metric in COUNTS else "number"
+    return METRICS[metric].form if metric in METRICS else "number"
 
 
 def percentage(value: Any) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from leadscore_dagster.core.measures.catalogue import phrase_of
+from leadscore_dagster.core.pages.frame.numbers import form_of
 from leadscore_dagster.core.pages.frame.text import (
     DIRECTIONS,
     counted,
@@ -19,7 +21,6 @@ from leadscore_dagster.core.pages.frame.text import (
 )
 from leadscore_dagster.core.pages.model import charts
 from leadscore_dagster.core.pages.model.reading import Record, absent, at, broken, percent, short, spanned
-from leadscore_dagster.core.versions.gates import PHRASES
 
 
 def drivers(evidence: Record) -> str:
@@ -117,8 +118,8 @@ def _metrics(evidence: Record, previous: Record) -> str:
         return ""
     rows = [
         [
-            escaped(PHRASES[name]),
-            *(spanned(one[name], "percent" if name == "ece" else "number") for one in (own, other)),
+            escaped(phrase_of(name)),
+            *(spanned(one[name], form_of(name)) for one in (own, other)),
         ]
         for name in names
     ]

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from leadscore_dagster.core.measures.catalogue import phrase_of, rests_on
 from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.judgement.evaluation import Decile
-from leadscore_dagster.core.pages.frame.numbers import SHARES, Form, form_of, percentage, value_and_ends
+from leadscore_dagster.core.pages.frame.numbers import Form, form_of, percentage, value_and_ends
 from leadscore_dagster.core.pages.frame.text import DIRECTIONS
-from leadscore_dagster.core.versions.gates import OVER_FEATURES, OVER_SCORES, PHRASES, PROMOTION, GateResult
+from leadscore_dagster.core.versions.gates import PROMOTION, GateResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +31,9 @@ def gates_markdown(results: Sequence[GateResult]) -> str:
     rows = [
         (
             result.verdict if result.passed else "**refused**",
-            _phrase(result.name),
+            phrase_of(result.name),
             _spanned(asdict(result), form_of(result.name)),
-            percentage(result.threshold) if result.name in SHARES else f"{result.threshold:g}",
+            percentage(result.threshold) if form_of(result.name) == "percent" else f"{result.threshold:g}",
             result.why,
         )
         for result in gates
@@ -97,10 +98,10 @@ def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Int
     """Every metric with interval and n, the logistic baseline beside it."""
     rows = [
         (
-            _phrase(name),
+            phrase_of(name),
             _spanned(interval.to_dict(), form_of(name)),
-            f"{interval.n:,}{' features' if name in OVER_FEATURES else ''}",
-            "–" if name in (*OVER_FEATURES, *OVER_SCORES) else f"{interval.positives:,}",
+            f"{interval.n:,}{' features' if rests_on(name) == 'features' else ''}",
+            f"{interval.positives:,}" if rests_on(name) == "outcomes" else "–",
             _spanned(baseline[name].to_dict(), form_of(name)) if name in baseline else "–",
         )
         for name, interval in metrics.items()
@@ -288,10 +289,6 @@ def _image(title: str, figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})\n"
-
-
-def _phrase(name: str) -> str:
-    return PHRASES.get(name, name.replace("_", " "))
 
 
 def _spanned(interval: Mapping[str, Any] | None, form: Form = "number", decimals: int | None = None) -> str:

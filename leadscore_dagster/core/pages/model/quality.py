@@ -8,39 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from leadscore_dagster.core.measures.catalogue import METRICS, phrase_of, rests_on
 from leadscore_dagster.core.pages.frame.drawing import whisker
-from leadscore_dagster.core.pages.frame.numbers import SHARES, form_of
+from leadscore_dagster.core.pages.frame.numbers import form_of
 from leadscore_dagster.core.pages.frame.text import escaped, finite, number, section, table
 from leadscore_dagster.core.pages.model import charts
 from leadscore_dagster.core.pages.model.reading import Record, absent, at, basis, day, percent, short, spanned
-from leadscore_dagster.core.versions.gates import OVER_FEATURES, OVER_SCORES, PHRASES, PROMOTION
-
-#: metrics that no gate may name
-_FURTHER = {"brier": "Brier score", "training_auc_pr": "AUC-PR on the training rows"}
-#: what a metric is, for somebody who does not know its name
-_EXPLAINED = {
-    "test_positives": "conversions that everything measured on the test period rests on",
-    "auc_roc": "of one lead that converts and one that does not, how often the right one is first; 0.5 is chance",
-    "auc_pr": "share of conversions among the leads called, averaged over lists of all lengths (average precision)",
-    "auc_pr_over_base": "average precision over lists of all lengths, over the rate of all leads; 1 is chance",
-    "top_decile_lift": "conversion rate of the best tenth over the rate of all leads; 1 is chance",
-    "precision_at_10pct": "conversion rate of the best tenth",
-    "ece": "mean distance of what was said from what came, over tenths of equal size; 0 is right",
-    "brier_skill": "how much smaller the squared error is than that of one constant probability; 0 is no gain",
-    "brier": "mean squared error of the probabilities; 0 is right",
-    "train_test_gap": "how much of the AUC-PR on the training rows is gone on the test period, at equal base rates",
-    "training_auc_pr": "flattering: the model was fitted on these rows",
-    "cross_validation_auc_pr": "mean over the folds of the development period",
-    "decile_order": "of one lead that converts and one that does not, how much more often the right one is in the "
-    "better tenth than in the worse; 0 is chance",
-    "shuffled_label_auc": "trained on outcomes dealt out at random; 0.5 if it finds nothing where nothing is",
-    "cross_validation_variation": "standard deviation over mean, without what chance explains",
-    "fold_score_ks": "0 if the scores of all folds are distributed alike, 1 if they do not overlap",
-    "segment_ece": "the same as the calibration error, in the part where it is largest",
-    "business_signals": "features of which the recipe says that a salesperson would expect them",
-    "reference_rank_correlation": "1 is the same order, 0 no relation",
-    "importance_stability": "1 is the same order, 0 no relation",
-}
+from leadscore_dagster.core.versions.gates import PROMOTION
 
 
 def gates(evidence: Record) -> str:
@@ -57,7 +31,7 @@ def gates(evidence: Record) -> str:
             _verdict(gate),
             _metric(gate["name"]),
             spanned(gate, form_of(gate["name"])) + _against_threshold(gate),
-            percent(gate["threshold"]) if gate["name"] in SHARES else short(gate["threshold"]),
+            percent(gate["threshold"]) if form_of(gate["name"]) == "percent" else short(gate["threshold"]),
             number(at(measured, gate["name"], "n")),
             _positives(gate["name"], measured.get(gate["name"])),
             escaped(_rule(gate)),
@@ -191,7 +165,7 @@ def track_record(evidence: Record) -> str:
         for one in records
     ]
     header = ["model of", "judged on", "n", "positives", "lift on its own test period"]
-    delivered = [escaped(PHRASES[name]) for name in DELIVERED]
+    delivered = [escaped(phrase_of(name)) for name in DELIVERED]
     header += [delivered[0], *(["lift of the true ranking"] if known else []), *delivered[1:]]
     drawn = charts.delivered(records)
     made = table(header, rows, numeric=range(2, len(header)), kind="tight stack record")
@@ -223,18 +197,18 @@ def _span(sizes: Sequence[int]) -> str:
 
 def _metric(name: str) -> str:
     """A metric's name and what it is."""
-    told = f"<small>{_EXPLAINED[name]}</small>" if name in _EXPLAINED else ""
-    return f"<b>{escaped(PHRASES.get(name) or _FURTHER.get(name, name.replace('_', ' ')))}</b>{told}"
+    told = f"<small>{METRICS[name].meaning}</small>" if name in METRICS else ""
+    return f"<b>{escaped(phrase_of(name))}</b>{told}"
 
 
 def _resting_on(name: str, interval: Record | None) -> str:
     shown = number(at(interval, "n"))
-    return f"{shown}<small>features</small>" if name in OVER_FEATURES else shown
+    return f"{shown}<small>features</small>" if rests_on(name) == "features" else shown
 
 
 def _positives(name: str, interval: Record | None) -> str:
     """Positives a metric rests on; a dash for one that does not look at outcomes."""
-    return number(None if name in (*OVER_FEATURES, *OVER_SCORES) else at(interval, "positives"))
+    return number(at(interval, "positives") if rests_on(name) == "outcomes" else None)
 
 
 def _against_threshold(gate: Record) -> str:

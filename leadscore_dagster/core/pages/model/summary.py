@@ -9,27 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from leadscore_dagster.core.pages.frame.numbers import Form
+from leadscore_dagster.core.measures.catalogue import METRICS, Noticed, phrase_of
 from leadscore_dagster.core.pages.frame.text import counted, escaped, finite, number, section
 from leadscore_dagster.core.pages.model.reading import Record, absent, at, day, percent, short, spanned
-from leadscore_dagster.core.versions.gates import PHRASES, PROMOTION
+from leadscore_dagster.core.versions.gates import PROMOTION
 
-#: gates that say something about the future, as what a person would notice: the words around the threshold, and how
-#: the threshold and the value are written
-_WATCHED: dict[str, tuple[str, str, Form]] = {
-    "top_decile_lift": ("the best tenth converts less than ", " times as often as the average lead", "number"),
-    "auc_roc": (
-        "of a lead that converts and one that does not, it puts the right one first in less than ",
-        " of all pairs",
-        "percent",
-    ),
-    "auc_pr_over_base": (
-        "averaged over lists of all lengths, the leads it puts first convert less than ",
-        " times as often as the average lead",
-        "number",
-    ),
-    "ece": ("on average, what it says differs from what comes by more than ", " of the leads", "percent"),
-}
 #: features named in the short answer
 _NAMED = 5
 _WITHIN = "the difference is within what chance explains"
@@ -225,7 +209,7 @@ def _named(one: Record, feature: Record) -> str:
 def _doubts(evidence: Record) -> str:
     """Conditions a person can watch: gates on later outcomes, age, what is unproven, what is waived."""
     gates = {gate["name"]: gate for gate in evidence.get("gates") or []}
-    told = [_worse(name, gates[name]) for name in _WATCHED if name in gates and gates[name]["value"] is not None]
+    told = [_worse(gate, noticed) for gate in gates.values() if (noticed := _noticed(gate))]
     limit = at(evidence, "recipe", "stale_after_quarters")
     if limit:
         told.append(
@@ -253,10 +237,19 @@ def _doubts(evidence: Record) -> str:
     return f"{lead}<ul>" + "".join(f"<li>{one}</li>" for one in told) + "</ul>"
 
 
-def _worse(name: str, gate: Record) -> str:
-    before, behind, form = _WATCHED[name]
-    threshold = percent(gate["threshold"]) if form == "percent" else short(gate["threshold"])
-    return f"{before}{threshold}{behind} ({escaped(PHRASES[name])}, now {spanned(gate, form)})"
+def _noticed(gate: Record) -> Noticed | None:
+    """What a person would notice of this gate, where it was measured."""
+    known = METRICS.get(gate["name"])
+    return known.noticed if known and gate["value"] is not None else None
+
+
+def _in_words(gate: Record, noticed: Noticed) -> str:
+    threshold = percent(gate["threshold"]) if noticed.form == "percent" else short(gate["threshold"])
+    return f"{noticed.before}{threshold}{noticed.behind}"
+
+
+def _worse(gate: Record, noticed: Noticed) -> str:
+    return f"{_in_words(gate, noticed)} ({escaped(phrase_of(gate['name']))}, now {spanned(gate, noticed.form)})"
 
 
 def _reason(gate: Record) -> str:
@@ -264,13 +257,13 @@ def _reason(gate: Record) -> str:
     why = str(gate["why"])
     if gate.get("waived"):
         return escaped(why.replace(f"{gate['name']} waived", f"{_phrase(gate)},", 1))
-    if gate["name"] not in _WATCHED or gate["value"] is None:
+    noticed = _noticed(gate)
+    if noticed is None:
         return escaped(why)
-    before, behind, form = _WATCHED[gate["name"]]
-    threshold = percent(gate["threshold"]) if form == "percent" else short(gate["threshold"])
-    beyond = gate["value"] > gate["threshold"] if gate["name"] == "ece" else gate["value"] < gate["threshold"]
+    lower = METRICS[gate["name"]].lower_is_better
+    beyond = gate["value"] > gate["threshold"] if lower else gate["value"] < gate["threshold"]
     opening = "In the test period" if beyond else "It cannot be ruled out that"
-    return f"{opening} {before}{threshold}{behind}. <small>{escaped(why)}</small>"
+    return f"{opening} {_in_words(gate, noticed)}. <small>{escaped(why)}</small>"
 
 
 def _scoring_instead(standing: Record) -> list[str]:
@@ -317,7 +310,7 @@ def _list(evidence: Record, share: float) -> Record | None:
 
 
 def _phrase(gate: Record) -> str:
-    return PHRASES.get(gate["name"], str(gate["name"]).replace("_", " "))
+    return phrase_of(gate["name"])
 
 
 def _test(manifest: Record) -> Any:
