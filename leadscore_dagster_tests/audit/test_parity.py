@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from leadscore_dagster.core.audit.parity import serve_parity
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.query import feature_query
@@ -82,7 +82,7 @@ def names(made: Recipe) -> list[str]:
     return [feature.name for feature in feature_query(made).features]
 
 
-def leaks(verdicts: list[Verdict]) -> dict[str, Verdict]:
+def leaks(verdicts: list[FeatureVerdict]) -> dict[str, FeatureVerdict]:
     return {verdict.feature: verdict for verdict in verdicts if verdict.verdict == "leak"}
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 from leadscore_dagster.core.audit.report import as_json, as_markdown
-from leadscore_dagster.core.audit.verdict import CLOCK, Verdict
+from leadscore_dagster.core.audit.verdict import CLOCK, FeatureVerdict
 
-CLEAN = [Verdict("a", "lineage", "clear", "guarded"), Verdict("a", "replay", "clear", "identical")]
-LEAKING = [*CLEAN, Verdict("b", "lineage", "leak", "end_date -> b"), Verdict("b", "replay", "clear", "identical")]
+CLEAN = [FeatureVerdict("a", "lineage", "clear", "guarded"), FeatureVerdict("a", "replay", "clear", "identical")]
+LEAKING = [
+    *CLEAN,
+    FeatureVerdict("b", "lineage", "leak", "end_date -> b"),
+    FeatureVerdict("b", "replay", "clear", "identical"),
+]
 
 
 def test_the_matrix_has_a_row_per_feature_and_a_column_per_part() -> None:
@@ -26,11 +30,11 @@ def test_a_clean_audit_has_no_evidence_section() -> None:
 
 
 def test_a_part_that_did_not_judge_a_feature_leaves_its_cell_empty() -> None:
-    assert "| c | - | clear | clear |" in as_markdown([CLEAN[0], Verdict("c", "replay", "clear", "identical")])
+    assert "| c | - | clear | clear |" in as_markdown([CLEAN[0], FeatureVerdict("c", "replay", "clear", "identical")])
 
 
 def test_several_verdicts_of_one_part_show_the_worst() -> None:
-    verdicts = [Verdict("a", "known_time", "leak", "late"), Verdict("a", "known_time", "clear", "fine")]
+    verdicts = [FeatureVerdict("a", "known_time", "leak", "late"), FeatureVerdict("a", "known_time", "clear", "fine")]
     assert "| a | leak | leak |" in as_markdown(verdicts)
 
 
@@ -46,7 +50,7 @@ def test_an_audit_of_nothing_says_so() -> None:
 
 
 def test_a_suspicion_blocks_until_it_is_acknowledged_and_is_shown_either_way() -> None:
-    found = [*CLEAN, Verdict("a", "strength", "suspect", "too good")]
+    found = [*CLEAN, FeatureVerdict("a", "strength", "suspect", "too good")]
     assert "Training is refused for a suspect." in as_markdown(found)
     assert as_json(found)["blocks"] is True
     text = as_markdown(found, {("a", "strength")})
@@ -58,7 +62,10 @@ def test_a_suspicion_blocks_until_it_is_acknowledged_and_is_shown_either_way() -
 
 
 def test_a_clock_is_called_one() -> None:
-    found = [Verdict("a", "restatement", "unproven", "one extract"), Verdict("a", "strength", "unproven", "x", CLOCK)]
+    found = [
+        FeatureVerdict("a", "restatement", "unproven", "one extract"),
+        FeatureVerdict("a", "strength", "unproven", "x", CLOCK),
+    ]
     text = as_markdown(found)
     assert "| a | unproven | clock | clock |" in text
     assert "1 features: 1 unproven (of them 1 clocks)." in text

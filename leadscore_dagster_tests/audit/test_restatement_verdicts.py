@@ -11,7 +11,7 @@ import pytest
 from leadscore_dagster.core.audit.lineage import read_lineage
 from leadscore_dagster.core.audit.restatement import ColumnRestatement, restatement_verdicts, restatements
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
-from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
+from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, FeatureVerdict
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.simulation.market.size import QUARTERS
@@ -47,7 +47,7 @@ def schemas_of(recipe: Recipe) -> dict[str, list[str]]:
     return schemas
 
 
-def judge(found: Sequence[ColumnRestatement], recipe: Recipe, sql: str, *features: str) -> dict[str, Verdict]:
+def judge(found: Sequence[ColumnRestatement], recipe: Recipe, sql: str, *features: str) -> dict[str, FeatureVerdict]:
     """The part's verdicts, with the lineage part's as they are."""
     schemas = schemas_of(recipe)
     static = lineage_verdicts(sql, schemas, declarations_of(recipe), features)
@@ -108,10 +108,10 @@ def test_columns_that_never_change_may_be_read_from_any_vintage(found: tuple[Col
 
 def test_what_only_replay_can_settle_counts_as_read_as_known(found: tuple[ColumnRestatement, ...]) -> None:
     lineage = read_lineage(AS_KNOWN, schemas_of(small.recipe()))
-    open_ = [Verdict("ended", "lineage", "unproven", "mixes rows", metric=SETTLED_BY_REPLAY)]
+    open_ = [FeatureVerdict("ended", "lineage", "unproven", "mixes rows", metric=SETTLED_BY_REPLAY)]
     assert restatement_verdicts(found, lineage, ["ended"], open_)[0].verdict == "clear"
     assert restatement_verdicts(found, lineage, ["ended"], {"ended": False})[0].verdict == "leak"
-    unread = [Verdict("ended", "lineage", "unproven", "no contract says when its rows were known")]
+    unread = [FeatureVerdict("ended", "lineage", "unproven", "no contract says when its rows were known")]
     assert restatement_verdicts(found, lineage, ["ended"], unread)[0].verdict == "leak"
 
 
@@ -134,7 +134,7 @@ def test_a_table_nobody_compared_is_unproven() -> None:
 # ---- columns of the decision's own row
 
 
-def own(found: Sequence[ColumnRestatement]) -> dict[str, Verdict]:
+def own(found: Sequence[ColumnRestatement]) -> dict[str, FeatureVerdict]:
     recipe = small.recipe()
     return judge(found, recipe, feature_query(recipe).sql, "score", "origin")
 

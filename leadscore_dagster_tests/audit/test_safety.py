@@ -6,7 +6,7 @@ import pytest
 
 from leadscore_dagster.core.audit.lineage import LineageError
 from leadscore_dagster.core.audit.safety import Declarations, lineage_verdicts
-from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
+from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, FeatureVerdict
 
 SCHEMAS = {
     "decisions": ["decision_id", "person", "decision_at", "carried", "outcome", "filled_in"],
@@ -28,7 +28,7 @@ DECLARED = Declarations(
 )
 
 
-def judged(sql: str, feature: str = "x") -> Verdict:
+def judged(sql: str, feature: str = "x") -> FeatureVerdict:
     return lineage_verdicts(sql, SCHEMAS, DECLARED, [feature])[0]
 
 

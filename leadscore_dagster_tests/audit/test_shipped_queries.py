@@ -10,7 +10,7 @@ import pytest
 from leadscore_dagster.core.audit.fold import fold_inputs, fold_verdicts
 from leadscore_dagster.core.audit.lineage import read_lineage
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.table.features.query import feature_query
@@ -116,8 +116,8 @@ def test_a_feature_computed_in_the_fold_is_what_the_worst_of_its_inputs_is() -> 
     inputs = fold_inputs(entry)
     assert inputs["Is_Boutique_Firm"] == {"AverageAccountSize", "Number_Employees"}
     stored = sorted(set.union(*inputs.values()))
-    verdicts = [Verdict(name, "lineage", "clear", "guarded") for name in stored if name != "Number_Employees"]
-    verdicts.append(Verdict("Number_Employees", "lineage", "leak", "unguarded"))
+    verdicts = [FeatureVerdict(name, "lineage", "clear", "guarded") for name in stored if name != "Number_Employees"]
+    verdicts.append(FeatureVerdict("Number_Employees", "lineage", "leak", "unguarded"))
     found = {verdict.feature: verdict for verdict in fold_verdicts([entry], verdicts)}
     assert found["Is_Boutique_Firm"].verdict == "leak"
     assert "Number_Employees: unguarded" in found["Is_Boutique_Firm"].evidence
@@ -126,5 +126,5 @@ def test_a_feature_computed_in_the_fold_is_what_the_worst_of_its_inputs_is() -> 
 
 def test_a_feature_computed_in_the_fold_from_an_unjudged_input_is_unproven() -> None:
     entry = load_set("m5_population")
-    verdicts = [Verdict("AverageAccountSize", "lineage", "clear", "guarded")]
+    verdicts = [FeatureVerdict("AverageAccountSize", "lineage", "clear", "guarded")]
     assert {verdict.verdict for verdict in fold_verdicts([entry], verdicts)} == {"unproven"}

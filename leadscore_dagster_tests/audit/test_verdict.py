@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from leadscore_dagster.core.audit.verdict import CLOCK, SETTLED_BY_REPLAY, Verdict, blocking, overall
+from leadscore_dagster.core.audit.verdict import CLOCK, SETTLED_BY_REPLAY, FeatureVerdict, blocking, overall
 
 
-def verdict(part: str, answer: str, metric: str | None = None) -> Verdict:
-    return Verdict("x", part, answer, f"because of {part}", metric)  # type: ignore[arg-type]
+def verdict(part: str, answer: str, metric: str | None = None) -> FeatureVerdict:
+    return FeatureVerdict("x", part, answer, f"because of {part}", metric)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_clear_replay_settles_the_mixing_of_decisions_and_nothing_else() -> No
 
 
 def test_a_verdict_is_json() -> None:
-    text = json.dumps(Verdict("x", "replay", "leak", "3 rows", "rows_different", 3, 0).as_dict())
+    text = json.dumps(FeatureVerdict("x", "replay", "leak", "3 rows", "rows_different", 3, 0).as_dict())
     assert json.loads(text) == {
         "feature": "x",
         "part": "replay",

@@ -16,21 +16,21 @@ import pytest
 from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.restatement.association import AroundOutcome
 from leadscore_dagster.core.audit.restatement.result import ColumnRestatement, Maturity
-from leadscore_dagster.core.audit.verdict import CLOCK, SETTLED_BY_REPLAY, Answer, Verdict, overall
+from leadscore_dagster.core.audit.verdict import CLOCK, SETTLED_BY_REPLAY, Answer, FeatureVerdict, overall
 from leadscore_dagster.core.pages.audit import audit_page
 
 VOID = {"meta", "input", "br", "wbr"}
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\" autofocus onfocus=\"alert(3)\x00"
-LEAK = Verdict("gap", "replay", "leak", "41 of 900 rows change", "rows_different", 41.0, 0.0)
+LEAK = FeatureVerdict("gap", "replay", "leak", "41 of 900 rows change", "rows_different", 41.0, 0.0)
 FOUND = [
-    Verdict("gap", "lineage", "leak", "employment_current shows today's state"),
+    FeatureVerdict("gap", "lineage", "leak", "employment_current shows today's state"),
     LEAK,
-    Verdict("tenure", "strength", "suspect", "information value .78", "information_value", 0.78, 0.5),
-    Verdict("index", "strength", "unproven", "clock: worthless within a month", CLOCK, 0.503, 0.55),
-    Verdict("age", "restatement", "unproven", "only one extract"),
-    Verdict("age", "replay", "clear", "900 rows identical"),
-    Verdict("size", "lineage", "unproven", "other decisions are mixed in", SETTLED_BY_REPLAY),
-    Verdict("size", "replay", "clear", "900 rows rebuilt"),
+    FeatureVerdict("tenure", "strength", "suspect", "information value .78", "information_value", 0.78, 0.5),
+    FeatureVerdict("index", "strength", "unproven", "clock: worthless within a month", CLOCK, 0.503, 0.55),
+    FeatureVerdict("age", "restatement", "unproven", "only one extract"),
+    FeatureVerdict("age", "replay", "clear", "900 rows identical"),
+    FeatureVerdict("size", "lineage", "unproven", "other decisions are mixed in", SETTLED_BY_REPLAY),
+    FeatureVerdict("size", "replay", "clear", "900 rows rebuilt"),
 ]
 FINDINGS = [
     Finding("label_window_purged", True, "30 days lie between", 30, 30),
@@ -89,7 +89,7 @@ class Page(HTMLParser):
         return " ".join("".join(self.text).split())
 
 
-def page(verdicts: list[Verdict] | None = None, **changes: Any) -> str:
+def page(verdicts: list[FeatureVerdict] | None = None, **changes: Any) -> str:
     found = FOUND if verdicts is None else verdicts
     given: dict[str, Any] = {
         "title": "Advisor leads",
@@ -114,7 +114,7 @@ def cell(html: str, feature: str, part: str) -> str:
 
 
 @pytest.mark.parametrize("verdict", FOUND, ids=lambda verdict: f"{verdict.feature}-{verdict.part}")
-def test_every_verdict_stands_in_its_cell_with_its_evidence_one_click_away(verdict: Verdict) -> None:
+def test_every_verdict_stands_in_its_cell_with_its_evidence_one_click_away(verdict: FeatureVerdict) -> None:
     found = cell(page(), verdict.feature, verdict.part)
     (anchor,) = re.findall(r'popovertarget="(e[0-9]+-[0-9]+)"', found)
     assert f'popover id="{anchor}"' in found
@@ -144,7 +144,7 @@ def test_the_manager_reads_first_what_blocks_and_then_what_warns() -> None:
 
 
 def test_a_clean_audit_says_that_nothing_blocks() -> None:
-    clear = [Verdict("age", "replay", "clear", "900 rows identical")]
+    clear = [FeatureVerdict("age", "replay", "clear", "900 rows identical")]
     words = Page(page(clear, findings=FINDINGS[:1], violations=VIOLATIONS[:1], three_numbers=None)).words
     assert "Nothing blocks: this table may be trained on." in words
     assert "refused" not in words
@@ -159,7 +159,7 @@ def test_an_acknowledged_suspicion_is_shown_with_its_reason_and_does_not_block()
     assert 'class="chip suspect calm"' in cell(html, "tenure", "strength")
     assert "checked with the vendor" in html
     assert "2026-01-12" in html
-    twice = [*found, Verdict("tenure", "joint", "suspect", "too strong together")]
+    twice = [*found, FeatureVerdict("tenure", "joint", "suspect", "too strong together")]
     again = page(twice, findings=[], violations=[], acknowledged=ACKNOWLEDGED)
     assert "1 feature is suspect and not acknowledged" in Page(again).words
     row = again[again.index('<th scope="row">tenure') :]
@@ -220,7 +220,7 @@ def test_three_numbers_are_told_with_their_intervals() -> None:
 
 def hostile_page() -> str:
     verdicts = [replace(verdict, feature=f"{verdict.feature}{HOSTILE}", evidence=HOSTILE) for verdict in FOUND]
-    verdicts.append(Verdict(f"a{HOSTILE}", HOSTILE, "leak", HOSTILE, HOSTILE, 1.0))
+    verdicts.append(FeatureVerdict(f"a{HOSTILE}", HOSTILE, "leak", HOSTILE, HOSTILE, 1.0))
     three = {**THREE, "sentence": HOSTILE, "estimators": {HOSTILE: HOSTILE}, "served": [{"feature": HOSTILE}]}
     three["claimed"] = {"top_decile_lift": {**INTERVAL, "method": HOSTILE, "n": HOSTILE}}
     return page(
@@ -290,7 +290,7 @@ def test_an_audit_of_nothing_is_a_page_too() -> None:
 def test_a_large_audit_stays_small_and_quick() -> None:
     answers: tuple[Answer, ...] = ("clear", "clear", "unproven", "suspect", "leak")
     verdicts = [
-        Verdict(f"Number_of_something_{row}", f"part{column}", answers[row * column % 5], "evidence " * 25, "auc", 0.5)
+        FeatureVerdict(f"Number_of_some_{row}", f"part{column}", answers[row * column % 5], "said so " * 28, "auc", 0.5)
         for row in range(150)
         for column in range(11)
     ]  # fmt: skip

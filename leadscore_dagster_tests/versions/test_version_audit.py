@@ -7,22 +7,22 @@ from pathlib import Path
 
 from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.training_audit import AuditReport
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.versions.version_audit import keep_audit, kept_audit
 from leadscore_dagster.core.warehouse import Lake
 
 VERSION = "2026-01-01-aaaaaaaaaaaa"
 
 
-def _report(*verdicts: Verdict) -> AuditReport:
+def _report(*verdicts: FeatureVerdict) -> AuditReport:
     findings = (("folds", Finding("gap", True, "30 days lie between.")),)
     return AuditReport(date(2026, 1, 1), 100, 9, verdicts, findings, (), (), frozenset())
 
 
 def test_the_audit_of_a_version_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "advisor_mql")
-    clear = Verdict("tenure", "strength", "clear", "Weak.", "auc", 0.6, 0.9)
-    unproven = Verdict("tenure", "replay", "unproven", "Too few rows.", "rows")
+    clear = FeatureVerdict("tenure", "strength", "clear", "Weak.", "auc", 0.6, 0.9)
+    unproven = FeatureVerdict("tenure", "replay", "unproven", "Too few rows.", "rows")
     keep_audit(lake, VERSION, _report(clear, unproven))
     found = kept_audit(lake, VERSION)
     assert found["as_of"] == "2026-01-01"

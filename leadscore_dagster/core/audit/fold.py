@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 
 from leadscore_dagster.core.audit.graph import ROWS
 from leadscore_dagster.core.audit.lineage import Lineage, read_lineage
-from leadscore_dagster.core.audit.verdict import SEVERITY, Verdict
+from leadscore_dagster.core.audit.verdict import SEVERITY, FeatureVerdict
 from leadscore_dagster.core.table.features.sets import FeatureSet
 
 
-def fold_verdicts(sets: Iterable[FeatureSet], verdicts: Sequence[Verdict]) -> list[Verdict]:
+def fold_verdicts(sets: Iterable[FeatureSet], verdicts: Sequence[FeatureVerdict]) -> list[FeatureVerdict]:
     """For every feature of the sets of stage ``fold``, part by part, the worst verdict among its inputs.
 
     Parameters
@@ -52,16 +52,16 @@ def _columns(lineage: Lineage, column: str, table: str) -> set[str]:
     return {leaf.name for leaf in lineage.leaves(column) if leaf.relation == table and leaf.name != ROWS}
 
 
-def _inherited(feature: str, inputs: set[str], part: str, verdicts: Sequence[Verdict]) -> Verdict:
+def _inherited(feature: str, inputs: set[str], part: str, verdicts: Sequence[FeatureVerdict]) -> FeatureVerdict:
     names = ", ".join(sorted(inputs)) or "nothing stored"
     of_inputs = [verdict for verdict in verdicts if verdict.part == part and verdict.feature in inputs]
     unjudged = inputs - {verdict.feature for verdict in of_inputs}
     if unjudged:
-        return Verdict(
+        return FeatureVerdict(
             feature, part, "unproven", f"computed inside the fold from {names}; no verdict on {min(unjudged)}"
         )
     if not of_inputs:
-        return Verdict(feature, part, "clear", "computed inside the fold from nothing stored")
+        return FeatureVerdict(feature, part, "clear", "computed inside the fold from nothing stored")
     worst = max(of_inputs, key=lambda verdict: SEVERITY.index(verdict.verdict))
     evidence = f"computed inside the fold from {names}; {worst.feature}: {worst.evidence}"
-    return Verdict(feature, part, worst.verdict, evidence, worst.metric, worst.value, worst.threshold)
+    return FeatureVerdict(feature, part, worst.verdict, evidence, worst.metric, worst.value, worst.threshold)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from leadscore_dagster.core.audit.lineage import Lineage
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
 
@@ -78,7 +78,7 @@ def known_time_verdicts(
     features: Sequence[str],
     dated: Iterable[str],
     aliases: Mapping[str, str] | None = None,
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """Evidence per relation, mapped onto the features whose lineage reads that relation.
 
     Parameters
@@ -102,7 +102,7 @@ def _tables(lineage: Lineage, feature: str) -> set[str]:
     return values or {leaf.relation for leaf in lineage.leaves(feature)}
 
 
-def _judge(feature: str, tables: set[str], by_table: Mapping[str, Evidence]) -> Verdict:
+def _judge(feature: str, tables: set[str], by_table: Mapping[str, Evidence]) -> FeatureVerdict:
     late = [by_table[name] for name in sorted(tables) if name in by_table and by_table[name].late]
     if late:
         worst = max(late, key=lambda evidence: evidence.late / evidence.matched)
@@ -110,16 +110,18 @@ def _judge(feature: str, tables: set[str], by_table: Mapping[str, Evidence]) -> 
             f"{worst.relation}: of {worst.matched:,} matched rows {worst.known_late:,} use a fact known and "
             f"{worst.happened_late:,} a fact that happened after the decision, such as decision {worst.example}"
         )
-        return Verdict(feature, PART, "leak", text, "late_share_of_matched", worst.late / worst.matched, 0)
+        return FeatureVerdict(feature, PART, "leak", text, "late_share_of_matched", worst.late / worst.matched, 0)
     without = sorted(tables - set(by_table))
     if without:
-        return Verdict(feature, PART, "unproven", f"no evidence columns for {', '.join(without)}")
+        return FeatureVerdict(feature, PART, "unproven", f"no evidence columns for {', '.join(without)}")
     empty = sorted(name for name in tables if not by_table[name].matched)
     if empty:
-        return Verdict(feature, PART, "unproven", f"no row matched {', '.join(empty)}")
+        return FeatureVerdict(feature, PART, "unproven", f"no row matched {', '.join(empty)}")
     texts = [f"{name}: 0 of {by_table[name].matched:,} matched rows" for name in sorted(tables)]
     text = "facts after the decision in " + "; ".join(texts) if texts else "uses no dated table"
-    return Verdict(feature, PART, "clear", text, "late_share_of_matched" if texts else None, 0 if texts else None, 0)
+    return FeatureVerdict(
+        feature, PART, "clear", text, "late_share_of_matched" if texts else None, 0 if texts else None, 0
+    )
 
 
 def _condition(relation: str, columns: Iterable[str]) -> tuple[str, str, str]:

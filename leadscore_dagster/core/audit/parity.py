@@ -22,7 +22,7 @@ import pyarrow as pa
 from leadscore_dagster.core.audit.comparison import Compared, Differences, differences, require_unique, summary
 from leadscore_dagster.core.audit.destruction import CUT, DatedTable
 from leadscore_dagster.core.audit.replay import WORKERS, arrivals, instants_of
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import ColumnLabel, LogSource, Recipe, VintageSource
 from leadscore_dagster.core.table.decisions import scalar
@@ -43,7 +43,7 @@ def serve_parity(
     features: Sequence[str],
     sample: int = 200,
     seed: int = 0,
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """Serve a sample of past decisions again and compare with what was trained on.
 
     Parameters
@@ -146,15 +146,15 @@ def _log_of_day(recipe: Recipe) -> str:
     return f"SELECT * REPLACE ({replaced}) FROM `{source.table}` AS l WHERE l.as_of = @extract AND l.known_at <= @{CUT}"
 
 
-def _verdict(found: Compared, clocks: int, stored: pa.DataType, types: Mapping[str, pa.DataType]) -> Verdict:
+def _verdict(found: Compared, clocks: int, stored: pa.DataType, types: Mapping[str, pa.DataType]) -> FeatureVerdict:
     if not found.rows:
-        return Verdict(found.feature, PART, "unproven", "there was no past decision to serve again")
+        return FeatureVerdict(found.feature, PART, "unproven", "there was no past decision to serve again")
     if not found.different:
         evidence = (
             f"{found.rows:,} past decisions served again at {clocks} instants from what was there then: "
             "values and types identical"
         )
-        return Verdict(found.feature, PART, "clear", evidence, "rows_different", 0, 0)
+        return FeatureVerdict(found.feature, PART, "clear", evidence, "rows_different", 0, 0)
     assert found.example is not None
     decision, trained, served = found.example
     evidence = (
@@ -163,4 +163,4 @@ def _verdict(found: Compared, clocks: int, stored: pa.DataType, types: Mapping[s
     )
     if types[found.feature] != stored:
         evidence += f" (trained as {stored}, served as {types[found.feature]})"
-    return Verdict(found.feature, PART, "leak", evidence, "rows_different", found.different, 0)
+    return FeatureVerdict(found.feature, PART, "leak", evidence, "rows_different", found.different, 0)

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core.audit.comparison import Compared, Differences, differences, require_unique, summary
 from leadscore_dagster.core.audit.destruction import CUT, DatedTable
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
 
@@ -50,7 +50,7 @@ class ReplayReport:
     rebuilds: int
     moments: int = 0
 
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> list[FeatureVerdict]:
         """leak where a row differs, clear where none does, unproven where there was no row."""
         return [_verdict(feature, self) for feature in self.features]
 
@@ -177,18 +177,18 @@ def _those(found: pa.Table, training: pa.Table, rows: np.ndarray) -> pa.Table:
     return found.filter(pc.is_in(found["decision_id"], value_set=ids))
 
 
-def _verdict(found: Compared, report: ReplayReport) -> Verdict:
+def _verdict(found: Compared, report: ReplayReport) -> FeatureVerdict:
     if not found.rows:
-        return Verdict(found.feature, PART, "unproven", "there was no training row to rebuild")
+        return FeatureVerdict(found.feature, PART, "unproven", "there was no training row to rebuild")
     if not found.different:
         evidence = f"{found.rows:,} rows rebuilt in {report.rebuilds} intervals from what was known then: identical"
         if report.moments:
             evidence += f", and at {report.moments} decisions to the very instant, the rest deleted or scrambled"
-        return Verdict(found.feature, PART, "clear", evidence, "rows_different", 0, 0)
+        return FeatureVerdict(found.feature, PART, "clear", evidence, "rows_different", 0, 0)
     assert found.example is not None
     decision, stored, again = found.example
     evidence = (
         f"{found.different:,} of {found.rows:,} rows change when what was not known is destroyed; "
         f"decision {decision}: stored {stored!r}, rebuilt {again!r}"
     )
-    return Verdict(found.feature, PART, "leak", evidence, "rows_different", found.different, 0)
+    return FeatureVerdict(found.feature, PART, "leak", evidence, "rows_different", found.different, 0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from leadscore_dagster.core.audit.verdict import CLOCK, SEVERITY, Verdict, blocking, cell, overall
+from leadscore_dagster.core.audit.verdict import CLOCK, SEVERITY, FeatureVerdict, blocking, cell, overall
 
 #: what a cell says where a part has not judged the feature
 _NOT_JUDGED = "-"
 
 
 def as_markdown(
-    verdicts: Sequence[Verdict], acknowledged: Collection[tuple[str, str]] = (), title: str = "Leakage audit"
+    verdicts: Sequence[FeatureVerdict], acknowledged: Collection[tuple[str, str]] = (), title: str = "Leakage audit"
 ) -> str:
     """Counts, the matrix (worst feature first), and the evidence of all that is not clear."""
     worst = overall(verdicts)
@@ -38,7 +38,7 @@ def as_markdown(
     return "\n".join(lines) + "\n"
 
 
-def as_json(verdicts: Sequence[Verdict], acknowledged: Collection[tuple[str, str]] = ()) -> dict[str, object]:
+def as_json(verdicts: Sequence[FeatureVerdict], acknowledged: Collection[tuple[str, str]] = ()) -> dict[str, object]:
     """``{blocks, features: [{feature, verdict, part, metric, value, threshold, evidence, parts}]}``: for each feature
     the verdict that counts, worst first, and under ``parts`` what every part says."""
     worst = sorted(overall(verdicts).values(), key=lambda verdict: -SEVERITY.index(verdict.verdict))
@@ -53,7 +53,7 @@ def as_json(verdicts: Sequence[Verdict], acknowledged: Collection[tuple[str, str
     }
 
 
-def summary(verdicts: Sequence[Verdict], acknowledged: Collection[tuple[str, str]] = ()) -> str:
+def summary(verdicts: Sequence[FeatureVerdict], acknowledged: Collection[tuple[str, str]] = ()) -> str:
     """How many features got which verdict, and whether that blocks, in two sentences."""
     worst = overall(verdicts).values()
     counts = Counter(verdict.verdict for verdict in worst)
@@ -68,7 +68,7 @@ def summary(verdicts: Sequence[Verdict], acknowledged: Collection[tuple[str, str
     return f"{len(worst)} features: {told or 'none judged'}. {effect}"
 
 
-def answer(verdict: Verdict, acknowledged: Collection[tuple[str, str]] = ()) -> str:
+def answer(verdict: FeatureVerdict, acknowledged: Collection[tuple[str, str]] = ()) -> str:
     """The word a cell shows."""
     if verdict.metric == CLOCK and verdict.verdict == "unproven":
         return CLOCK

@@ -12,7 +12,7 @@ from leadscore_dagster.core.audit.graph import ROWS, Node, Read, path_up, ways_d
 from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS, Guards
 from leadscore_dagster.core.audit.kinship import OTHER_DECISIONS
 from leadscore_dagster.core.audit.lineage import Lineage, LineageError, read_lineage
-from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict
+from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, FeatureVerdict
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 
 PART = "lineage"
@@ -61,7 +61,7 @@ def declarations_of(recipe: Recipe) -> Declarations:
 
 def lineage_verdicts(
     sql: str, schemas: Mapping[str, Sequence[str]], declarations: Declarations, features: Sequence[str]
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """One verdict per feature, from the composed feature query.
 
     Parameters
@@ -83,7 +83,7 @@ def lineage_verdicts(
     return [_judge(lineage, guards, declarations, feature) for feature in features]
 
 
-def _judge(lineage: Lineage, guards: Guards, declarations: Declarations, feature: str) -> Verdict:
+def _judge(lineage: Lineage, guards: Guards, declarations: Declarations, feature: str) -> FeatureVerdict:
     leaves = lineage.leaves(feature)
     leaks = [
         *_after_outcome(lineage, declarations, feature, leaves),
@@ -103,12 +103,12 @@ def _judge(lineage: Lineage, guards: Guards, declarations: Declarations, feature
             unproven.append(f"no contract says when rows of {read.table} were known: {path}")
     leaks += _late_in_a_log(lineage, declarations, feature, leaves)
     if leaks:
-        return Verdict(feature, PART, "leak", "; ".join(dict.fromkeys(leaks)))
+        return FeatureVerdict(feature, PART, "leak", "; ".join(dict.fromkeys(leaks)))
     if unproven:
-        return Verdict(feature, PART, "unproven", "; ".join(unproven))
+        return FeatureVerdict(feature, PART, "unproven", "; ".join(unproven))
     if mixes:
-        return Verdict(feature, PART, "unproven", mixes[0], metric=SETTLED_BY_REPLAY)
-    return Verdict(feature, PART, "clear", _clearance(guards, leaves))
+        return FeatureVerdict(feature, PART, "unproven", mixes[0], metric=SETTLED_BY_REPLAY)
+    return FeatureVerdict(feature, PART, "clear", _clearance(guards, leaves))
 
 
 def _after_outcome(lineage: Lineage, declarations: Declarations, feature: str, leaves: frozenset[Node]) -> list[str]:

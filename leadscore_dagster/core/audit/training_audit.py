@@ -26,7 +26,7 @@ from leadscore_dagster.core.audit.replay import DatedTable, replay
 from leadscore_dagster.core.audit.restatement import ColumnRestatement, restatement_verdicts, restatements
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
 from leadscore_dagster.core.audit.statistics import lag_decay_verdicts, statistics_verdicts, twin_findings
-from leadscore_dagster.core.audit.verdict import Answer, Verdict, blocking
+from leadscore_dagster.core.audit.verdict import Answer, FeatureVerdict, blocking
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.state import evidence
@@ -79,7 +79,7 @@ class AuditReport:
     as_of: date
     rows: int
     positives: int
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[FeatureVerdict, ...]
     findings: tuple[tuple[str, Finding], ...]
     violations: tuple[tuple[str, int, str], ...]
     restated: tuple[dict[str, Any], ...]
@@ -133,7 +133,7 @@ def audit_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> A
         as_of,
         size["rows"],
         size["positives"],
-        tuple(Verdict(**record) for record in parts["verdict"]),
+        tuple(FeatureVerdict(**record) for record in parts["verdict"]),
         tuple((part, Finding(**record)) for part, record in parts["finding"]),
         tuple((name, rows, sample) for name, rows, sample in parts["violation"]),
         tuple(parts["restated"]),
@@ -181,7 +181,7 @@ def _verdicts(
     rows: pa.Table,
     lineage: Lineage,
     restated: Sequence[ColumnRestatement],
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """Every part's verdict on every feature; those computed inside the fold are what their inputs are."""
     query, schemas = feature_query(recipe), contract_schemas(recipe)
     names = [feature.name for feature in query.features]
@@ -204,8 +204,8 @@ def _verdicts(
 
 
 def _lag_decay(
-    warehouse: Warehouse, recipe: Recipe, rows: pa.Table, proven: Collection[str], suspicions: Sequence[Verdict]
-) -> list[Verdict]:
+    warehouse: Warehouse, recipe: Recipe, rows: pa.Table, proven: Collection[str], suspicions: Sequence[FeatureVerdict]
+) -> list[FeatureVerdict]:
     """Whether what is too strong was there one vintage earlier; the rebuild costs as much as the training table, so it
     is done only where something is too strong."""
     features = feature_query(recipe).features
@@ -217,7 +217,8 @@ def _lag_decay(
     answer: Answer = "unproven" if strong else "clear"  # what is too strong and has no older vintage stays open
     text = "no source is kept as vintages" if strong else "no feature is too strong"
     return [
-        Verdict(feature.name, "lag_decay", answer, f"not rebuilt one vintage older: {text}") for feature in features
+        FeatureVerdict(feature.name, "lag_decay", answer, f"not rebuilt one vintage older: {text}")
+        for feature in features
     ]
 
 

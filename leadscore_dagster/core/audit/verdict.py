@@ -20,7 +20,7 @@ CLOCK = "clock"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FeatureVerdict:
     """What ``part`` (lineage, replay, known_time, ...) says about ``feature``, and why.
 
     leak: proof that it uses what was not known. suspect: statistics alone say it is too good to be true.
@@ -40,7 +40,7 @@ class Verdict:
         return asdict(self)
 
 
-def overall(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+def overall(verdicts: Iterable[FeatureVerdict]) -> dict[str, FeatureVerdict]:
     """The verdict that counts for each feature, in order of first appearance: the worst of its parts, of equals the
     one that names a clock, then the first.
 
@@ -48,7 +48,7 @@ def overall(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
     """
     every = list(verdicts)
     replayed = {verdict.feature for verdict in every if verdict.part == "replay" and verdict.verdict == "clear"}
-    found: dict[str, Verdict] = {}
+    found: dict[str, FeatureVerdict] = {}
     for verdict in every:
         settled = verdict.verdict == "unproven" and verdict.metric == SETTLED_BY_REPLAY and verdict.feature in replayed
         known = found.get(verdict.feature)
@@ -57,11 +57,13 @@ def overall(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
     return found
 
 
-def _weight(verdict: Verdict) -> tuple[int, bool]:
+def _weight(verdict: FeatureVerdict) -> tuple[int, bool]:
     return SEVERITY.index(verdict.verdict), verdict.metric == CLOCK
 
 
-def blocking(verdicts: Iterable[Verdict], acknowledged: Collection[tuple[str, str]] = ()) -> list[Verdict]:
+def blocking(
+    verdicts: Iterable[FeatureVerdict], acknowledged: Collection[tuple[str, str]] = ()
+) -> list[FeatureVerdict]:
     """The verdicts that block, worst first: every leak, and every suspicion not acknowledged.
 
     Parameters
@@ -82,6 +84,6 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def kind_of(verdict: Verdict) -> str:
+def kind_of(verdict: FeatureVerdict) -> str:
     """The verdict, or ``clock``: what a reader is to be told apart by."""
     return CLOCK if verdict.verdict == "unproven" and verdict.metric == CLOCK else verdict.verdict

@@ -26,7 +26,7 @@ from leadscore_dagster.core.measures.log_odds import (
 )
 from leadscore_dagster.core.recipe.schema import BaseRate
 
-Verdict = Literal["keep", "correct", "rank_only"]
+Treatment = Literal["keep", "correct", "rank_only"]
 #: calibration error a probability may have where the recipe has no gate on it
 ECE_LIMIT = 0.05
 
@@ -47,7 +47,7 @@ class BaseRateVerdict:
     why : the verdict as a sentence.
     """
 
-    verdict: Verdict
+    verdict: Treatment
     offset: float
     estimate: Interval
     rate: float
@@ -88,7 +88,7 @@ class Served:
         """Rows that were served a probability, bool [n]."""
         return ~np.isnan(self.probability)
 
-    def share(self, verdict: Verdict) -> float:
+    def share(self, verdict: Treatment) -> float:
         """Share of rows served on days of this verdict."""
         total = sum(day.rows for day in self.days)
         return sum(day.rows for day in self.days if day.verdict.verdict == verdict) / total if total else float("nan")
@@ -119,7 +119,7 @@ def judge_base_rate(
     rate, said = (float(np.mean(values)) if len(label) else float("nan") for values in (label, probability))
     outcomes = f"{estimate.n:,} matured outcomes with {estimate.positives:,} positives"
 
-    def verdict(name: Verdict, offset: float, why: str) -> BaseRateVerdict:
+    def verdict(name: Treatment, offset: float, why: str) -> BaseRateVerdict:
         ece = expected_calibration_error(label, shifted(probability, offset), codes)
         return BaseRateVerdict(name, offset, estimate, rate, said, ece, why)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore_dagster.core.audit.statistics.categories import categories_verdicts
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster_tests.audit.statistics.world import World, honest, world
 
 STATES = np.array(["open", "nurture", "contacted"], dtype=object)
 
 
-def _verdict(made: World, proven: tuple[str, ...] = ()) -> Verdict:
+def _verdict(made: World, proven: tuple[str, ...] = ()) -> FeatureVerdict:
     (found,) = categories_verdicts(made.prepared(proven))
     return found
 

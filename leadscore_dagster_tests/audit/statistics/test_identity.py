@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.audit.statistics.identity import identity_verdicts
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster_tests.audit.statistics.world import World, honest, world
 
 
-def _verdict(made: World, proven: tuple[str, ...] = ()) -> Verdict:
+def _verdict(made: World, proven: tuple[str, ...] = ()) -> FeatureVerdict:
     (found,) = identity_verdicts(made.prepared(proven))
     return found
 

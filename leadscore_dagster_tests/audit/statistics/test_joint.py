@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.audit.statistics.joint import joint_verdicts
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster_tests.audit.statistics.world import World, honest, world
 
 
-def _verdicts(made: World, proven: tuple[str, ...] = ()) -> dict[str, Verdict]:
+def _verdicts(made: World, proven: tuple[str, ...] = ()) -> dict[str, FeatureVerdict]:
     return {verdict.feature: verdict for verdict in joint_verdicts(made.prepared(proven))}
 
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.audit.statistics import lag_decay_verdicts
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster_tests.audit.statistics.world import World, world
 
 
-def _verdict(made: World, older: np.ndarray, proven: tuple[str, ...] = (), rows: int | None = None) -> Verdict:
+def _verdict(made: World, older: np.ndarray, proven: tuple[str, ...] = (), rows: int | None = None) -> FeatureVerdict:
     order = made.random.permutation(made.n)[:rows]
     earlier = pa.table({"decision_id": made.rows["decision_id"], "x": pa.array(older, from_pandas=True)}).take(order)
     (found,) = lag_decay_verdicts(made.rows, earlier, made.features, proven=proven, seed=1)

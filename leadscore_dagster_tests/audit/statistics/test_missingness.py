@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from leadscore_dagster.core.audit.statistics.missingness import missingness_verdicts
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster_tests.audit.statistics.world import World, world
 
 
-def _verdict(made: World, proven: tuple[str, ...] = ()) -> Verdict:
+def _verdict(made: World, proven: tuple[str, ...] = ()) -> FeatureVerdict:
     (found,) = missingness_verdicts(made.prepared(proven))
     return found
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from leadscore_dagster.core.audit.statistics import statistics_verdicts
 from leadscore_dagster.core.audit.statistics.prepared import Prepared, prepare
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.table.features.catalogue import Feature
 
 START = np.datetime64("2023-01-02T08:00:00", "us")
@@ -62,7 +62,7 @@ class World:
     def prepared(self, proven: tuple[str, ...] = ()) -> Prepared:
         return prepare(self.rows, self.features, proven, seed=1)
 
-    def judged(self, proven: tuple[str, ...] = ()) -> dict[tuple[str, str], Verdict]:
+    def judged(self, proven: tuple[str, ...] = ()) -> dict[tuple[str, str], FeatureVerdict]:
         """(feature, part) -> verdict."""
         found = statistics_verdicts(self.rows, self.features, proven=proven, seed=1)
         return {(verdict.feature, verdict.part): verdict for verdict in found}
@@ -109,5 +109,5 @@ def _kind(values: np.ndarray) -> Literal["number", "integer", "category"]:
     return "integer" if values.dtype.kind == "i" else "number"
 
 
-def of_part(found: Mapping[tuple[str, str], Verdict], part: str) -> dict[str, Verdict]:
+def of_part(found: Mapping[tuple[str, str], FeatureVerdict], part: str) -> dict[str, FeatureVerdict]:
     return {feature: verdict for (feature, of), verdict in found.items() if of == part}

@@ -17,7 +17,7 @@ from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS
 from leadscore_dagster.core.audit.lineage import Lineage
 from leadscore_dagster.core.audit.restatement.result import IDENTIFIES, MINIMUM_FACTS, NEW_STATE, ColumnRestatement
 from leadscore_dagster.core.audit.restatement.text import described
-from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, SEVERITY, Answer, Verdict
+from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, SEVERITY, Answer, FeatureVerdict
 
 PART = "restatement"
 METRIC = "restated_share"
@@ -43,8 +43,8 @@ def restatement_verdicts(
     found: Iterable[ColumnRestatement],
     lineage: Lineage,
     features: Sequence[str],
-    as_known: Mapping[str, bool] | Iterable[Verdict],
-) -> list[Verdict]:
+    as_known: Mapping[str, bool] | Iterable[FeatureVerdict],
+) -> list[FeatureVerdict]:
     """One verdict per feature, the worst over the stored columns it depends on.
 
     Parameters
@@ -67,7 +67,7 @@ def negligible(column: ColumnRestatement) -> float:
     return 2 * _NEGLIGIBLE_GAIN * rate
 
 
-def _read_as_known(verdicts: Iterable[Verdict]) -> dict[str, bool]:
+def _read_as_known(verdicts: Iterable[FeatureVerdict]) -> dict[str, bool]:
     return {v.feature: v.verdict == "clear" or v.metric == SETTLED_BY_REPLAY for v in verdicts}
 
 
@@ -76,7 +76,7 @@ def _judge(
     feature: str,
     as_known: bool,
     by_column: Mapping[tuple[str, str], ColumnRestatement],
-) -> Verdict:
+) -> FeatureVerdict:
     values = {(leaf.relation, leaf.name) for leaf in lineage.value_leaves(feature)}
     leaves = {(leaf.relation, leaf.name) for leaf in lineage.leaves(feature)}
     stored = {key for key in leaves if key[0] != DECISIONS and key[1] not in _OWN}  # a decision is what it is
@@ -90,23 +90,27 @@ def _judge(
         only_decision = {key[0] for key in leaves} <= {DECISIONS}
         evidence = "a function of the decision alone" if only_decision else "dates of deliveries, no facts"
         if not only_decision and not as_known:
-            return Verdict(feature, PART, "unproven", "reads the rows of a table without its columns, not as known")
-        return Verdict(feature, PART, "clear", evidence)
+            return FeatureVerdict(
+                feature, PART, "unproven", "reads the rows of a table without its columns, not as known"
+            )
+        return FeatureVerdict(feature, PART, "clear", evidence)
     said = [_of_column(column, as_known) for column in columns if column.reason != IDENTIFIES]
     if unknown and not as_known:
         said.append(_Said("unproven", f"no stored versions of {', '.join(unknown)} to compare"))
     if not said:
         what = "reads only what identifies the rows"
         if as_known:
-            return Verdict(feature, PART, "clear", f"{what}, as known at the decision")
-        return Verdict(feature, PART, "unproven", f"{what}, not as known at the decision")
+            return FeatureVerdict(feature, PART, "clear", f"{what}, as known at the decision")
+        return FeatureVerdict(feature, PART, "unproven", f"{what}, not as known at the decision")
     worst = max(said, key=lambda one: SEVERITY.index(one.answer))  # of equals the first: values before control flow
     others = [one.evidence for one in said if one.answer == worst.answer and one is not worst]
     shown = "; ".join(
         [worst.evidence, *others[:2], *([f"and {len(others) - 2} columns more"] if len(others) > 2 else [])]
     )
     measured = worst.value is not None
-    return Verdict(feature, PART, worst.answer, shown, METRIC if measured else None, worst.value, worst.threshold)
+    return FeatureVerdict(
+        feature, PART, worst.answer, shown, METRIC if measured else None, worst.value, worst.threshold
+    )
 
 
 def _of_column(column: ColumnRestatement, as_known: bool) -> _Said:

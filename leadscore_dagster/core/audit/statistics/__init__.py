@@ -18,12 +18,12 @@ from leadscore_dagster.core.audit.statistics.missingness import missingness_verd
 from leadscore_dagster.core.audit.statistics.prepared import Prepared, prepare
 from leadscore_dagster.core.audit.statistics.strength import strength_verdicts
 from leadscore_dagster.core.audit.statistics.twins import twin_findings
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.table.features.catalogue import Feature
 
 __all__ = ["PARTS", "lag_decay_verdicts", "statistics_verdicts", "twin_findings"]
 
-PARTS: dict[str, Callable[[Prepared], list[Verdict]]] = {
+PARTS: dict[str, Callable[[Prepared], list[FeatureVerdict]]] = {
     "strength": strength_verdicts,
     "missingness": missingness_verdicts,
     "categories": categories_verdicts,
@@ -34,7 +34,7 @@ PARTS: dict[str, Callable[[Prepared], list[Verdict]]] = {
 
 def statistics_verdicts(
     rows: pa.Table, features: Sequence[Feature], *, proven: Collection[str] = (), seed: int
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """One verdict per feature and part: clear, unproven (too few outcomes, or a clock) or suspect; never leak.
 
     Parameters
@@ -51,4 +51,4 @@ def statistics_verdicts(
         return [verdict for part in PARTS.values() for verdict in part(table)]
     positives = table.blocks.positives
     text = f"too few outcomes to judge: {positives:,} positives, {table.blocks.n - positives:,} negatives"
-    return [Verdict(feature.name, part, "unproven", text) for part in PARTS for feature in features]
+    return [FeatureVerdict(feature.name, part, "unproven", text) for part in PARTS for feature in features]

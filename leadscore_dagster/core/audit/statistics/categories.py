@@ -13,7 +13,7 @@ from leadscore_dagster.core.audit.statistics import caps, measures
 from leadscore_dagster.core.audit.statistics.columns import MISSING, Column, words
 from leadscore_dagster.core.audit.statistics.levels import least_rows, level_odds
 from leadscore_dagster.core.audit.statistics.prepared import Prepared
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 
 PART = "categories"
 #: a category of more levels is read as text, word by word, too
@@ -28,7 +28,7 @@ class Levels:
     names: list[str]
 
 
-def categories_verdicts(table: Prepared) -> list[Verdict]:
+def categories_verdicts(table: Prepared) -> list[FeatureVerdict]:
     """One verdict per feature. suspect: in some level, single value or word the odds of a positive are, at the low end
     over all levels asked, more than `caps.LEVEL_ODDS` times those of the other rows of the same blocks, and it holds
     a share of the positives that matters. Columns of proven history are not asked: strength has their cap."""
@@ -40,9 +40,9 @@ def categories_verdicts(table: Prepared) -> list[Verdict]:
     for column in table.columns:
         levels = asked.get(column.name)
         if levels is None:
-            verdicts.append(Verdict(column.name, PART, "clear", "history proven: strength has its cap"))
+            verdicts.append(FeatureVerdict(column.name, PART, "clear", "history proven: strength has its cap"))
         elif not levels.names:
-            verdicts.append(Verdict(column.name, PART, "clear", f"no single value has {least} rows or more"))
+            verdicts.append(FeatureVerdict(column.name, PART, "clear", f"no single value has {least} rows or more"))
         else:
             verdicts.append(_judge(table, column.name, levels, total, tests))
     return verdicts
@@ -63,7 +63,7 @@ def _levels(table: Prepared, column: Column, least: int) -> Levels:
     return Levels(counts, names)
 
 
-def _judge(table: Prepared, name: str, levels: Levels, total: np.ndarray, tests: int) -> Verdict:
+def _judge(table: Prepared, name: str, levels: Levels, total: np.ndarray, tests: int) -> FeatureVerdict:
     odds = level_odds(levels.counts, total, tests)
     # the worst of those that matter; where none is refused, the worst of all that hold enough positives
     matter = odds.share >= caps.LEVEL_SHARE
@@ -75,4 +75,4 @@ def _judge(table: Prepared, name: str, levels: Levels, total: np.ndarray, tests:
         f"blocks ({len(levels.names):,} of {tests:,} levels asked)"
     )
     refused = bool(odds.refused.any())
-    return Verdict(name, PART, "suspect" if refused else "clear", text, "odds_ratio_low", low, caps.LEVEL_ODDS)
+    return FeatureVerdict(name, PART, "suspect" if refused else "clear", text, "odds_ratio_low", low, caps.LEVEL_ODDS)

@@ -14,7 +14,7 @@ from leadscore_dagster.core.audit.statistics import caps
 from leadscore_dagster.core.audit.statistics.cells import Half, held_out, numbers
 from leadscore_dagster.core.audit.statistics.measures import Strength
 from leadscore_dagster.core.audit.statistics.prepared import Prepared
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 
 PART = "joint"
 TREES, DEPTH, RATE = 30, 4, 0.25
@@ -26,7 +26,7 @@ Model = Callable[[np.ndarray], np.ndarray]
 Fit = Callable[[np.ndarray, np.ndarray, int], Model]
 
 
-def ensemble_suspects(table: Prepared, split: tuple[Half, Half], known: frozenset[str]) -> dict[str, Verdict]:
+def ensemble_suspects(table: Prepared, split: tuple[Half, Half], known: frozenset[str]) -> dict[str, FeatureVerdict]:
     """Verdicts of the columns on which a model beyond `caps.MODEL_CAP` rests, two or more of them.
 
     ``known``: suspects already. They, and columns above the cap alone, take no part: the model would be theirs.
@@ -39,7 +39,7 @@ def ensemble_suspects(table: Prepared, split: tuple[Half, Half], known: frozense
     if len(chosen) < 2:
         return {}
     values = [_matrix(table, half, chosen) for half in split]
-    found: dict[str, Verdict] = {}
+    found: dict[str, FeatureVerdict] = {}
     for what, fit in LEARNERS.items():
         needed, low = _needed(fit, values, split, table.seed)
         named = [table.columns[chosen[place]].name for place in needed]
@@ -50,7 +50,9 @@ def ensemble_suspects(table: Prepared, split: tuple[Half, Half], known: frozense
                     f"rests on {', '.join(named)}, none of which is near it alone; honest complete models stay below "
                     f"{caps.auc_of_iv(caps.MODEL_CAP):.2f}"
                 )
-                found.setdefault(name, Verdict(name, PART, "suspect", text, "iv_of_model_low", low, caps.MODEL_CAP))
+                found.setdefault(
+                    name, FeatureVerdict(name, PART, "suspect", text, "iv_of_model_low", low, caps.MODEL_CAP)
+                )
     return found
 
 

@@ -15,7 +15,7 @@ from leadscore_dagster.core.audit.statistics.columns import Column, midranks
 from leadscore_dagster.core.audit.statistics.encoding import label_mean
 from leadscore_dagster.core.audit.statistics.prepared import Prepared, by_other_half
 from leadscore_dagster.core.audit.statistics.strength import is_clock
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 
 PART = "identity"
 #: share of distinct values from which a column can name rows, and from which text does nothing else
@@ -36,7 +36,7 @@ class Named:
     strength: measures.Strength
 
 
-def identity_verdicts(table: Prepared) -> list[Verdict]:
+def identity_verdicts(table: Prepared) -> list[FeatureVerdict]:
     """One verdict per feature. suspect: rows next to each other in the column's order, or rows with the very same
     value, share their outcome more than the cap allows and more than its size explains; or its values are the label's
     own means. clock: it counts time up and predicts by that. unproven: text that names nearly every row."""
@@ -114,7 +114,7 @@ def _score(table: Prepared, name: str, found: Named, cap: float) -> float:
     return min(found.strength.score(cap), more)
 
 
-def _encoded(table: Prepared, column: Column, tests: int) -> Verdict | None:
+def _encoded(table: Prepared, column: Column, tests: int) -> FeatureVerdict | None:
     """A column whose values are the means of the label among the rows that carry them."""
     if column.is_category:
         return None
@@ -126,23 +126,25 @@ def _encoded(table: Prepared, column: Column, tests: int) -> Verdict | None:
         f"{f' (drawn to the base rate by {found.pull:g} rows)' if found.pull else ''}: closer to them (chi-square "
         f"{found.square:.2g} on {found.levels - 2}) than values learned elsewhere would be"
     )
-    return Verdict(column.name, PART, "suspect", text, "chance_of_agreement", found.chance, caps.ERROR / 2 / tests)
+    return FeatureVerdict(
+        column.name, PART, "suspect", text, "chance_of_agreement", found.chance, caps.ERROR / 2 / tests
+    )
 
 
-def _clock(table: Prepared, column: Column, told: bool) -> Verdict | None:
+def _clock(table: Prepared, column: Column, told: bool) -> FeatureVerdict | None:
     if not told or not _counts_time(table, column):
         return None
     if is_clock(table.measured[column.name]):
         text = "clock: a running number in the order of decisions; it predicts over time, not within blocks"
         told_share = table.measured[column.name].told
-        return Verdict(column.name, PART, "unproven", text, "clock", told_share, caps.TOLD_BY_TIME)
+        return FeatureVerdict(column.name, PART, "unproven", text, "clock", told_share, caps.TOLD_BY_TIME)
     return None
 
 
-def _verdict(table: Prepared, column: Column, found: Named | None, refused: bool, z: float) -> Verdict:
+def _verdict(table: Prepared, column: Column, found: Named | None, refused: bool, z: float) -> FeatureVerdict:
     share = column.levels / max(column.present, 1)
     if found is None:
-        return Verdict(column.name, PART, "clear", f"{column.levels:,} values in {column.present:,} rows")
+        return FeatureVerdict(column.name, PART, "clear", f"{column.levels:,} values in {column.present:,} rows")
     cap = caps.proven_iv(table.blocks.base_rate) if column.name in table.proven else caps.CAP
     low = found.strength.low(z)
     text = (
@@ -150,8 +152,8 @@ def _verdict(table: Prepared, column: Column, found: Named | None, refused: bool
         f"blocks with IV {max(found.strength.iv, 0):.2f} (low end {low:.2f})"
     )
     if refused:
-        return Verdict(column.name, PART, "suspect", text, "iv_by_name_low", low, cap)
+        return FeatureVerdict(column.name, PART, "suspect", text, "iv_by_name_low", low, cap)
     if column.is_category and share >= NAMES_ALL:
         text = f"names nearly every row: {text}; nothing learned from it holds for another row"
-        return Verdict(column.name, PART, "unproven", text, "distinct_share", share, NAMES_ALL)
-    return Verdict(column.name, PART, "clear", text, "iv_by_name_low", low, cap)
+        return FeatureVerdict(column.name, PART, "unproven", text, "distinct_share", share, NAMES_ALL)
+    return FeatureVerdict(column.name, PART, "clear", text, "iv_by_name_low", low, cap)

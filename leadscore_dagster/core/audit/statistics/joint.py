@@ -20,7 +20,7 @@ from leadscore_dagster.core.audit.statistics.cells import Half, halves, held_out
 from leadscore_dagster.core.audit.statistics.ensemble import ensemble_suspects
 from leadscore_dagster.core.audit.statistics.measures import Strength
 from leadscore_dagster.core.audit.statistics.prepared import Prepared
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 
 PART = "joint"
 #: pairs of each screen, and of each half, that are confirmed
@@ -48,21 +48,21 @@ class Pair:
         return min(self.together.score(cap), beyond)
 
 
-def joint_verdicts(table: Prepared) -> list[Verdict]:
+def joint_verdicts(table: Prepared) -> list[FeatureVerdict]:
     """One verdict per feature. suspect: together with another column it is above the cap of strength on held-out
     blocks, the sum of the two is not nearly, and neither is above it alone; or it is one of the few columns a small
     model needs to be too good to be true."""
     split = halves(table)
     if split is None:
         text = "too few of one outcome to learn on one half of the blocks and confirm on the other"
-        return [Verdict(column.name, PART, "unproven", text) for column in table.columns]
+        return [FeatureVerdict(column.name, PART, "unproven", text) for column in table.columns]
     pairs = [pair for learn, test in (split, split[::-1]) for pair in _confirmed(table, learn, test)]
     suspects = _suspects(table, pairs)
     suspects.update(ensemble_suspects(table, split, frozenset(suspects)))
     strongest = _strongest(table, pairs)
     return [
         suspects.get(column.name)
-        or Verdict(column.name, PART, "clear", strongest.get(place, "no pair with it stands out"))
+        or FeatureVerdict(column.name, PART, "clear", strongest.get(place, "no pair with it stands out"))
         for place, column in enumerate(table.columns)
     ]
 
@@ -167,7 +167,7 @@ def _correlated(table: Prepared, half: Half, chosen: list[int]) -> list[tuple[in
     return found
 
 
-def _suspects(table: Prepared, pairs: list[Pair]) -> dict[str, Verdict]:
+def _suspects(table: Prepared, pairs: list[Pair]) -> dict[str, FeatureVerdict]:
     """Verdicts of columns in refused pairs; where one of the two has a proven history it is the other's."""
     names = [column.name for column in table.columns]
     proven_iv = caps.proven_iv(table.blocks.base_rate)
@@ -175,7 +175,7 @@ def _suspects(table: Prepared, pairs: list[Pair]) -> dict[str, Verdict]:
     limits = [proven_iv if proven else caps.CAP for proven in both]
     scores = np.array([pair.score(cap) for pair, cap in zip(pairs, limits, strict=True)])
     refused, z = caps.holm(scores)
-    found: dict[str, Verdict] = {}
+    found: dict[str, FeatureVerdict] = {}
     for place in np.argsort(-scores, kind="stable"):
         pair, cap = pairs[place], limits[place]
         if not refused[place]:
@@ -186,7 +186,7 @@ def _suspects(table: Prepared, pairs: list[Pair]) -> dict[str, Verdict]:
                     f"with {other} {pair.how}: {_describe(pair)} on held-out blocks; above IV {cap:.3g} nothing honest "
                     f"has been seen, and neither is near it alone"
                 )
-                found[name] = Verdict(name, PART, "suspect", text, "iv_of_pair_low", pair.together.low(z), cap)
+                found[name] = FeatureVerdict(name, PART, "suspect", text, "iv_of_pair_low", pair.together.low(z), cap)
     return found
 
 

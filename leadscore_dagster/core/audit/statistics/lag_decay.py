@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.audit.statistics import caps, measures
 from leadscore_dagster.core.audit.statistics.columns import Column, bins, encode
 from leadscore_dagster.core.audit.statistics.prepared import MOST_BINS, Prepared, by_other_half, prepare
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.table.features.catalogue import Feature
 
@@ -28,7 +28,7 @@ def lag_decay_verdicts(
     *,
     proven: Collection[str] = (),
     seed: int,
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """One verdict per feature, from its strength now and as it was one vintage earlier, on the same decisions.
 
     Parameters
@@ -46,7 +46,7 @@ def lag_decay_verdicts(
     known = [feature for feature in features if feature.name in older.column_names]
     if not table.enough or not known:
         text = f"nothing to compare: {paired.num_rows:,} decisions have both vintages"
-        return [Verdict(feature.name, PART, "unproven", text) for feature in features]
+        return [FeatureVerdict(feature.name, PART, "unproven", text) for feature in features]
     earlier = {column.name: column for column in encode(before, known)}
     strong = _above_the_cap(table)
     return [_verdict(table, column, earlier.get(column.name), column.name in strong) for column in table.columns]
@@ -71,9 +71,9 @@ def _above_the_cap(table: Prepared) -> frozenset[str]:
     return frozenset(name for name, over in zip(names, refused, strict=True) if over)
 
 
-def _verdict(table: Prepared, now: Column, older: Column | None, strong: bool) -> Verdict:
+def _verdict(table: Prepared, now: Column, older: Column | None, strong: bool) -> FeatureVerdict:
     if older is None or not older.present:
-        return Verdict(now.name, PART, "unproven", "nothing to compare: no value one vintage earlier")
+        return FeatureVerdict(now.name, PART, "unproven", "nothing to compare: no value one vintage earlier")
     tables = [_binned(table, column) for column in (now, older)]
     found = [measures.strength(counts) for _, counts in tables]
     left = found[1].iv - caps.KEPT_SHARE * found[0].iv
@@ -86,9 +86,9 @@ def _verdict(table: Prepared, now: Column, older: Column | None, strong: bool) -
     )
     if strong and upper < 0:
         text = f"{text}; above the cap now, and gone one vintage earlier: honest signals fade, they do not vanish"
-        return Verdict(now.name, PART, "suspect", text, "share_kept", kept, caps.KEPT_SHARE)
+        return FeatureVerdict(now.name, PART, "suspect", text, "share_kept", kept, caps.KEPT_SHARE)
     value = kept if kept == kept else None
-    return Verdict(now.name, PART, "clear", text, "share_kept", value, caps.KEPT_SHARE)
+    return FeatureVerdict(now.name, PART, "clear", text, "share_kept", value, caps.KEPT_SHARE)
 
 
 def _binned(table: Prepared, column: Column) -> tuple[np.ndarray, np.ndarray]:

@@ -15,12 +15,12 @@ from leadscore_dagster.core.audit.statistics.columns import Column
 from leadscore_dagster.core.audit.statistics.levels import level_odds
 from leadscore_dagster.core.audit.statistics.prepared import Measured, Prepared, measure
 from leadscore_dagster.core.audit.statistics.strength import is_clock, judge
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 
 PART = "missingness"
 
 
-def missingness_verdicts(table: Prepared) -> list[Verdict]:
+def missingness_verdicts(table: Prepared) -> list[FeatureVerdict]:
     """One verdict per feature. suspect: presence alone is stronger than the cap of strength, or the present (or the
     missing) values belong to positives at odds no honest field has shown. A column never or always missing is clear."""
     presence = {column.name: _presence(column) for column in table.columns if 0 < column.present < len(column.codes)}
@@ -31,7 +31,8 @@ def missingness_verdicts(table: Prepared) -> list[Verdict]:
         if judged[name].verdict == "clear":
             judged[name] = _only_one_outcome(table, column, 2 * len(presence)) or _clock(measured[name], judged[name])
     return [
-        judged.get(column.name) or Verdict(column.name, PART, "clear", _constant(column)) for column in table.columns
+        judged.get(column.name) or FeatureVerdict(column.name, PART, "clear", _constant(column))
+        for column in table.columns
     ]
 
 
@@ -55,7 +56,7 @@ def _describe(table: Prepared, presence: Column, found: Measured) -> str:
     )
 
 
-def _only_one_outcome(table: Prepared, presence: Column, tests: int) -> Verdict | None:
+def _only_one_outcome(table: Prepared, presence: Column, tests: int) -> FeatureVerdict | None:
     if presence.name in table.proven:
         return None
     counts = measures.count(presence.codes, table.blocks.stratum, 2, table.blocks.count)
@@ -68,12 +69,14 @@ def _only_one_outcome(table: Prepared, presence: Column, tests: int) -> Verdict 
         f"{table.blocks.positives:,} positives and {odds.negatives[level]:,.0f} negatives; odds at least "
         f"{odds.low[level]:.0f} times those of the other rows of the same blocks"
     )
-    return Verdict(presence.name, PART, "suspect", text, "odds_ratio_low", float(odds.low[level]), caps.LEVEL_ODDS)
+    return FeatureVerdict(
+        presence.name, PART, "suspect", text, "odds_ratio_low", float(odds.low[level]), caps.LEVEL_ODDS
+    )
 
 
-def _clock(found: Measured, verdict: Verdict) -> Verdict:
+def _clock(found: Measured, verdict: FeatureVerdict) -> FeatureVerdict:
     """A field that began to be collected on a date tells the date."""
     if not is_clock(found):
         return verdict
     text = f"clock: the calendar determines {found.told:.1%} of its presence; {verdict.evidence}"
-    return Verdict(verdict.feature, PART, "unproven", text, "clock", found.told, caps.TOLD_BY_TIME)
+    return FeatureVerdict(verdict.feature, PART, "unproven", text, "clock", found.told, caps.TOLD_BY_TIME)

@@ -11,13 +11,13 @@ import numpy as np
 
 from leadscore_dagster.core.audit.statistics import caps, measures
 from leadscore_dagster.core.audit.statistics.prepared import Measured, Prepared
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 
 PART = "strength"
 METRIC = "iv_within_blocks_low"
 
 
-def strength_verdicts(table: Prepared) -> list[Verdict]:
+def strength_verdicts(table: Prepared) -> list[FeatureVerdict]:
     """One verdict per feature. suspect: the low end of its strength within blocks is above the cap that applies to it.
     unproven with metric ``clock``: strong over time, worthless within blocks, determined by the calendar."""
     found = judge(PART, table, table.measured, lambda name: describe(table, name))
@@ -26,7 +26,7 @@ def strength_verdicts(table: Prepared) -> list[Verdict]:
 
 def judge(
     part: str, table: Prepared, measured: Mapping[str, Measured], evidence: Callable[[str], str]
-) -> list[Verdict]:
+) -> list[FeatureVerdict]:
     """Hold measured strengths against the caps: that of unproven columns by Holm, that of proven ones by their lift."""
     names = [name for name in measured if name not in table.proven]
     best = [measured[name].best for name in names]
@@ -35,7 +35,7 @@ def judge(
     for name, strength, over in zip(names, best, refused, strict=True):
         text = f"{evidence(name)}; above IV {caps.CAP:g} nothing honest has been seen" if over else evidence(name)
         low = strength.low(z)
-        verdicts[name] = Verdict(name, part, "suspect" if over else "clear", text, METRIC, low, caps.CAP)
+        verdicts[name] = FeatureVerdict(name, part, "suspect" if over else "clear", text, METRIC, low, caps.CAP)
     for name in measured:
         if name in table.proven:
             verdicts[name] = _proven(part, table, name, measured[name], evidence(name))
@@ -52,7 +52,7 @@ def describe(table: Prepared, name: str) -> str:
     return f"{blocks} {spread}{ranked}; over all time IV {max(found.overall.iv, 0):.2f}{over}"
 
 
-def _proven(part: str, table: Prepared, name: str, found: Measured, evidence: str) -> Verdict:
+def _proven(part: str, table: Prepared, name: str, found: Measured, evidence: str) -> FeatureVerdict:
     """A column whose history is proven: only implausible strength counts."""
     base, z = table.blocks.base_rate, caps.level_z(len(table.proven))
     if caps.reachable(base):
@@ -61,7 +61,7 @@ def _proven(part: str, table: Prepared, name: str, found: Measured, evidence: st
     else:
         cap = caps.proven_iv(base)
         metric, low, text = METRIC, found.best.low(z), ""
-    return Verdict(name, part, "suspect" if low > cap else "clear", evidence + text, metric, low, cap)
+    return FeatureVerdict(name, part, "suspect" if low > cap else "clear", evidence + text, metric, low, cap)
 
 
 def is_clock(found: Measured) -> bool:
@@ -77,9 +77,9 @@ def _low(found: measures.Strength) -> float:
     return found.low(1.96)
 
 
-def _clock(table: Prepared, verdict: Verdict) -> Verdict | None:
+def _clock(table: Prepared, verdict: FeatureVerdict) -> FeatureVerdict | None:
     found = table.measured[verdict.feature]
     if verdict.verdict != "clear" or not is_clock(found):
         return None
     text = f"clock: the calendar determines {found.told:.1%} of its values; {verdict.evidence}"
-    return Verdict(verdict.feature, PART, "unproven", text, "clock", found.told, caps.TOLD_BY_TIME)
+    return FeatureVerdict(verdict.feature, PART, "unproven", text, "clock", found.told, caps.TOLD_BY_TIME)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leadscore_dagster.core.audit.finding import Finding
-from leadscore_dagster.core.audit.verdict import Verdict, blocking, kind_of
+from leadscore_dagster.core.audit.verdict import FeatureVerdict, blocking, kind_of
 from leadscore_dagster.core.pages.audit.matrix import KINDS, Pairs, filter_tiles, matrix
 from leadscore_dagster.core.pages.audit.sections import (
     acknowledgements,
@@ -29,8 +29,8 @@ _FOLDER = Path(__file__).parent
 def audit_page(
     title: str,
     summary: Mapping[str, Any],
-    verdicts: Sequence[Verdict],
-    overall: Mapping[str, Verdict],
+    verdicts: Sequence[FeatureVerdict],
+    overall: Mapping[str, FeatureVerdict],
     findings: Sequence[Finding | tuple[str, Finding]],
     violations: Sequence[tuple[str, int, str]],
     restatements: Sequence[Mapping[str, Any]],
@@ -89,8 +89,8 @@ def _masthead(title: str, summary: Mapping[str, Any], sentences: tuple[str, list
 
 
 def _sentences(
-    verdicts: Sequence[Verdict],
-    overall: Mapping[str, Verdict],
+    verdicts: Sequence[FeatureVerdict],
+    overall: Mapping[str, FeatureVerdict],
     findings: Iterable[tuple[str, Finding]],
     violations: Iterable[tuple[str, int, str]],
     acknowledged: Pairs,
@@ -124,14 +124,16 @@ def _sentences(
     return state, [first, *told]
 
 
-def _matrix_section(verdicts: Sequence[Verdict], overall: Mapping[str, Verdict], acknowledged: Pairs) -> str:
+def _matrix_section(
+    verdicts: Sequence[FeatureVerdict], overall: Mapping[str, FeatureVerdict], acknowledged: Pairs
+) -> str:
     lead = "What each part says about each feature. Click a cell for its evidence; click a count to filter."
     search = '<input id="search" type="search" placeholder="Find a feature" aria-label="Find a feature" hidden>'
     body = f'<div class="tools">{filter_tiles(overall)}{search}</div>{matrix(verdicts, overall, acknowledged)}'
     return section("Features × parts", lead, body if overall else "<p>No feature was judged.</p>", "features")
 
 
-def _how_to_read(verdicts: Iterable[Verdict], parts: Mapping[str, Any]) -> str:
+def _how_to_read(verdicts: Iterable[FeatureVerdict], parts: Mapping[str, Any]) -> str:
     kinds = "".join(
         f'<div><dt><span class="chip {kind}"><s>{symbol}</s><span>{word}</span></span></dt><dd>{meaning}</dd></div>'
         for kind, (symbol, word, meaning) in KINDS.items()

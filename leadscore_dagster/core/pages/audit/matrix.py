@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from leadscore_dagster.core.audit.report import answer
-from leadscore_dagster.core.audit.verdict import SEVERITY, Verdict, blocking, kind_of
+from leadscore_dagster.core.audit.verdict import SEVERITY, FeatureVerdict, blocking, kind_of
 from leadscore_dagster.core.pages.frame.text import escaped, number
 
 #: kind of cell → symbol, word, and what it means
@@ -34,7 +34,7 @@ _ORDER = {kind: place for place, kind in enumerate(KINDS)}
 Pairs = Collection[tuple[str, str]]
 
 
-def filter_tiles(overall: Mapping[str, Verdict]) -> str:
+def filter_tiles(overall: Mapping[str, FeatureVerdict]) -> str:
     """One radio button per kind, drawn as a tile with its count."""
     counts = Counter(kind_of(verdict) for verdict in overall.values())
     tiles = [_tile("all", "", "features", len(overall), True)]
@@ -42,7 +42,7 @@ def filter_tiles(overall: Mapping[str, Verdict]) -> str:
     return f'<fieldset class="tiles"><legend>Show features by verdict</legend>{"".join(tiles)}</fieldset>'
 
 
-def matrix(verdicts: Sequence[Verdict], overall: Mapping[str, Verdict], acknowledged: Pairs) -> str:
+def matrix(verdicts: Sequence[FeatureVerdict], overall: Mapping[str, FeatureVerdict], acknowledged: Pairs) -> str:
     """The table: a row per feature, worst first; a column per part, in order of first appearance."""
     parts = list(dict.fromkeys(verdict.part for verdict in verdicts))
     ascending = sorted(verdicts, key=lambda verdict: SEVERITY.index(verdict.verdict))
@@ -67,7 +67,7 @@ def matrix(verdicts: Sequence[Verdict], overall: Mapping[str, Verdict], acknowle
     )
 
 
-def chip(verdict: Verdict, acknowledged: Pairs) -> str:
+def chip(verdict: FeatureVerdict, acknowledged: Pairs) -> str:
     """The verdict as symbol and word."""
     kind = kind_of(verdict)
     return f'<span class="chip {kind}{_calm(verdict, acknowledged)}">{_word(verdict, acknowledged)}</span>'
@@ -78,7 +78,7 @@ def _breakable(name: str) -> str:
     return escaped(name).replace("_", "_<wbr>")
 
 
-def _cell(verdict: Verdict | None, anchor: str, acknowledged: Pairs) -> str:
+def _cell(verdict: FeatureVerdict | None, anchor: str, acknowledged: Pairs) -> str:
     if verdict is None:
         return '<td><span class="none" title="not judged">·</span></td>'
     kind = kind_of(verdict)
@@ -95,20 +95,20 @@ def _cell(verdict: Verdict | None, anchor: str, acknowledged: Pairs) -> str:
     )
 
 
-def _word(verdict: Verdict, acknowledged: Pairs) -> str:
+def _word(verdict: FeatureVerdict, acknowledged: Pairs) -> str:
     symbol, word, _ = KINDS[kind_of(verdict)]
     if _calm(verdict, acknowledged):
         word = "acknowledged"
     return f"<s>{symbol}</s><span>{word}</span>"
 
 
-def _calm(verdict: Verdict, acknowledged: Pairs) -> str:
+def _calm(verdict: FeatureVerdict, acknowledged: Pairs) -> str:
     """A further class for a suspicion that no longer blocks."""
     known = verdict.verdict == "suspect" and (verdict.feature, verdict.part) in acknowledged
     return " calm" if known else ""
 
 
-def _blocks(verdict: Verdict, acknowledged: Pairs) -> bool:
+def _blocks(verdict: FeatureVerdict, acknowledged: Pairs) -> bool:
     return bool(blocking([verdict], acknowledged))
 
 

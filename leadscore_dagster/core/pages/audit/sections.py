@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadscore_dagster.core.audit.finding import Finding
-from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, Verdict, kind_of
+from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, FeatureVerdict, kind_of
 from leadscore_dagster.core.measures.catalogue import phrase_of
 from leadscore_dagster.core.pages.audit.matrix import Pairs, chip
 from leadscore_dagster.core.pages.frame.drawing import curve, whisker
@@ -33,9 +33,9 @@ _DIFFERENCES = (
 )
 
 
-def attention(verdicts: Sequence[Verdict], acknowledged: Pairs) -> str:
+def attention(verdicts: Sequence[FeatureVerdict], acknowledged: Pairs) -> str:
     """Leaks and suspicions, feature by feature, with all their evidence."""
-    found: dict[str, list[Verdict]] = {}
+    found: dict[str, list[FeatureVerdict]] = {}
     for verdict in sorted(verdicts, key=lambda verdict: verdict.verdict != "leak"):
         if verdict.verdict in ("leak", "suspect"):
             found.setdefault(verdict.feature, []).append(verdict)
@@ -43,7 +43,7 @@ def attention(verdicts: Sequence[Verdict], acknowledged: Pairs) -> str:
     return section("What needs attention", "Leaks first. Every sentence is evidence a person can check.", cards, "why")
 
 
-def unproven(verdicts: Sequence[Verdict]) -> str:
+def unproven(verdicts: Sequence[FeatureVerdict]) -> str:
     """What could not be proven, grouped by its evidence, clocks first. What replay has settled is no longer open."""
     settled = {verdict.feature for verdict in verdicts if verdict.part == "replay" and verdict.verdict == "clear"}
     groups: dict[tuple[str, str, str], list[str]] = {}
@@ -174,7 +174,7 @@ def acknowledgements(records: Sequence[Record]) -> str:
     return section("Acknowledged", "Suspicions the recipe has looked into: shown, no longer blocking.", body, "known")
 
 
-def _card(name: str, entries: Sequence[Verdict], acknowledged: Pairs) -> str:
+def _card(name: str, entries: Sequence[FeatureVerdict], acknowledged: Pairs) -> str:
     items = "".join(
         f"<li>{chip(entry, acknowledged)} <b>{escaped(entry.part.replace('_', ' '))}</b> {escaped(entry.evidence)}</li>"
         for entry in entries
