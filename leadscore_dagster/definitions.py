@@ -13,7 +13,8 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes  # noqa: E402
+from leadscore_dagster.core.modelling.recipe_check import load_checked  # noqa: E402
+from leadscore_dagster.core.recipe.loading import shipped_recipes  # noqa: E402
 from leadscore_dagster.core.recipe.schema import Recipe  # noqa: E402
 from leadscore_dagster.defs.alerts.definitions import ALERT_JOBS, alert_schedule, alert_sensor  # noqa: E402
 from leadscore_dagster.defs.assets import model, monitoring, scores, shadow, track_record, training, vintages  # noqa: E402
@@ -70,7 +71,7 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
 
 def _recipes_of_environment() -> list[Recipe]:
     own = [path for path in os.environ.get("LEADSCORE_RECIPES", "").split(os.pathsep) if path]
-    return [load_recipe(name) for name in [*shipped_recipes(), *own]]
+    return [load_checked(name) for name in [*shipped_recipes(), *own]]
 
 
 @dg.definitions

@@ -48,7 +48,7 @@ def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") ->
     that is not there: what is remembered, every later run reads.
     """
     recipe = load_recipe(name)
-    check_recipe(recipe)
+    check_recipe(recipe, name)
     for source, location in locations.items():
         if source in recipe.sources and "://" not in location and not Path(location).exists():
             raise InputError("There is no such file or folder", where=location, remedy="nothing was remembered")

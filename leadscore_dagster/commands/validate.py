@@ -24,7 +24,7 @@ def validate_recipe(name: str) -> TextOutcome:
     """
     recipe = load_recipe(name)
     features = features_of(recipe)
-    warnings = check_recipe(recipe)
+    warnings = check_recipe(recipe, name)
     decision_log(recipe)
     compose(recipe.scoring.decisions)
     if recipe.scoring.prospects:

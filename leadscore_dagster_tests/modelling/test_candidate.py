@@ -14,7 +14,7 @@ from leadscore_dagster.core.measures.catalogue import gate_metrics
 from leadscore_dagster.core.modelling.candidate import Candidate, fit_scoring_model, train_candidate
 from leadscore_dagster.core.modelling.choice.contenders import Contender
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
-from leadscore_dagster.core.recipe.schema import Estimator, Model, Segment
+from leadscore_dagster.core.recipe.schema import Model, Segment
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.training_rows import rows_of
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, FOLD_FEATURE, MedianTenure, training_table
@@ -157,7 +157,7 @@ def period(seed: int, rows: int, shift: float, signal: float = 1.0) -> tuple[pa.
 @pytest.mark.parametrize("kind", ["platt", "isotonic"])
 @pytest.mark.parametrize(("shift", "signal"), [(0.0, 1.0), (0.7, 1.0), (1.2, 1.0), (0.3, 1.8)])
 def test_what_moved_in_the_calibration_period_is_corrected_once(
-    shift: float, signal: float, kind: str, by: str | None, estimator: Estimator
+    shift: float, signal: float, kind: str, by: str | None, estimator: str
 ) -> None:
     """By the calibrator; the model is fitted again with these rows, so told to its margins it would move twice."""
     model = FAST.model_copy(update={"calibration": kind, "segments": PARTS, "calibrate_by": by})

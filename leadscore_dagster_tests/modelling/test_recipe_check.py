@@ -33,6 +33,14 @@ MISTAKES: dict[str, tuple[Change, str]] = {
         lambda document: document["model"]["segments"]["aum_tier"].pop("edges"),
         r"a segment of a number needs edges, in model\.segments\.aum_tier\.edges, .* Remedy: add edges",
     ),
+    "an estimator that does not exist": (
+        lambda document: document["model"].update(estimators=["logistic_regression", "xgbost"]),
+        r"unknown estimator 'xgbost' \(did you mean 'xgboost'\?\), in .*recipe\.yaml, line \d+\. Remedy: use one",
+    ),
+    "parameters of an estimator that does not exist": (
+        lambda document: document["model"]["parameters"].update(xgb={"max_depth": 3}),
+        r"unknown estimator 'xgb' .*, in .*recipe\.yaml, line \d+\. Remedy: use one of logistic_regression",
+    ),
     "a parameter the estimator does not have": (
         lambda document: document["model"]["parameters"]["xgboost"].update(max_dept=3),
         r"xgboost has no parameter 'max_dept', in model\.parameters\.xgboost\. Remedy: did you mean max_depth\?",

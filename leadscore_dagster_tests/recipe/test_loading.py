@@ -55,9 +55,22 @@ def test_a_column_that_does_not_exist_is_named(tmp_path: Path) -> None:
     assert "'agee' does not exist in source 'contacts'" in message
 
 
-def test_an_estimator_that_does_not_exist_gets_the_nearest_name(tmp_path: Path) -> None:
-    message = _load(tmp_path, "[logistic_regression, xgboost]", "[logistic_regresion, xgboost]")
-    assert "did you mean 'logistic_regression'?" in message
+def test_a_metric_that_does_not_exist_gets_line_and_nearest_name(tmp_path: Path) -> None:
+    message = _load(tmp_path, "  auc_roc: {at_least: 0.60}", "  auc_rok: {at_least: 0.60}")
+    line = SHIPPED.splitlines().index("  auc_roc: {at_least: 0.60}") + 1
+    assert "there is no metric 'auc_rok' (did you mean 'auc_roc'?); a gate may name test_positives, auc_roc" in message
+    assert f"line {line}" in message
+
+
+def test_a_gate_names_no_metric_that_is_only_shown(tmp_path: Path) -> None:
+    message = _load(tmp_path, "auc_roc: {at_least: 0.60}", "brier: {at_most: 0.60}")
+    assert "there is no metric 'brier' (did you mean 'brier_skill'?)" in message
+
+
+def test_models_are_compared_by_a_metric_that_both_have_on_the_same_rows(tmp_path: Path) -> None:
+    message = _load(tmp_path, "\ngates:", "\npromotion: {metric: ece}\ngates:")
+    assert "there is no metric 'ece'" in message
+    assert "models are compared by auc_roc, auc_pr, " in message
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,12 @@ from leadscore_dagster.core.modelling.scoring import (
     with_fold_features,
 )
 from leadscore_dagster.core.modelling.segments import segment_codes
-from leadscore_dagster.core.recipe.schema import Estimator, Model
+from leadscore_dagster.core.recipe.schema import Model
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.periods import Fold, TimeSplit
 from leadscore_dagster.core.table.training_rows import ordered_rows, refuse_too_few, split_rows
 
-BASELINE: Estimator = "logistic_regression"
+BASELINE = "logistic_regression"
 TRAINED, VALIDATED = "training", "validation"
 
 

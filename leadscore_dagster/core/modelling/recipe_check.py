@@ -8,24 +8,52 @@ of a recipe (recipes), feature sets and their catalogues (features), the rules f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
+from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, require_estimator
 from leadscore_dagster.core.modelling.judgement.model_stability import MINIMUM_COMMON
 from leadscore_dagster.core.modelling.segments import check_segment
+from leadscore_dagster.core.recipe.loading import load_recipe, place_of
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.features.sets import feature_sets, features_of, own_columns
 from leadscore_dagster.core.text import did_you_mean
 
 
-def check_recipe(recipe: Recipe) -> list[str]:
+def check_estimators(recipe: Recipe, name: str | Path | None = None) -> None:
+    """Refuse a recipe that names an estimator the registry does not have.
+
+    ``name`` : what the recipe was loaded by, so that the mistake can name file and line.
+
+    Raises
+    ------
+    InputError : the first such name, with the nearest valid one.
+    """
+    named: dict[str, tuple[str | int, ...]] = {
+        estimator: ("model", "parameters", estimator) for estimator in recipe.model.parameters
+    }
+    named |= {estimator: ("model", "estimators", at) for at, estimator in enumerate(recipe.model.estimators)}
+    for estimator, location in named.items():
+        require_estimator(estimator, ".".join(map(str, location[:2])) if name is None else place_of(name, location))
+
+
+def load_checked(name: str | Path) -> Recipe:
+    """`load_recipe`, with its estimators checked."""
+    recipe = load_recipe(name)
+    check_estimators(recipe, name)
+    return recipe
+
+
+def check_recipe(recipe: Recipe, name: str | Path | None = None) -> list[str]:
     """Refuse a recipe whose model names what does not exist; returns what is odd but allowed, one sentence each.
 
     Raises
     ------
-    InputError : every mistake, each with its YAML key, the nearest valid name and a remedy; and as ``features_of``.
+    InputError : as ``check_estimators`` and ``features_of``; every other mistake, each with its YAML key, the nearest
+        valid name and a remedy.
     """
+    check_estimators(recipe, name)
     features = features_of(recipe)
     mistakes = [*_parameters(recipe), *_segments(recipe, features), *_expected(recipe), *_ranking(recipe, features)]
     if len(mistakes) == 1:

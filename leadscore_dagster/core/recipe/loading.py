@@ -50,6 +50,16 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return _validate(Recipe, document, path, lines)
 
 
+def place_of(name_or_path: str | Path, location: tuple[str | int, ...]) -> str:
+    """Where a recipe says something, for a mistake that is found after loading: file and, if it is written there, line.
+
+    ``location`` : keys and positions, like ``("model", "estimators", 0)``.
+    """
+    path = _recipe_path(name_or_path)
+    _, lines = _read_yaml(path)
+    return f"{path}, line {lines[location]}" if location in lines else str(path)
+
+
 def _recipe_path(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if (path / FILE).is_file():

@@ -12,9 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from leadscore_dagster.core.recipe.contract import Identifier, Strict
 from leadscore_dagster.core.text import did_you_mean
 
-#: an estimator a recipe may name that is made of the others it names
+#: an estimator a recipe may name that is made of the others it names; which others there are, core/modelling says
 ENSEMBLE = "ensemble"
-Estimator = Literal["logistic_regression", "hist_gradient_boosting", "lightgbm", "xgboost", "ensemble"]
 #: what is done about positives being rare: nothing, their weight raised to that of the negatives, or made-up ones
 Imbalance = Literal["none", "class_weight", "smote"]
 
@@ -92,8 +91,8 @@ class BaseRate(Strict):
 class Model(Strict):
     """What is trained, and how it is chosen."""
 
-    estimators: tuple[Estimator, ...] = Field(default=("logistic_regression", "xgboost"), strict=False, min_length=1)
-    parameters: dict[Estimator, dict[str, float | int | str | bool]] = Field(default_factory=dict)
+    estimators: tuple[Identifier, ...] = Field(default=("logistic_regression", "xgboost"), strict=False, min_length=1)
+    parameters: dict[Identifier, dict[str, float | int | str | bool]] = Field(default_factory=dict)
     imbalance: tuple[Imbalance, ...] = Field(default=("none",), strict=False, min_length=1)
     filters: Filters = Filters()
     categories: Categories = Categories()
