@@ -31,7 +31,9 @@ from leadscore_dagster.core.recipe.schema import Filters, Gate, Promotion
 from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.training_rows import fold_rows, ordered_rows, rows_of
-from leadscore_dagster.core.versions.gates import GateResult, compare_with_champion, evaluate_gates
+from leadscore_dagster.core.verdict import Verdict
+from leadscore_dagster.core.versions.comparison import compare_with_champion
+from leadscore_dagster.core.versions.gates import evaluate_gates
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 
 HERE = Path(__file__).parent
@@ -75,7 +77,7 @@ SHOWN_ELSEWHERE = {
         "test_within_one_standard_error_the_simpler_is_chosen",
     ),
     "a challenger promoted by 5% more of a point value": (
-        "versions/test_gates.py",
+        "versions/test_comparison.py",
         "test_an_improvement_that_may_be_noise_leaves_the_champion_and_says_so",
     ),
     "whatever stands last in the registry is in production": (
@@ -103,7 +105,7 @@ def test_the_test_that_shows_a_defect_gone_is_there(where: tuple[str, str]) -> N
     assert f"def {name}(" in (HERE / path).read_text()
 
 
-def shipped(name: str, measured: Interval) -> GateResult:
+def shipped(name: str, measured: Interval) -> Verdict:
     """Verdict of the advisor recipe's own gate."""
     gates = load_recipe("advisor_mql").gates
     (result,) = evaluate_gates({name: measured}, {name: gates[name]})  # type: ignore[index,dict-item]
@@ -131,7 +133,8 @@ def test_nineteen_hits_of_173_do_not_replace_twelve_nor_22_nineteen(champion: in
     """Defect: lifts of 1.65, 2.62 and 3.03 on 73 positives were taken for two improvements."""
     label = (np.arange(ROWS) < POSITIVES).astype(int)
     first, second = ranked_with_hits(candidate, 1), ranked_with_hits(champion, 2)
-    result = compare_with_champion(label, first, second, None, Promotion(metric="top_decile_lift"), 0, 1000)
+    compared = compare_with_champion(label, first, second, None, Promotion(metric="top_decile_lift"), 0, 1000)
+    result = compared.told(promoted=compared.verdict.passed)
     assert not result.passed
     assert result.why.endswith("The difference may be noise: unchanged.")
     assert "73 positives" in result.why

@@ -25,7 +25,7 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 #: The rooms of core/, in the order in which data passes them; a room imports from rooms before it. Rooms of one row do
 #: not know each other.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "text", "files", "clock", "locks"),
+    ("errors", "text", "files", "clock", "locks", "verdict"),
     ("measures",),
     ("recipe",),
     ("warehouse",),

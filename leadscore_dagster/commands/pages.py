@@ -5,7 +5,6 @@ Lives here: which stored evidence a page is made of. Not here: what a page says 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -21,8 +20,9 @@ from leadscore_dagster.core.modelling.judgement.explanation import importance_cs
 from leadscore_dagster.core.pages.audit import audit_page
 from leadscore_dagster.core.pages.model import model_page
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.verdict import from_json
 from leadscore_dagster.core.versions import promotion, registry
-from leadscore_dagster.core.versions.gates import PROMOTION
+from leadscore_dagster.core.versions.comparison import PROMOTION
 from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, champion_before, history
 from leadscore_dagster.core.versions.retention import report_files
 from leadscore_dagster.core.versions.track_record import newest_track_record
@@ -88,7 +88,7 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
     manifest = registry.read_manifest(models, version)
     as_of = date.fromisoformat(manifest["as_of"])
     entries, on = history(warehouse), workspace.now().date()
-    gates = [asdict(result) for result in promotion.judge(warehouse, models, recipe, version, on)]
+    gates = [result.as_dict() for result in promotion.judge(warehouse, models, recipe, version, on)]
     paired = _comparison(entries, version)
     return {
         "version": version,
@@ -123,8 +123,8 @@ def _standing(entries: Sequence[LedgerEntry], version: str, champion: LedgerEntr
 
 def _comparison(entries: Sequence[LedgerEntry], version: str) -> dict[str, Any] | None:
     """The paired comparison with the champion of its day, as the ledger keeps it."""
-    judged = [result for entry in entries if entry.version == version for result in json.loads(entry.gates_json)]
-    return next((dict(result) for result in reversed(judged) if result["name"] == PROMOTION), None)
+    judged = [verdict for entry in entries if entry.version == version for verdict in from_json(entry.gates_json)]
+    return next((verdict.as_dict() for verdict in reversed(judged) if verdict.name == PROMOTION), None)
 
 
 def _previous(

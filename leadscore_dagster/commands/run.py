@@ -22,8 +22,8 @@ from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.sources.arrivals import copies_of, newest_quarter, quarters_to_ingest
 from leadscore_dagster.core.table.training import TABLE
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.versions import promotion, registry
-from leadscore_dagster.core.versions.gates import GateResult
 from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, history
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.jobs import QUARTERLY, quarterly_keys, vintage_keys
@@ -169,7 +169,7 @@ def _metric(interval: Interval) -> dict[str, Any]:
     return {name: stored[name] for name in ("value", "low", "high", "n")}
 
 
-def gate_record(result: GateResult) -> dict[str, Any]:
+def gate_record(result: Verdict) -> dict[str, Any]:
     """A gate's result as the command line's JSON has it."""
     return {
         "name": result.name,
@@ -180,7 +180,7 @@ def gate_record(result: GateResult) -> dict[str, Any]:
     }
 
 
-def gate_table(results: list[GateResult]) -> str:
+def gate_table(results: list[Verdict]) -> str:
     """Gates as a plain-text table."""
-    rows = [(r.verdict if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results]
+    rows = [(r.word if r.passed else "REFUSED", r.name, r.value, r.low, r.high, r.threshold) for r in results]
     return columns(rows, ("verdict", "gate", "value", "low", "high", "threshold"))

@@ -42,7 +42,7 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
             for one in own[-SHOWN:]]  # fmt: skip
     header = ("day", "decisions", "scored", "rank correlation", "same best tenth", "same bucket")
     what = "It waits to be promoted." if trial.waits else "It is looked at only."
-    text = f"{trial.version} scores beside the champion since {trial.since}. {what}\n{verdict.result.why}"
+    text = f"{trial.version} scores beside the champion since {trial.since}. {what}\n{verdict.why}"
     if rows:
         text += "\n\n" + columns(rows, header)
     record["shadow"] = {"version": trial.version, "since": str(trial.since), "days": trial.days, "waits": trial.waits}

@@ -1,19 +1,18 @@
-"""Gates: which end decides, what is never passed, when a champion falls."""
+"""Gates: which end decides, and what is never passed."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import GateRefused
-from leadscore_dagster.core.measures.intervals import Interval, period_metrics
+from leadscore_dagster.core.measures.intervals import Interval, period_metrics, unmeasured
 from leadscore_dagster.core.modelling.candidate import train_candidate
-from leadscore_dagster.core.modelling.judgement.model_stability import business_signals
-from leadscore_dagster.core.recipe.schema import Gate, Promotion
+from leadscore_dagster.core.modelling.judgement.model_stability import business_signals, rank_correlation
+from leadscore_dagster.core.recipe.schema import Gate
+from leadscore_dagster.core.verdict import Reason, Verdict, from_json, to_json
 from leadscore_dagster.core.versions import gates
-from leadscore_dagster.core.versions.gates import compare_with_champion, evaluate_gates
+from leadscore_dagster.core.versions.gates import evaluate_gates
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 
 NAN = float("nan")
@@ -27,7 +26,7 @@ ORDINARY = {
 }
 
 
-def verdict(interval: Interval, **gate: object) -> gates.GateResult:
+def verdict(interval: Interval, **gate: object) -> Verdict:
     (result,) = evaluate_gates({"top_decile_lift": interval}, {"top_decile_lift": Gate(**gate)})
     return result
 
@@ -71,10 +70,36 @@ def test_verdicts_survive_json_and_evidence_can_be_judged_again() -> None:
     metrics = {"auc_pr": Interval(NAN, NAN, NAN, 5, 0, "x"), "top_decile_lift": LIFT}
     rules = {"auc_pr": Gate(at_least=0.1), "top_decile_lift": Gate(at_least=1.5), "ece": Gate(at_most=0.05)}
     results = evaluate_gates(metrics, rules)
-    assert [gates.GateResult(**stored) for stored in json.loads(gates.to_json(results))] == results
+    assert from_json(to_json(results)) == results
     again = gates.metrics_from_dict(gates.metrics_to_dict(metrics))
     assert evaluate_gates(again, rules) == results
     assert [result.passed for result in results] == [False, True, False]
+    assert [result.reason for result in results] == [Reason.NOT_MEASURABLE, Reason.MET, Reason.NOT_MEASURED]
+
+
+@pytest.mark.parametrize(("reason", "passed"), [(Reason.NO_CHAMPION, True), (Reason.UNREADABLE_CHAMPION, False)])
+def test_only_for_want_of_a_champion_a_comparison_with_one_passes_whatever_the_text_says(
+    reason: Reason, passed: bool
+) -> None:
+    gate = {"importance_stability": Gate(at_least=0.5)}
+    for text in ("There is no champion yet", "a champion cannot be read"):
+        (result,) = evaluate_gates({"importance_stability": unmeasured(reason, text)}, gate)
+        assert (result.passed, result.reason, result.value) == (passed, reason, None)
+
+
+def test_metrics_stored_before_there_were_reasons_had_no_champion_where_they_rest_on_nothing() -> None:
+    gate = {"importance_stability": Gate(at_least=0.5)}
+    ends = {"value": None, "low": None, "high": None, "positives": 0, "method": "any text"}
+    for features, reason in ((0, Reason.NO_CHAMPION), (3, Reason.NOT_MEASURABLE)):
+        old = gates.metrics_from_dict({"importance_stability": {**ends, "n": features}})
+        assert evaluate_gates(old, gate)[0].reason is reason
+
+
+def test_a_champion_without_a_common_feature_is_no_missing_champion() -> None:
+    (result,) = evaluate_gates(
+        {"importance_stability": rank_correlation({"a": 1.0}, {"b": 1.0})}, {"importance_stability": Gate(at_least=0)}
+    )
+    assert (result.passed, result.reason, result.n) == (False, Reason.NOT_MEASURABLE, 0)
 
 
 def test_a_consumer_stops_at_a_failed_gate_and_at_no_gate() -> None:
@@ -107,79 +132,6 @@ def test_noise_is_refused_and_signal_passes(seed: int) -> None:
     assert refused >= {"auc_roc", "top_decile_lift"}
     signal = train_candidate(training_table(signal=1.2, seed=seed), FEATURES, FAST, 30, "rep")
     assert not gates.refused(evaluate_gates(signal.metrics, ORDINARY))
-
-
-def scores(rows: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    label = (rng.random(rows) < 0.1).astype(int)
-    good = rng.normal(size=rows) + 1.2 * label
-    return label, good, good + 1.5 * rng.normal(size=rows)
-
-
-PROMOTION = Promotion(metric="auc_pr", stale_after_quarters=2, tolerance=0.1)
-
-
-def test_the_first_candidate_is_promoted() -> None:
-    label, good, _ = scores(100)
-    result = compare_with_champion(label, good, None, None, PROMOTION, 0)
-    assert result.passed
-    assert result.why == "There is no champion yet: promoted."
-
-
-def test_a_clearly_better_candidate_replaces_the_champion() -> None:
-    label, good, worse = scores()
-    result = compare_with_champion(label, good, worse, None, PROMOTION, 1, 300)
-    assert result.passed
-    assert result.low is not None
-    assert result.low > 0
-    assert result.why.endswith("The improvement is larger than chance explains: promoted.")
-
-
-def test_an_improvement_that_may_be_noise_leaves_the_champion_and_says_so() -> None:
-    label, good, _ = scores()
-    nearly = good + 0.1 * np.random.default_rng(4).normal(size=len(good))
-    result = compare_with_champion(label, nearly, good, None, PROMOTION, 1, 300)
-    assert not result.passed
-    assert result.why.endswith("The difference may be noise: unchanged.")
-    assert not compare_with_champion(label, good, good, None, PROMOTION, 1, 300).passed
-
-
-def test_a_stale_champion_yields_to_its_near_equal_but_not_to_a_worse_one() -> None:
-    label, good, worse = scores()
-    nearly = good + 0.1 * np.random.default_rng(4).normal(size=len(good))
-    assert not compare_with_champion(label, nearly, good, None, PROMOTION, 2, 300).passed
-    stale = compare_with_champion(label, nearly, good, None, PROMOTION, 3, 300)
-    assert stale.passed
-    assert "3 quarters old" in stale.why
-    assert "not clearly worse: promoted." in stale.why
-    refused = compare_with_champion(label, worse, good, None, PROMOTION, 3, 300)
-    assert not refused.passed
-    assert refused.why.endswith("may be more than 10% worse: unchanged.")
-
-
-def test_a_worse_candidate_is_named_worse() -> None:
-    label, good, worse = scores()
-    result = compare_with_champion(label, worse, good, None, PROMOTION, 0, 300)
-    assert result.why.endswith("The candidate is worse: unchanged.")
-
-
-@pytest.mark.parametrize("age", [0, 9])
-def test_rows_without_positives_promote_nobody(age: int) -> None:
-    label, good, worse = scores()
-    result = compare_with_champion(np.zeros_like(label), good, worse, None, PROMOTION, age, 100)
-    assert not result.passed
-    assert "do not allow a comparison" in result.why
-    assert [gates.GateResult(**stored) for stored in json.loads(gates.to_json([result]))] == [result]
-
-
-def test_repeated_entities_widen_the_comparison() -> None:
-    label, good, worse = scores(400)
-    repeat = np.repeat(np.arange(400), 8)
-    naive = compare_with_champion(label[repeat], good[repeat], worse[repeat], None, PROMOTION, 0, 200)
-    honest = compare_with_champion(label[repeat], good[repeat], worse[repeat], repeat, PROMOTION, 0, 200)
-    assert honest.low is not None
-    assert naive.low is not None
-    assert honest.low < naive.low
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,16 @@ import pytest
 
 from leadscore_dagster.commands.run import _overruled
 from leadscore_dagster.core.errors import GateRefused, InputError
-from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.intervals import unmeasured
 from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
 from leadscore_dagster.core.modelling.judgement.judging import Known
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import champion_of_day
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.table.training import TABLE, training_rows
+from leadscore_dagster.core.verdict import Reason
 from leadscore_dagster.core.versions import promotion, registry
-from leadscore_dagster.core.versions.gates import NO_CHAMPION, evaluate_gates
+from leadscore_dagster.core.versions.gates import evaluate_gates
 from leadscore_dagster.core.versions.ledger import LedgerEntry, append_entry, champion_at, history, rollback
 from leadscore_dagster.core.versions.track_record import track_record
 from leadscore_dagster.core.versions.waivers import Waiver, grant
@@ -33,6 +34,7 @@ FIRST, SECOND, THIRD = date(2023, 4, 1), date(2023, 7, 1), date(2023, 10, 1)
 NOW = datetime(2023, 7, 20, 9, tzinfo=UTC)
 KINDS = {"number": "number", "integer": "integer", "flag": "flag", "category": "text"}
 NAMES = [feature.name for feature in FEATURES]
+NOBODY = unmeasured(Reason.NO_CHAMPION, "there is no champion yet")
 
 
 def recipe(columns: list[str] = NAMES, **changes: Any) -> Recipe:
@@ -230,10 +232,10 @@ def test_a_damaged_champion_stops_neither_the_next_quarter_nor_its_own(
     home.damage(home.champion)
     asked = recipe(gates={"importance_stability": {"at_least": 0.0}})
     known = promotion.known_before(home.lake, home.models, asked, SECOND)
-    assert (dict(known.importances), known.no_importances) == ({}, f"champion {home.champion} cannot be read")
-    unmeasured = Interval(float("nan"), float("nan"), float("nan"), 0, 0, known.no_importances)
-    (stability,) = evaluate_gates({"importance_stability": unmeasured}, asked.gates)
-    assert not stability.passed
+    absent = unmeasured(Reason.UNREADABLE_CHAMPION, f"champion {home.champion} cannot be read")
+    assert known == Known({}, importance_stability=absent)
+    (stability,) = evaluate_gates({"importance_stability": absent}, asked.gates)
+    assert (stability.passed, stability.reason) == (False, Reason.UNREADABLE_CHAMPION)
     assert f"cannot be measured on 0 features (champion {home.champion} cannot be read)" in stability.why
     home.candidate(without_tenure, recipe(LESS))
     ruling = home.rule(recipe(LESS))
@@ -254,11 +256,11 @@ def test_the_first_candidate_has_no_importances_to_be_held_against(tmp_path: Pat
     assert promotion.known_before(lake, models, chosen, FIRST) == Known()  # no gate asks: nothing is stored of it
     asked = recipe(gates={"importance_stability": {"at_least": 0.5}, "ece": {"at_most": 0.1}})
     known = promotion.known_before(lake, models, asked, FIRST)
-    assert known == Known({}, 0.1, NO_CHAMPION)
+    assert known == Known({}, 0.1, NOBODY)
     made = train_candidate(before(ROWS, "2022-12-01"), FEATURES, FAST, 30, "rep", known=known)
     version = Home(lake, models, "").candidate(made, asked, FIRST)
     stability = promotion.judge(lake, models, asked, version, NOW.date())[0]
-    assert (stability.passed, stability.value, stability.why) == (True, None, "There is no champion yet: passed.")
+    assert (stability.passed, stability.value, stability.reason) == (True, None, Reason.NO_CHAMPION)
 
 
 def test_a_candidate_trained_before_there_was_a_champion_does_not_pass_for_want_of_one(
@@ -266,8 +268,7 @@ def test_a_candidate_trained_before_there_was_a_champion_does_not_pass_for_want_
 ) -> None:
     """The quarters were run in the wrong order: its importances could not be held against a champion's."""
     asked = recipe(LESS, gates={"importance_stability": {"at_least": 0.0}})
-    unmeasured = Interval(float("nan"), float("nan"), float("nan"), 0, 0, NO_CHAMPION)
-    metrics = {**without_tenure.metrics, "importance_stability": unmeasured}
+    metrics = {**without_tenure.metrics, "importance_stability": NOBODY}
     candidate = replace(without_tenure, judgement=replace(without_tenure.judgement, metrics=metrics))
     home.candidate(candidate, asked)
     with pytest.raises(GateRefused, match=f"was not measured: {home.champion} became champion after"):

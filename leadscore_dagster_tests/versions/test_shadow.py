@@ -13,7 +13,8 @@ import pytest
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Shadow
-from leadscore_dagster.core.versions.gates import PROMOTION, GateResult, to_json
+from leadscore_dagster.core.verdict import Reason, Verdict, to_json
+from leadscore_dagster.core.versions.comparison import PROMOTION
 from leadscore_dagster.core.versions.ledger import (
     LedgerEntry,
     ModelVersion,
@@ -25,13 +26,13 @@ from leadscore_dagster.core.versions.ledger import (
 from leadscore_dagster.core.versions.shadow import (
     ShadowDay,
     Trial,
-    Verdict,
     agreement,
     aliases,
     asked,
     distribution,
     follow,
     instead_of_promotion,
+    is_final,
     is_over,
     judge_shadow,
     put_into_shadow,
@@ -44,8 +45,10 @@ from leadscore_dagster.core.warehouse import Lake
 RECIPE = load_recipe("bank_marketing")
 OLD, NEW = "2009-01-01-aaaaaaaaaaaa", "2009-04-01-bbbbbbbbbbbb"
 FIRST = date(2009, 4, 1)
-BETTER = GateResult(PROMOTION, True, 0.1, 0.05, 0.15, 0.0, "The improvement is larger than chance explains: promoted.")
-PASSED = [GateResult("auc_roc", True, 0.8, 0.7, 0.9, 0.6, "AUC-ROC is .8: passed.")]
+BETTER = Verdict(PROMOTION, True, Reason.BETTER, value=0.1, low=0.05, high=0.15, threshold=0.0, why="Better: promoted.")
+PASSED = [
+    Verdict("auc_roc", True, Reason.MET, value=0.8, low=0.7, high=0.9, threshold=0.6, why="AUC-ROC is .8: passed.")
+]
 
 
 def _start(day: date) -> datetime:
@@ -85,7 +88,7 @@ def _live(lake: Lake, days: int, scored: int, first: date = FIRST, decisions: in
 
 def test_a_candidate_scores_beside_the_champion_for_seven_days_and_then_replaces_it(lake: Lake) -> None:
     verdicts = _live(lake, 10, scored=100)
-    assert [verdict.final for verdict in verdicts] == [False] * 6 + [True]
+    assert [is_final(verdict) for verdict in verdicts] == [False] * 6 + [True]
     for number in range(8):
         champion = champion_at(lake, _start(FIRST + timedelta(days=number)))
         assert champion is not None
@@ -100,8 +103,8 @@ def test_a_candidate_scores_beside_the_champion_for_seven_days_and_then_replaces
 def test_with_94_percent_scored_it_is_refused_and_the_champion_stays(lake: Lake) -> None:
     verdicts = _live(lake, 10, scored=94)
     assert len(verdicts) == 7
-    assert verdicts[-1].result.value == pytest.approx(0.94)
-    assert not verdicts[-1].result.passed
+    assert verdicts[-1].value == pytest.approx(0.94)
+    assert not verdicts[-1].passed
     entry = history(lake)[-1]
     assert (entry.action, entry.version) == ("refuse", NEW)
     assert "(94.0%). More than 95% is asked: refused." in entry.why
@@ -113,27 +116,27 @@ def test_with_94_percent_scored_it_is_refused_and_the_champion_stays(lake: Lake)
 
 @pytest.mark.parametrize(("scored", "passed"), [(95, False), (96, True)])
 def test_more_than_the_share_that_is_asked_for_is_needed(lake: Lake, scored: int, passed: bool) -> None:
-    assert _live(lake, 7, scored=scored)[-1].result.passed is passed
+    assert _live(lake, 7, scored=scored)[-1].passed is passed
 
 
 def test_a_day_with_nobody_to_decide_on_is_passed_over(lake: Lake) -> None:
     _live(lake, 5, scored=100)
     weekend = _live(lake, 2, scored=0, decisions=0, first=FIRST + timedelta(days=5))
     week = _live(lake, 2, scored=100, first=FIRST + timedelta(days=7))
-    assert [verdict.final for verdict in [*weekend, *week]] == [False, False, False, True]
-    assert week[-1].result.passed
+    assert [is_final(verdict) for verdict in [*weekend, *week]] == [False, False, False, True]
+    assert week[-1].passed
 
 
 def test_days_with_hardly_anybody_wait_for_more(lake: Lake) -> None:
     verdicts = _live(lake, 30, scored=5, decisions=5)
-    assert [verdict.final for verdict in verdicts] == [False] * 19 + [True]
-    assert "7 days in a row with 100 decisions are needed: it waits." in verdicts[7].result.why
+    assert [is_final(verdict) for verdict in verdicts] == [False] * 19 + [True]
+    assert "7 days in a row with 100 decisions are needed: it waits." in verdicts[7].why
 
 
 def test_a_day_without_scores_starts_the_count_anew(lake: Lake) -> None:
     _live(lake, 3, scored=100)
     verdicts = _live(lake, 7, scored=100, first=FIRST + timedelta(days=4))
-    assert [verdict.final for verdict in verdicts] == [False] * 6 + [True]
+    assert [is_final(verdict) for verdict in verdicts] == [False] * 6 + [True]
 
 
 def test_a_day_on_which_scoring_failed_counts_with_its_decisions_unscored(lake: Lake) -> None:
@@ -142,14 +145,14 @@ def test_a_day_on_which_scoring_failed_counts_with_its_decisions_unscored(lake: 
     trial = trial_at(history(lake), _start(FIRST + timedelta(days=6)))
     assert trial is not None
     verdict = judge_shadow(shadow_days(lake, FIRST + timedelta(days=6)), trial, FIRST + timedelta(days=6), Shadow())
-    assert verdict.final
-    assert not verdict.result.passed
+    assert is_final(verdict)
+    assert not verdict.passed
 
 
 def test_running_the_last_day_again_changes_nothing(lake: Lake) -> None:
     _live(lake, 7, scored=100)
     before = history(lake)
-    assert _live(lake, 1, scored=100, first=FIRST + timedelta(days=6))[-1].result.passed
+    assert _live(lake, 1, scored=100, first=FIRST + timedelta(days=6))[-1].passed
     assert history(lake) == before
 
 
@@ -157,7 +160,7 @@ def test_gates_that_no_longer_pass_refuse_it_after_its_days(lake: Lake) -> None:
     day = FIRST + timedelta(days=6)
     trial = trial_at(history(lake), _start(day))
     assert trial is not None
-    verdict = Verdict(GateResult("shadow", True, 1.0, 0.9, 1.0, 0.95, "All scored."), final=True)
+    verdict = Verdict("shadow", True, Reason.MET, value=1.0, low=0.9, high=1.0, threshold=0.95, why="All scored.")
     failed = [replace(PASSED[0], passed=False, why="AUC-ROC is .5: refused.")]
     entry = follow(lake, RECIPE, trial, verdict, failed, day, _start(day))
     assert entry is not None
@@ -187,7 +190,7 @@ def test_a_version_put_there_by_hand_is_looked_at_and_never_promoted(lake: Lake)
     assert trial is not None
     assert (trial.days, trial.waits) == (3, False)
     before = history(lake)
-    assert _live(lake, 3, scored=100, first=day)[-1].result.passed
+    assert _live(lake, 3, scored=100, first=day)[-1].passed
     assert history(lake) == before
     assert is_over(shadow_days(lake, day + timedelta(days=2)), trial, day + timedelta(days=3))
     assert not is_over(shadow_days(lake, day + timedelta(days=2)), trial, day + timedelta(days=2))
@@ -255,7 +258,7 @@ def test_agreement_is_that_of_the_decisions_both_have_scored() -> None:
     assert distribution(np.empty(0)) == {}
 
 
-def _verdicts(entry: LedgerEntry) -> tuple[GateResult, ...]:
+def _verdicts(entry: LedgerEntry) -> tuple[Verdict, ...]:
     trial = trial_at([replace(entry, action="shadow")], entry.effective_from)
     assert isinstance(trial, Trial)
     return trial.verdicts

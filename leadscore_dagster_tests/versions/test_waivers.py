@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.versions.gates import GateResult, to_json
+from leadscore_dagster.core.verdict import Reason, Verdict, to_json
 from leadscore_dagster.core.versions.waivers import Waiver, grant, judged, waived, waivers_of
 from leadscore_dagster.core.warehouse import Lake
 
-FAILED = GateResult("ece", False, 0.08, 0.06, 0.1, 0.05, "Calibration error is 0.080: refused.")
-PASSED = GateResult("auc_roc", True, 0.7, 0.65, 0.75, 0.6, "AUC-ROC is 0.700: passed.")
+FAILED = Verdict(
+    "ece",
+    False,
+    Reason.MISSED,
+    value=0.08,
+    low=0.06,
+    high=0.1,
+    threshold=0.05,
+    why="Calibration error is 0.080: refused.",
+)
+PASSED = Verdict(
+    "auc_roc", True, Reason.MET, value=0.7, low=0.65, high=0.75, threshold=0.6, why="AUC-ROC is 0.700: passed."
+)
 WAIVER = Waiver(
     recipe="advisor_mql",
     version="2026-01-01-aaaaaaaaaaaa",
@@ -53,7 +64,8 @@ def test_after_its_last_day_the_gate_says_when_it_was_waived(lake: Lake) -> None
     grant(lake, WAIVER, [FAILED])
     (before,) = judged(lake, WAIVER.version, [FAILED], date(2026, 2, 1))
     (after,) = judged(lake, WAIVER.version, [FAILED], date(2026, 4, 1))
-    assert (before.verdict, after.verdict) == ("waived", "refused")
+    assert (before.word, after.word) == ("waived", "refused")
+    assert (before.reason, after.reason) == (Reason.WAIVED, Reason.MISSED)
     assert after.why == f"{FAILED.why} It was waived from 2026-01-10 to 2026-03-31 only."
     assert '"waived": true' in to_json([before])
     assert "waived" not in to_json([PASSED])

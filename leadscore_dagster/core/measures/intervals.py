@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.calibration_error import calibration_error, design_effect
 from leadscore_dagster.core.measures.catalogue import METRICS, curve_metrics
+from leadscore_dagster.core.verdict import Reason
 
 #: with fewer independent units a bootstrap interval is too narrow to be believed; its ends are NaN, so gates
 #: refuse
@@ -31,7 +32,9 @@ CALIBRATION_METHOD = "debiased over 10 bins of equal mass, normal approximation"
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95% interval, the rows and positives it rests on, and how the interval was made."""
+    """A value with its 95% interval, the rows and positives it rests on, and how the interval was made.
+
+    ``reason``: why there is no value, where a gate asks; None where there is one, or nobody asks."""
 
     value: float
     low: float
@@ -39,19 +42,29 @@ class Interval:
     n: int
     positives: int
     method: str
+    reason: Reason | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; NaN is None."""
+        """JSON-ready; NaN is None, and ``reason`` stands only where there is one."""
         ends = {
             key: None if np.isnan(number) else number
             for key, number in (("value", self.value), ("low", self.low), ("high", self.high))
         }
-        return asdict(self) | ends
+        stored = asdict(self) | ends
+        return stored if self.reason else {name: value for name, value in stored.items() if name != "reason"}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Interval:
         ends = {key: NAN if stored[key] is None else float(stored[key]) for key in ("value", "low", "high")}
-        return cls(**ends, n=int(stored["n"]), positives=int(stored["positives"]), method=str(stored["method"]))
+        reason = Reason(stored["reason"]) if stored.get("reason") else None
+        return cls(
+            **ends, n=int(stored["n"]), positives=int(stored["positives"]), method=str(stored["method"]), reason=reason
+        )
+
+
+def unmeasured(reason: Reason, method: str) -> Interval:
+    """What stands in the place of a value that there is not."""
+    return Interval(NAN, NAN, NAN, 0, 0, method, reason)
 
 
 def entity_codes(entity: pa.ChunkedArray | pa.Array | np.ndarray | None) -> np.ndarray | None:

@@ -1,7 +1,7 @@
 """From a judged candidate to the champion: gates first, then the paired comparison, then one ledger entry.
 
-Lives here: the order of these steps. Not here: the gates and the comparison themselves (gates), the ledger's rules
-(champion), training (modelling).
+Lives here: the order of these steps. Not here: the gates and the comparison themselves (gates, comparison), the
+ledger's rules (ledger), training (modelling).
 """
 
 from __future__ import annotations
@@ -11,29 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.measures.catalogue import METRICS, phrase_of
+from leadscore_dagster.core.measures.catalogue import phrase_of
+from leadscore_dagster.core.measures.intervals import unmeasured
 from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.judgement.judging import Known
-from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
+from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.statements import statements_of
-from leadscore_dagster.core.table.training import require_features
-from leadscore_dagster.core.table.training_rows import rows_of
+from leadscore_dagster.core.verdict import Reason, Verdict, from_json, to_json
 from leadscore_dagster.core.versions import registry
-from leadscore_dagster.core.versions.gates import (
-    NO_CHAMPION,
-    PROMOTION,
-    GateResult,
-    compare_with_champion,
-    evaluate_gates,
-    require_passed,
-    to_json,
-)
+from leadscore_dagster.core.versions.comparison import PROMOTION, compare
+from leadscore_dagster.core.versions.gates import evaluate_gates, require_passed, sentence
 from leadscore_dagster.core.versions.ledger import (
     LedgerEntry,
     ModelVersion,
@@ -47,9 +38,6 @@ from leadscore_dagster.core.versions.waivers import judged, waivers_of
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 CANDIDATES = "candidate_model"
-#: fewer positives decided on after the champion was trained do not allow a comparison
-MINIMUM_COMPARED_POSITIVES = 30
-_UNCHANGED = ": unchanged."
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Ruling:
     action: str
     candidate: str
     champion: str
-    results: tuple[GateResult, ...]
+    results: tuple[Verdict, ...]
     why: str
 
 
@@ -105,14 +93,15 @@ def known_before(warehouse: Warehouse, models: Path, recipe: Recipe, as_of: date
     """What a quarter's candidate is held against while it is judged: the champion before it, the recipe's limit. A
     champion whose files cannot be read is held against nothing."""
     champion = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
-    importances, absent = {}, NO_CHAMPION
+    importances, absent = {}, unmeasured(Reason.NO_CHAMPION, "there is no champion yet")
     if champion is not None:
+        absent = unmeasured(Reason.UNREADABLE_CHAMPION, f"champion {champion.version} cannot be read")
         try:
             importances = registry.read_manifest(models, champion.version)["importances"]
         except InputError:
-            absent = f"champion {champion.version} cannot be read"
+            importances = {}
     asked = "importance_stability" in recipe.gates
-    known = Known(importances, no_importances=absent if asked and not importances else "")
+    known = Known(importances, importance_stability=absent if asked and not importances else None)
     gate = recipe.gates.get("ece")
     return replace(known, ece_limit=gate.threshold) if gate else known
 
@@ -127,20 +116,19 @@ def candidate_of(warehouse: Warehouse, as_of: date) -> str:
     return str(found["version"][0].as_py())
 
 
-def judge(warehouse: Warehouse, models: Path, recipe: Recipe, version: str, on: date) -> list[GateResult]:
+def judge(warehouse: Warehouse, models: Path, recipe: Recipe, version: str, on: date) -> list[Verdict]:
     """The recipe's gates over a version's stored metrics, computed afresh; what was waived on a day passes."""
     results = evaluate_gates(registry.load_metrics(models, version), recipe.gates)
     return judged(warehouse, version, results, on)
 
 
-def not_promoted(warehouse: Warehouse, version: str) -> list[GateResult]:
+def not_promoted(warehouse: Warehouse, version: str) -> list[Verdict]:
     """The newest comparison with a champion that kept a version from being promoted, as the ledger has it: what a
     person may waive to replace that champion all the same. Empty for a version that was not held against one last."""
     about = [entry for entry in history(warehouse) if entry.version == version]
     if not about or about[-1].action != "keep":
         return []
-    kept = [GateResult(**stored) for stored in json.loads(about[-1].gates_json)]
-    return [result for result in kept if result.name == PROMOTION]
+    return [verdict for verdict in from_json(about[-1].gates_json) if verdict.name == PROMOTION]
 
 
 def rule(
@@ -164,13 +152,16 @@ def rule(
     version = candidate_of(warehouse, as_of)
     day, instant = recorded_at.date(), datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
     champion = champion_before(warehouse, instant)
+    other = champion if champion is not None and champion.version != version else None
     results = judge(warehouse, models, recipe, version, day)
-    if champion is not None and champion.version != version:
-        results = [_against(champion, warehouse, version, result, day) for result in results]
+    if other is not None:
+        results = [_against(other, warehouse, version, result, day) for result in results]
     require_passed(results, f"Candidate {version}")
-    comparison = _compare(models, recipe, as_of, version, champion, training, fold_features)
-    if champion is not None and champion.version != version:
-        comparison = _waived(warehouse, version, comparison, day)
+    compared = compare(models, recipe, as_of, version, champion.version if champion else None, training, fold_features)
+    waived = other is not None and any(waiver.gate == PROMOTION for waiver in waivers_of(warehouse, version, day))
+    comparison = compared.told(promoted=compared.verdict.passed or waived)
+    if other is not None:
+        (comparison,) = judged(warehouse, version, [comparison], day)
     action, waiting = instead_of_promotion(comparison, None if comparison.waived else champion, recipe.shadow)
     verdicts = (*results, comparison, *waiting)
     why = " ".join(verdict.why for verdict in (comparison, *waiting))
@@ -191,101 +182,18 @@ def rule(
     return Ruling(action, version, holder, verdicts, why)
 
 
-def _against(champion: LedgerEntry, warehouse: Warehouse, version: str, result: GateResult, on: date) -> GateResult:
+def _against(champion: LedgerEntry, warehouse: Warehouse, version: str, result: Verdict, on: date) -> Verdict:
     """A verdict over a candidate that passed for want of a champion, now that there is one: quarters may be run in
     any order."""
-    if not METRICS[result.name].against_champion or not result.why.startswith(NO_CHAMPION):
+    if result.reason is not Reason.NO_CHAMPION:
         return result
-    why = (
-        f"{phrase_of(result.name)} was not measured: {champion.version} became champion after the candidate was trained"
+    told = (
+        f"{phrase_of(result.name)} was not measured: {champion.version} became champion after the candidate was "
+        "trained; train the quarter again: refused"
     )
-    failed = replace(result, passed=False, why=f"{why[0].upper()}{why[1:]}; train the quarter again: refused.")
+    failed = replace(result, passed=False, reason=Reason.CHAMPION_SINCE_TRAINING, why=sentence(told))
     return judged(warehouse, version, [failed], on)[0]
 
 
 def _waiver_text(warehouse: Warehouse, version: str, on: date) -> str | None:
     return "; ".join(waiver.text() for waiver in waivers_of(warehouse, version, on)) or None
-
-
-def _compare(
-    models: Path,
-    recipe: Recipe,
-    as_of: date,
-    version: str,
-    champion: LedgerEntry | None,
-    training: pa.Table,
-    fold_features: FoldFeatures | None,
-) -> GateResult:
-    """Candidate against champion on the decisions of the candidate's test period neither was trained on."""
-    scored = registry.load_test_scores(models, version)
-    label, margin = scored["label"].to_numpy(), scored["margin"].to_numpy()
-    if champion is None:
-        return compare_with_champion(label, margin, None, None, recipe.promotion, 0)
-    if champion.version == version:
-        return GateResult(PROMOTION, False, 0.0, 0.0, 0.0, 0.0, "The candidate is the champion already: unchanged.")
-    rows = rows_of(training, scored["decision_id"])
-    try:
-        model = able_to_score(models, recipe, champion.version, fold_features, rows)
-    except InputError as error:
-        return _not_comparable(recipe, as_of, version, champion.version, error)
-    seen_until = _trained_until(models, champion.version)
-    fresh = np.flatnonzero(pc.greater(rows["decision_at"], pa.scalar(seen_until)).to_numpy(zero_copy_only=False))
-    if int(label[fresh].sum()) < MINIMUM_COMPARED_POSITIVES:
-        why = (
-            f"Only {int(label[fresh].sum())} positives were decided on after champion {champion.version} was trained; "
-            f"{MINIMUM_COMPARED_POSITIVES} are needed to compare: unchanged."
-        )
-        return GateResult(PROMOTION, False, None, None, None, 0.0, why)
-    champion_margin = model.score(rows.take(pa.array(fresh))).margin
-    return compare_with_champion(
-        label[fresh],
-        margin[fresh],
-        champion_margin,
-        rows[recipe.decisions.entity].take(pa.array(fresh)),
-        recipe.promotion,
-        _quarters_between(champion.version, as_of),
-        recipe.model.bootstrap_replicates,
-        recipe.model.seed,
-    )
-
-
-def able_to_score(
-    models: Path, recipe: Recipe, version: str, fold_features: FoldFeatures | None, rows: pa.Table
-) -> ScoringModel:
-    """A version, to score training rows of today's recipe as it would have scored these decisions.
-
-    Raises InputError if its files are damaged, the recipe or the rows no longer have a feature it needs, or one is
-    computed otherwise than when it was trained.
-    """
-    model = registry.load_version(models, version, fold_features, statements_of(recipe))
-    require_features(rows, version, model.features)
-    return model
-
-
-def _not_comparable(recipe: Recipe, as_of: date, version: str, champion: str, error: InputError) -> GateResult:
-    reason = error.what.replace(f"model {champion}", f"champion {champion}")
-    what_to_do = [f"To compare them, {error.remedy}."] if error.remedy else []
-    what_to_do.append(
-        f"To replace the champion on purpose, `leadscore waive {recipe.name} --version {version} --gate {PROMOTION} "
-        f"--until DATE --why WHY --by WHO`, then `leadscore run {recipe.name} --as-of {as_of}`."
-    )
-    why = f"Cannot be compared: {reason}{_UNCHANGED} {' '.join(what_to_do)}"
-    return GateResult(PROMOTION, False, None, None, None, 0.0, why)
-
-
-def _waived(warehouse: Warehouse, version: str, comparison: GateResult, on: date) -> GateResult:
-    """The comparison as it stands after waivers; what was measured stays in the reason."""
-    (found,) = judged(warehouse, version, [comparison], on)
-    measured, unchanged, _ = found.why.partition(_UNCHANGED)
-    return replace(found, why=f"{measured}: promoted.") if found.waived and unchanged else found
-
-
-def _trained_until(models: Path, version: str) -> datetime:
-    """The last decision a version was fitted or calibrated on."""
-    periods = registry.read_manifest(models, version)["periods"]
-    return max(datetime.fromisoformat(period["last"]) for period in periods if period["name"] != "test")
-
-
-def _quarters_between(version: str, as_of: date) -> int:
-    trained = registry.trained_as_of(version)
-    return (as_of.year - trained.year) * 4 + (as_of.month - trained.month) // 3

@@ -6,9 +6,8 @@ follows. Not here: scoring (core/scoring/beside), the gates and the comparison t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -19,7 +18,8 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.recipe.schema import Recipe, Shadow
-from leadscore_dagster.core.versions.gates import PROMOTION, GateResult, to_json
+from leadscore_dagster.core.verdict import Reason, Verdict, from_json, to_json
+from leadscore_dagster.core.versions.comparison import PROMOTION
 from leadscore_dagster.core.versions.ledger import Action, LedgerEntry, append_entry, champion_at, history
 from leadscore_dagster.core.warehouse import Warehouse, table
 
@@ -39,7 +39,7 @@ class Trial:
     since: date
     days: int
     waits: bool
-    verdicts: tuple[GateResult, ...]
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,9 @@ class ShadowDay:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The gate ``shadow``, and whether the days are over, so that it is final."""
-
-    result: GateResult
-    final: bool
-
-
 def instead_of_promotion(
-    comparison: GateResult, champion: LedgerEntry | None, shadow: Shadow
-) -> tuple[Action, tuple[GateResult, ...]]:
+    comparison: Verdict, champion: LedgerEntry | None, shadow: Shadow
+) -> tuple[Action, tuple[Verdict, ...]]:
     """What becomes of a candidate after the comparison with the champion: ``promote``, ``keep``, or ``shadow`` with the
     verdict that says how long it waits. The first champion does not wait: there is nobody to score beside."""
     if not comparison.passed:
@@ -85,10 +77,10 @@ def instead_of_promotion(
     return "shadow", (asked(shadow.days),)
 
 
-def asked(days: int) -> GateResult:
+def asked(days: int) -> Verdict:
     """The entry's note of how many days are asked for."""
     why = f"It first scores beside the champion, for {days} days in a row."
-    return GateResult(DAYS, False, 0.0, None, None, float(days), why)
+    return Verdict(DAYS, False, Reason.SHADOW_ASKED, n=days, why=why)
 
 
 def trial_at(entries: Sequence[LedgerEntry], instant: datetime) -> Trial | None:
@@ -169,16 +161,34 @@ def judge_shadow(days: Sequence[ShadowDay], trial: Trial, day: date, limits: Sha
     decisions, scored = sum(one.decisions for one in row), sum(min(one.scored, one.decisions) for one in row)
     success = scored / decisions if decisions else None
     low, high = wilson(scored, decisions) if decisions else (None, None)
+    passed = success is not None and success > limits.minimum_success
     final = len(row) >= trial.days and decisions >= limits.minimum_decisions
-    passed = final and success is not None and success > limits.minimum_success
+    verdict = Verdict(
+        VERDICT,
+        final and passed,
+        Reason.SHADOW_WAITS if not final else Reason.MET if passed else Reason.MISSED,
+        severity="warn",  # the champion goes on scoring
+        value=success,
+        low=low,
+        high=high,
+        threshold=limits.minimum_success,
+        n=decisions,
+    )
     told = f"{scored:,} of {decisions:,} decisions ({success:.1%})" if success is not None else "none"
-    if not final:
-        needed = f"{trial.days} days in a row with {limits.minimum_decisions:,} decisions are needed"
-        ruling = f"{needed}{': it waits' if trial.waits else ''}."
-    else:
-        ruling = f"More than {limits.minimum_success:.0%} is asked: {'passed' if passed else 'refused'}."
-    why = f"Beside the champion for {len(row)} days in a row, {trial.version} scored {told}. {ruling}"
-    return Verdict(GateResult(VERDICT, passed, success, low, high, limits.minimum_success, why), final)
+    opening = f"Beside the champion for {len(row)} days in a row, {trial.version} scored {told}."
+    return replace(verdict, why=f"{opening} {_ruling(verdict, trial, limits)}")
+
+
+def is_final(verdict: Verdict) -> bool:
+    """Whether the days are over."""
+    return verdict.reason is not Reason.SHADOW_WAITS
+
+
+def _ruling(verdict: Verdict, trial: Trial, limits: Shadow) -> str:
+    if is_final(verdict):
+        return f"More than {limits.minimum_success:.0%} is asked: {verdict.word}."
+    needed = f"{trial.days} days in a row with {limits.minimum_decisions:,} decisions are needed"
+    return f"{needed}{': it waits' if trial.waits else ''}."
 
 
 def _in_a_row(days: Sequence[ShadowDay], trial: Trial, day: date, decisions: int) -> list[ShadowDay]:
@@ -197,16 +207,16 @@ def follow(
     recipe: Recipe,
     trial: Trial,
     verdict: Verdict,
-    gates: Sequence[GateResult],
+    gates: Sequence[Verdict],
     day: date,
     recorded_at: datetime,
 ) -> LedgerEntry | None:
     """The entry that a final verdict over a waiting candidate leads to, counting from the next day on; None while there
     is none. A candidate whose ``gates``, evaluated again, do not pass is refused like one that failed in the shadow."""
-    if not (verdict.final and trial.waits):
+    if not (is_final(verdict) and trial.waits):
         return None
     failed = [result for result in gates if not result.passed]
-    action: Action = "promote" if verdict.result.passed and not failed else "refuse"
+    action: Action = "promote" if verdict.passed and not failed else "refuse"
     compared = [result for result in trial.verdicts if result.name == PROMOTION]
     entry = LedgerEntry(
         recipe=recipe.name,
@@ -214,8 +224,8 @@ def follow(
         action=action,
         effective_from=datetime.combine(day + timedelta(days=1), time.min, UTC),
         recorded_at=recorded_at,
-        why=" ".join(result.why for result in (verdict.result, *failed)),
-        gates_json=to_json([*gates, *compared, verdict.result]),
+        why=" ".join(result.why for result in (verdict, *failed)),
+        gates_json=to_json([*gates, *compared, verdict]),
     )
     return append_entry(warehouse, entry)
 
@@ -268,10 +278,16 @@ def shadow_days(warehouse: Warehouse, last: date) -> list[ShadowDay]:
 
 
 def _trial(entry: LedgerEntry) -> Trial:
-    verdicts = tuple(GateResult(**stored) for stored in json.loads(entry.gates_json))
-    days = next((int(result.threshold) for result in verdicts if result.name == DAYS), Shadow().days)
+    verdicts = tuple(from_json(entry.gates_json))
+    asked_for = next((verdict for verdict in verdicts if verdict.name == DAYS), None)
+    days = _days(asked_for) if asked_for else Shadow().days
     waits = any(result.name == PROMOTION for result in verdicts)
     return Trial(entry.version, entry.effective_from.date(), days, waits, verdicts)
+
+
+def _days(verdict: Verdict) -> int:
+    """The days a version was asked to score; before verdicts had an ``n``, they stood in the threshold."""
+    return int(verdict.n or verdict.threshold or Shadow().days)
 
 
 def _spearman(one: np.ndarray, other: np.ndarray) -> float | None:

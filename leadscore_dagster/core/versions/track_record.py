@@ -26,9 +26,10 @@ from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.versions import registry
+from leadscore_dagster.core.versions.comparison import able_to_score
 from leadscore_dagster.core.versions.gates import metrics_from_dict, metrics_to_dict
 from leadscore_dagster.core.versions.ledger import champion_at
-from leadscore_dagster.core.versions.promotion import CANDIDATES, able_to_score
+from leadscore_dagster.core.versions.promotion import CANDIDATES
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE = "track_record"

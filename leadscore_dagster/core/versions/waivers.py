@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.versions.gates import GateResult
+from leadscore_dagster.core.verdict import Reason, Verdict
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE = "waivers"
@@ -49,7 +49,7 @@ class Waiver:
         return f"{self.gate} waived until {self.expires_on} by {self.granted_by}: {self.why}"
 
 
-def grant(warehouse: Warehouse, waiver: Waiver, refused: Sequence[GateResult]) -> Waiver:
+def grant(warehouse: Warehouse, waiver: Waiver, refused: Sequence[Verdict]) -> Waiver:
     """Append a waiver. ``refused``: the gates the version failed.
 
     Raises
@@ -82,18 +82,18 @@ def waivers_of(warehouse: Warehouse, version: str, on: date) -> list[Waiver]:
     return [waiver for waiver in _granted(warehouse, version) if _counts(waiver, on)]
 
 
-def judged(warehouse: Warehouse, version: str, results: Sequence[GateResult], on: date) -> list[GateResult]:
+def judged(warehouse: Warehouse, version: str, results: Sequence[Verdict], on: date) -> list[Verdict]:
     """A version's verdicts on a day: what is waived then passes; a gate that fails says when else it was waived."""
     granted = _granted(warehouse, version)
     found = waived(results, [waiver for waiver in granted if _counts(waiver, on)])
     return [result if result.passed else _told(result, granted) for result in found]
 
 
-def waived(results: Sequence[GateResult], waivers: Sequence[Waiver]) -> list[GateResult]:
+def waived(results: Sequence[Verdict], waivers: Sequence[Waiver]) -> list[Verdict]:
     """The verdicts with every failed gate that has a waiver let past; what was measured stays in the reason."""
     by_gate = {waiver.gate: waiver for waiver in waivers}
     return [
-        replace(result, passed=True, waived=True, why=f"{by_gate[result.name].text()}. {result.why}")
+        replace(result, passed=True, reason=Reason.WAIVED, why=f"{by_gate[result.name].text()}. {result.why}")
         if not result.passed and result.name in by_gate
         else result
         for result in results
@@ -111,6 +111,6 @@ def _counts(waiver: Waiver, on: date) -> bool:
     return waiver.granted_at.astimezone(UTC).date() <= on <= waiver.expires_on
 
 
-def _told(result: GateResult, granted: Sequence[Waiver]) -> GateResult:
+def _told(result: Verdict, granted: Sequence[Waiver]) -> Verdict:
     spans = [f"from {one.granted_at:%Y-%m-%d} to {one.expires_on}" for one in granted if one.gate == result.name]
     return replace(result, why=f"{result.why} It was waived {' and '.join(spans)} only.") if spans else result

@@ -18,6 +18,7 @@ from leadscore_dagster.core.scoring.day import LEAD_SCORES
 from leadscore_dagster.core.scoring.loaded import load_to_score
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.statements import statements_of
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.versions import shadow
 from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.core.versions.promotion import judge
@@ -86,12 +87,12 @@ def _verdict(recipe: Recipe) -> dg.AssetsDefinition:
                 return dg.MaterializeResult(metadata=NOBODY)
             verdict = verdict_of(warehouse, recipe, trial, day)
             models = workspace.models(recipe)
-            gates = judge(warehouse, models, recipe, trial.version, day) if verdict.final else []
+            gates = judge(warehouse, models, recipe, trial.version, day) if shadow.is_final(verdict) else []
             entry = shadow.follow(warehouse, recipe, trial, verdict, gates, day, workspace.now())
         action = entry.action if entry else "waits" if trial.waits else "looked at"
         return dg.MaterializeResult(
             metadata=metadata(
-                {"version": trial.version, "action": action, "success": verdict.result.value, "why": verdict.result.why}
+                {"version": trial.version, "action": action, "success": verdict.value, "why": verdict.why}
             )
         )
 
@@ -106,7 +107,7 @@ def trial_of(warehouse: Warehouse, day: date) -> shadow.Trial | None:
     return trial
 
 
-def verdict_of(warehouse: Warehouse, recipe: Recipe, trial: shadow.Trial, day: date) -> shadow.Verdict:
+def verdict_of(warehouse: Warehouse, recipe: Recipe, trial: shadow.Trial, day: date) -> Verdict:
     """The verdict as seen from the end of ``day``."""
     return shadow.judge_shadow(shadow.shadow_days(warehouse, day), trial, day, recipe.shadow)
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
-from typing import Literal
 
 import dagster as dg
 
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.verdict import Reason, Verdict
 from leadscore_dagster.core.versions.shadow import VERDICT as NAME
+from leadscore_dagster.core.versions.shadow import is_final
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.defs.assets.shadow import VERDICT, trial_of, verdict_of
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.checks.shell import checks_of
 from leadscore_dagster.defs.partitions import days
-
-
-@dataclass(frozen=True)
-class ShadowCheck:
-    """The verdict so far; only a final one can fail."""
-
-    name: str
-    passed: bool
-    why: str
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    threshold: float | None = None
-    severity: Literal["warn"] = "warn"  # the champion goes on scoring
 
 
 def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
@@ -46,12 +33,10 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
     ]
 
 
-def shadow_check(warehouse: Warehouse, recipe: Recipe, day: date) -> ShadowCheck:
+def shadow_check(warehouse: Warehouse, recipe: Recipe, day: date) -> Verdict:
     """What the verdict of ``day`` says; passed while nobody is in the shadow or its days are not over."""
     trial = trial_of(warehouse, day)
     if trial is None:
-        return ShadowCheck(NAME, True, "Nobody is in the shadow.")
+        return Verdict(NAME, True, Reason.NOT_JUDGED, severity="warn", why="Nobody is in the shadow.")
     verdict = verdict_of(warehouse, recipe, trial, day)
-    result = verdict.result
-    passed = result.passed or not verdict.final
-    return ShadowCheck(NAME, passed, result.why, result.value, result.low, result.high, result.threshold)
+    return verdict if is_final(verdict) else replace(verdict, passed=True)

@@ -17,7 +17,8 @@ from leadscore_dagster.core.pages.model.markdown import (
     summary_plot,
     track_record_markdown,
 )
-from leadscore_dagster.core.versions.gates import PROMOTION, GateResult
+from leadscore_dagster.core.verdict import Reason, Verdict
+from leadscore_dagster.core.versions.comparison import PROMOTION
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 from leadscore_dagster_tests.pages.model.test_page import evidence, measured
 
@@ -61,8 +62,10 @@ def test_a_candidates_report_has_an_interval_for_every_driver_and_n_for_every_me
 
 
 def test_the_gates_are_a_table_and_the_champion_a_sentence_behind_it() -> None:
-    gate = GateResult("ece", False, 0.061, 0.052, 0.07, 0.05, "Too far | off.")
-    paired = GateResult(PROMOTION, False, None, None, None, 0.0, "The difference may be noise: unchanged.")
+    gate = Verdict("ece", False, Reason.MISSED, value=0.061, low=0.052, high=0.07, threshold=0.05, why="Too far | off.")
+    paired = Verdict(
+        PROMOTION, False, Reason.WITHIN_CHANCE, threshold=0.0, why="The difference may be noise: unchanged."
+    )
     text = gates_markdown([gate, paired])
     assert "| **refused** | calibration error | 6.1% [5.2%, 7.0%] | 5% | Too far / off. |" in text
     assert "Against the champion: unchanged. The difference may be noise: unchanged." in text

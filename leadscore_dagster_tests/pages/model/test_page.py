@@ -20,7 +20,8 @@ from leadscore_dagster.core.pages.model import model_page
 from leadscore_dagster.core.pages.model.reading import contenders, fold_difference, percent, spanned
 from leadscore_dagster.core.recipe.schema import Gate, Model, Segment
 from leadscore_dagster.core.table.features.catalogue import Feature
-from leadscore_dagster.core.versions.gates import PROMOTION, evaluate_gates, metrics_to_dict
+from leadscore_dagster.core.versions.comparison import PROMOTION
+from leadscore_dagster.core.versions.gates import evaluate_gates, metrics_to_dict
 from leadscore_dagster_tests.pages.test_audit import HOSTILE, Page
 
 VERSION = "2026-01-01-0123456789ab"

@@ -48,13 +48,13 @@ class Known:
     """What is known of the champion when a candidate is judged.
 
     ``importances``: its features' mean |contribution|; empty without a champion. ``ece_limit``: the calibration error
-    the recipe's gate allows, beyond which probabilities would not be served. ``no_importances``: why there are none,
-    where a gate asks for their stability.
+    the recipe's gate allows, beyond which probabilities would not be served. ``importance_stability``: what
+    stands in its place where a gate asks for it and there are no importances.
     """
 
     importances: Mapping[str, float] = field(default_factory=dict)
     ece_limit: float = ECE_LIMIT
-    no_importances: str = ""
+    importance_stability: Interval | None = None
 
 
 NOTHING_KNOWN = Known()
@@ -221,8 +221,8 @@ def _expected(strongest: Mapping[str, float], model: Model, known: Known) -> dic
         found["reference_rank_correlation"] = ranking_correlation(strongest, model.reference_ranking)
     if known.importances:
         found["importance_stability"] = rank_correlation(strongest, known.importances)
-    elif known.no_importances:
-        found["importance_stability"] = Interval(NAN, NAN, NAN, 0, 0, known.no_importances)
+    elif known.importance_stability is not None:
+        found["importance_stability"] = known.importance_stability
     return found
 
 

@@ -21,6 +21,7 @@ from leadscore_dagster.core.measures.intervals import (
     units_of,
 )
 from leadscore_dagster.core.measures.rates import Z95
+from leadscore_dagster.core.verdict import Reason
 
 #: features a person looks at first
 STRONGEST = 5
@@ -145,7 +146,7 @@ def rank_correlation(importances: Mapping[str, float], reference: Mapping[str, f
     method = f"Spearman over {len(common)} common features, Fisher interval (Bonett & Wright)"
     ranks = [_mid_ranks(np.array([side[name] for name in common], dtype=float)) for side in (importances, reference)]
     if len(common) < MINIMUM_COMMON or min(np.ptp(each) for each in ranks) == 0:
-        return Interval(NAN, NAN, NAN, len(common), 0, method)
+        return Interval(NAN, NAN, NAN, len(common), 0, method, Reason.NOT_MEASURABLE)
     value = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
     centre = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
     half = Z95 * np.sqrt((1 + value**2 / 2) / (len(common) - 3))

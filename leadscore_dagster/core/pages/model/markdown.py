@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from leadscore_dagster.core.measures.catalogue import phrase_of, rests_on
@@ -17,7 +16,8 @@ from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.judgement.evaluation import Decile
 from leadscore_dagster.core.pages.frame.numbers import Form, form_of, percentage, value_and_ends
 from leadscore_dagster.core.pages.frame.text import DIRECTIONS
-from leadscore_dagster.core.versions.gates import PROMOTION, GateResult
+from leadscore_dagster.core.verdict import Verdict
+from leadscore_dagster.core.versions.comparison import PROMOTION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _STRONGEST = 15
 
 
-def gates_markdown(results: Sequence[GateResult]) -> str:
+def gates_markdown(results: Sequence[Verdict]) -> str:
     """One row per gate: verdict, value with 95% interval, threshold, and why; then the comparison with the champion."""
     gates = [result for result in results if result.name != PROMOTION]
     rows = [
         (
-            result.verdict if result.passed else "**refused**",
+            result.word if result.passed else "**refused**",
             phrase_of(result.name),
-            _spanned(asdict(result), form_of(result.name)),
+            _spanned(result.as_dict(), form_of(result.name)),
             percentage(result.threshold) if form_of(result.name) == "percent" else f"{result.threshold:g}",
             result.why,
         )

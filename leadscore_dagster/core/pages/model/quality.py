@@ -14,7 +14,7 @@ from leadscore_dagster.core.pages.frame.numbers import form_of
 from leadscore_dagster.core.pages.frame.text import escaped, finite, number, section, table
 from leadscore_dagster.core.pages.model import charts
 from leadscore_dagster.core.pages.model.reading import Record, absent, at, basis, day, percent, short, spanned
-from leadscore_dagster.core.versions.gates import PROMOTION
+from leadscore_dagster.core.versions.comparison import PROMOTION
 
 
 def gates(evidence: Record) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from leadscore_dagster.core.measures.catalogue import METRICS, Noticed, phrase_of
 from leadscore_dagster.core.pages.frame.text import counted, escaped, finite, number, section
 from leadscore_dagster.core.pages.model.reading import Record, absent, at, day, percent, short, spanned
-from leadscore_dagster.core.versions.gates import PROMOTION
+from leadscore_dagster.core.versions.comparison import PROMOTION
 
 #: features named in the short answer
 _NAMED = 5
