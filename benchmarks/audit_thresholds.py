@@ -30,7 +30,7 @@ def scale() -> None:
     marks = {
         "strongest honest lead model on record": 0.23,
         "cap, history not proven": caps.CAP,
-        "the tenure of seed 001": 0.78,
+        "the tenure of the original contact-to-call model": 0.78,
         "cap of a model of all columns": caps.MODEL_CAP,
     }
     for name, iv in marks.items():

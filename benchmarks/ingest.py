@@ -1,4 +1,4 @@
-"""Seconds and peak memory of ingesting one quarter of representatives at the seeds' scale.
+"""Seconds and peak memory of ingesting one quarter of representatives at the scale of the original systems' data.
 
     python benchmarks/ingest.py FOLDER [csv|parquet]
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import VintageSource
-from leadscore_dagster.core.simulation.market import SEED_SCALE, generate_market
+from leadscore_dagster.core.simulation.market import FULL_SCALE, generate_market
 from leadscore_dagster.core.sources import ingest_vintage
 from leadscore_dagster.core.warehouse import Lake
 
@@ -27,7 +27,7 @@ AS_OF = date(2025, 10, 1)
 def main(folder: Path, file_format: str) -> None:
     market = folder / file_format
     if not (market / "drops").is_dir():
-        generate_market(market, SEED_SCALE, file_format=file_format, progress=print)
+        generate_market(market, FULL_SCALE, file_format=file_format, progress=print)
     source = load_recipe("advisor_mql").sources["reps"]
     assert isinstance(source, VintageSource)
     with tempfile.TemporaryDirectory() as home:

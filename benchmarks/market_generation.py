@@ -1,6 +1,6 @@
 """Seconds and peak memory of generating a market.
 
-Usage: python benchmarks/market_generation.py [demo|seed|REPS] [csv|parquet]
+Usage: python benchmarks/market_generation.py [demo|full|REPS] [csv|parquet]
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from leadscore_dagster.core.simulation.market import DEMO, SEED_SCALE, MarketSize, generate_market
+from leadscore_dagster.core.simulation.market import DEMO, FULL_SCALE, MarketSize, generate_market
 
 
 def main(name: str = "demo", file_format: str = "csv") -> None:
-    size = {"demo": DEMO, "seed": SEED_SCALE}.get(name) or _scaled(int(name))
+    size = {"demo": DEMO, "full": FULL_SCALE}.get(name) or _scaled(int(name))
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         generate_market(Path(folder) / "market", size, file_format=file_format, progress=_to_stderr)

@@ -1,7 +1,7 @@
 """Restatement against a truth known from outside, and its time against one scan of the same columns.
 
     python benchmarks/restatement.py PATH                    bitemporal_scd2.parquet of the NYC Health series
-    python benchmarks/restatement.py --seeds FOLDER [--scale 1.0] [--repeat 3] [--threads 2] [--outcomes]
+    python benchmarks/restatement.py --vintages FOLDER [--scale 1.0] [--repeat 3] [--threads 2] [--outcomes]
 
 The first prints what the product finds beside the figures published with the data. The second writes the synthetic
 vintages of benchmarks/training_table.py into FOLDER once, then, in one process, table by table and by turns, reads
@@ -107,17 +107,17 @@ def clocks() -> np.ndarray:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path, nargs="?")
-    parser.add_argument("--seeds", type=Path)
+    parser.add_argument("--vintages", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--outcomes", action="store_true", help="hold changes against the labels too")
     given = parser.parse_args()
-    if given.path is None and given.seeds is None:
-        parser.error("give PATH, --seeds FOLDER, or both")
+    if given.path is None and given.vintages is None:
+        parser.error("give PATH, --vintages FOLDER, or both")
     agree = against_truth(given.path) if given.path else True
-    if given.seeds:
-        against_one_scan(given.seeds, given.scale, given.repeat, given.threads, given.outcomes)
+    if given.vintages:
+        against_one_scan(given.vintages, given.scale, given.repeat, given.threads, given.outcomes)
     return 0 if agree else 1
 
 

@@ -1,4 +1,4 @@
-"""How long the training table takes at the seeds' scale, against the time DuckDB needs to read the same columns.
+"""How long the training table takes at full scale, against the time DuckDB needs to read the same columns.
 
     python benchmarks/training_table.py FOLDER [--scale 1.0] [--repeat 5] [--threads 2] [--sets all|reps]
 

@@ -1,7 +1,7 @@
 """One test for every known defect of the systems this one follows that concerns metrics, calibration, gates, promotion.
 
-The defects are those of domain-facts 1.1.5, 2.6, 2.7 and 3.3. Where a test of the part itself shows the defect gone, it
-is named in `SHOWN_ELSEWHERE`; the others are here.
+The defects were found in the original systems' documents and code. Where a test of the part itself shows the defect
+gone, it is named in `SHOWN_ELSEWHERE`; the others are here.
 """
 
 from __future__ import annotations

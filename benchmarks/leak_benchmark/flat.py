@@ -138,7 +138,7 @@ def category(flat: Flat, name: str, levels: int, spread: float, *, skew: float =
 
 def partly_missing(flat: Flat, name: str, share: float, effect: float, shift: float = 0.68) -> None:
     """A number missing in ``share`` of the rows; missing ones convert more often by ``shift`` (a logit of .68 is the
-    6.46% against 3.38% of the seeds)."""
+    6.46% against 3.38% in the original systems' data)."""
     z = flat.rng.standard_normal(flat.n)
     gone = flat.rng.random(flat.n) < share
     values = np.where(gone, np.nan, 40 + 9 * z)

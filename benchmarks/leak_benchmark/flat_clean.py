@@ -90,7 +90,7 @@ def many_levels(rng: np.random.Generator, n: int, rate: float, levels: int, spre
 
 
 def missing(rng: np.random.Generator, n: int, rate: float, share: float, shift: float) -> Flat:
-    """Much is missing, and what is missing converts more often (6.46% against 3.38%): true of the seeds' assets."""
+    """Much is missing, and what is missing converts more often: true of the original assets (6.46%, 3.38%)."""
     flat = empty(rng, n)
     partly_missing(flat, "assets", share, 0.3, shift)
     partly_missing(flat, "age", share / 2, 0.2, 0.0)

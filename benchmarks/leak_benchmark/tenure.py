@@ -1,4 +1,4 @@
-"""The fourteen features of seed 001, once as a flat table without vintages, once through the market's vintages.
+"""The original contact-to-call model's 14 features: as a flat table without vintages, and through the vintages.
 
 The flat table follows the published percentiles and conversion rates: about 8,135 contacts, 234 of them positive, and a
 tenure whose information value is .78 while every other feature stays below .17. Nothing in it says when a value was

@@ -58,7 +58,7 @@ class World:
 
 @dataclass(frozen=True)
 class Entry:
-    """A world by name. ``build`` writes it into a folder of its own; ``market`` is the seed's market (market.py)."""
+    """A world by name. ``build`` writes it into a folder of its own; ``market``: that seed's (market.py)."""
 
     name: str
     build: Callable[[Path, Path, int], World]  # folder, market, seed

@@ -170,7 +170,7 @@ def test_proper_folds_lie_a_window_apart_and_the_ways_people_bring_do_not() -> N
     assert times[train].max() > times[judged].min() - np.timedelta64(30, "D")
 
 
-def test_the_tenure_of_seed_001_is_as_informative_as_published_and_the_others_are_not() -> None:
+def test_the_tenure_of_the_original_model_is_as_informative_as_published_and_the_others_are_not() -> None:
     strengths = []
     for seed in range(4):
         flat = tenure.as_flat_table(np.random.default_rng(seed))

@@ -19,7 +19,7 @@ def decile(number, n, positives, worth=1.0):
 def test_a_lead_is_expected_to_convert_like_its_decile_of_the_test_period():
     rates = expected_rates([decile(1, 73, 12), decile(10, 237, 13)])
     best, last = rates.of(ranked(range(20)[::-1]))[[0, 19]]
-    # domain-facts 5, 4: 12 of 73 is .10 to .27, 13 of 237 is .03 to .09
+    # figures of the original system's tiers: 12 of 73 is .10 to .27, 13 of 237 is .03 to .09
     assert best == pytest.approx([0.1644, 0.0967, 0.2658], abs=1e-4)
     assert last == pytest.approx([0.0549, 0.0323, 0.0916], abs=1e-4)
 

@@ -1,4 +1,4 @@
--- The 11 base and 3 engineered features of the Contacted-to-MQL model (domain-facts 3.2), from employment and firm
+-- The 11 base and 3 engineered features of the original Contacted-to-MQL model, from employment and firm
 -- history as known at the decision. One row per decision; missing stays missing, never 0 or a default.
 WITH known AS (
   SELECT

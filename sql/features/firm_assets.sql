@@ -1,7 +1,7 @@
 -- Assets of the representative's current firm from the newest known extract of the monthly firm history.
 -- One row per decision whose firm has a value there.
 -- The month is the newest before the extract's as_of for which the extract states a value, not more than twelve months
--- back. It is never later than the month before the decision's (domain-facts 3.2: pit_month), and earlier where firms
+-- back. It is never later than the month before the decision's (the original model's pit_month), and earlier where firms
 -- report late or the extract is older: a value stands until the next one is known. Later extracts restate months: the
 -- value is the one known then. Months are counted as YEAR * 12 + MONTH; January 2024 is 24289.
 -- Grouping leaves the rows of extract_of as they are. Without it DuckDB may join decisions and extract on as_of alone

@@ -1,4 +1,4 @@
--- Home metropolitan area: one flag for each of the five most frequent values (domain-facts 1.1.3), as known.
+-- Home metropolitan area: one flag for each of the five most frequent values in the original data, as known.
 -- One row per decision. Exact values: "contains Arlington" would also take Washington-Arlington-Alexandria.
 SELECT
   r.decision_id,

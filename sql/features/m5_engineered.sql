@@ -1,4 +1,4 @@
--- 27 of the 31 engineered features of m5 (domain-facts 1.1.2); the four that need population statistics are in
+-- 27 of the 31 engineered features of the original m5 model; the four that need population statistics are in
 -- m5_population. One row per decision. A missing operand or a zero denominator makes a ratio missing; a comparison
 -- with a missing value is 0.
 SELECT

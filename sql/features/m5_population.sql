@@ -1,4 +1,4 @@
--- The four engineered features of m5 that compare a row with the population (domain-facts 1.1.2: 13, 18, 19, 29).
+-- The four engineered features of the original m5 model that compare a row with the population.
 -- One row per row of features; statistics is the one row of m5_population_statistics. Computed inside the fold.
 SELECT
   f.row_number,

@@ -1,4 +1,4 @@
--- The 31 base features of m5 (domain-facts 1.1.1) and further facts of the representative and the firm, as known.
+-- The 31 base features of the original m5 model and further facts of the representative and the firm, as known.
 -- One row per decision. Flags of m5 are 0 where the source is missing, as m5 defines them; the others stay missing.
 WITH known AS (
   SELECT

@@ -17,7 +17,7 @@ from leadscore_dagster.core.recipe.schema import Segment
 
 #: how much a part's own outcomes must weigh to count as much as what all parts together say: units of information
 #: sum(p (1 - p)), for a rare outcome about as many positives. A prior: parts differ by .22 log-odds (one standard
-#: deviation), about as much as conversion by firm size is known to (domain-facts: 6.1% to 3.6%)
+#: deviation), about as much as conversion by firm size is known to (6.1% to 3.6% in the original system's CRM)
 PRIOR_INFORMATION = 20.0
 #: events (or misses, whichever are rarer) lent to each block of the isotonic steps, at the probability the logistic
 #: curve has there, so that a block without events is not taken for impossible. In 100 worlds of the demo's size .5, 1

@@ -30,7 +30,7 @@ class Column(Strict):
     text       anything; empty is missing                           STRING
     key        an identifier made of digits; other characters drop  INT64
     integer    whole number                                         INT64
-    count      whole number; ``"< 5"`` is 2 (domain-facts 2.2)      INT64
+    count      whole number; ``"< 5"`` is 2, as the vendor means it INT64
     number     decimal number                                       FLOAT64
     money      ``"$1,295.31"``                                      FLOAT64
     flag       Yes/No, true/false, 1/0; anything else is missing    INT64

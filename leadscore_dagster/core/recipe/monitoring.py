@@ -23,7 +23,7 @@ class Shadow(Strict):
 
 
 class Monitoring(Strict):
-    """Limits of what is watched. Sources of the defaults: docs of the systems this product re-implements."""
+    """Limits of what is watched. The defaults are those of the systems this product follows."""
 
     #: share of the day's decisions that must have a score
     minimum_success: float = Field(default=0.95, gt=0, le=1)

@@ -98,8 +98,7 @@ def assign_buckets(
     """Name and action of each lead's bucket: the first whose ``from_percentile`` the lead reaches.
 
     ``buckets`` fall from the highest percentile to 0, as the recipe guarantees. Bands of rank, not of
-    probability: absolute thresholds put every lead of a rare outcome in the lowest bucket (domain-facts 5,
-    15)."""
+    probability: absolute thresholds put every lead of a rare outcome in the lowest bucket."""
     edges = np.array([bucket.from_percentile for bucket in buckets])
     place = pa.array(np.searchsorted(-edges, -percentile, side="left"))
     names = pa.array([bucket.name for bucket in buckets], pa.string())

@@ -282,7 +282,7 @@ def _key_names(schema: pa.Schema, entity: str) -> list[str]:
 
 def _assert_each_once(scored: pa.ChunkedArray, wanted: pa.Array | pa.ChunkedArray | None) -> None:
     """Every wanted decision is scored exactly once, and nothing else is: joins lose and multiply leads
-    silently (domain-facts 5, 10)."""
+    silently."""
     where, column = "the scores", "decision_id"
     if scored.null_count:
         raise InputError("decisions without an id", where=where, column=column, rows=scored.null_count)

@@ -34,7 +34,7 @@ _WHOLE = "CASE WHEN try_cast({v} AS BIGINT) = try_cast({v} AS DOUBLE) THEN try_c
 _GROUPED = "\\d{1,3}(,\\d{3})+"
 _COUNT = (
     _WHOLE + f" WHEN regexp_full_match(trim({{v}}), '{_GROUPED}') THEN try_cast(replace({{v}}, ',', '') AS BIGINT)"
-    # the vendor hides small counts; 2 is what the domain facts (2.2) read into it
+    # the vendor hides small counts; 2 is what the original systems read into it
     " WHEN regexp_full_match(trim({v}), '<\\s*5') THEN 2::BIGINT END"
 )
 # "$1,295.31", "-$5", "$-5"; in accounting "($5.00)" is minus five

@@ -25,7 +25,7 @@ def _plain_iv(made: World, name: str) -> float:
 
 
 def test_a_tenure_of_iv_078_without_history_is_suspect() -> None:
-    """8,135 decisions, 2.9% positive: the figures of seed 001."""
+    """8,135 decisions, 2.9% positive: the figures of the original contact-to-call model."""
     found = []
     for seed in range(25):
         made = world(8135, 0.029, seed, days=250)

@@ -71,7 +71,7 @@ def random_world(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame
 
 
 def base(raw: pd.DataFrame) -> pd.DataFrame:
-    """The 31 base features of domain-facts 1.1.1, in pandas."""
+    """The 31 base features of the original m5 model, in pandas."""
     years = raw[[f"Number_YearsPriorFirm{number}" for number in range(1, 5)]].astype(float)
     copied = [
         "NumberFirmAssociations",
@@ -111,7 +111,7 @@ def base(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def engineered(b: pd.DataFrame) -> pd.DataFrame:
-    """27 engineered features of domain-facts 1.1.2, in pandas: numbers 1-12, 14-17, 20-28, 30, 31."""
+    """27 of the 31 engineered features of the original m5 model, in pandas (all but those of m5_population)."""
     ta, iac, emp = b["TotalAssetsInMillions"], b["Number_InvestmentAdvisoryClients"], b["Number_Employees"]
     iar, tenure, years = (
         b["Number_IAReps"],

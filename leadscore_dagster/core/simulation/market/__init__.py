@@ -5,14 +5,14 @@ It stands in for the paid data of the original systems. Nothing in the pipeline 
 
 from leadscore_dagster.core.simulation.market.generate import MarketSummary, generate_market
 from leadscore_dagster.core.simulation.market.shown import employment_as_shown, known_facts
-from leadscore_dagster.core.simulation.market.size import DEMO, OWN_COMPANY, QUARTERS, SEED_SCALE, MarketSize
+from leadscore_dagster.core.simulation.market.size import DEMO, FULL_SCALE, OWN_COMPANY, QUARTERS, MarketSize
 from leadscore_dagster.core.simulation.market.world import World, simulate_world
 
 __all__ = [
     "DEMO",
+    "FULL_SCALE",
     "OWN_COMPANY",
     "QUARTERS",
-    "SEED_SCALE",
     "MarketSize",
     "MarketSummary",
     "World",

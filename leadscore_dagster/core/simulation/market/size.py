@@ -28,7 +28,7 @@ class MarketSize:
 
 
 DEMO = MarketSize(reps=52_000, firms=4_160, leads=36_000)
-SEED_SCALE = MarketSize(reps=462_825, firms=38_543, leads=79_002)
+FULL_SCALE = MarketSize(reps=462_825, firms=38_543, leads=79_002)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from leadscore_dagster.core.warehouse.statements import sql_folder
 EVIDENCE = "evidence_"
 STATISTICS = "_statistics"
 
-#: Columns that identify a person or a firm, or speak of the outcome: never a feature (domain-facts 2.5, 31 columns).
+#: Columns that identify a person or a firm, or speak of the outcome: never a feature (31 columns).
 NEVER_A_FEATURE = frozenset(
     [
         "FirstName",
