@@ -7,8 +7,6 @@ Exit codes: 0 done, 2 refused by a gate, 1 error. ``--json`` prints one object o
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -260,12 +258,9 @@ def alert_redeliver(home: Home = None, as_json: Json = False) -> None:
 @app.command()
 def ui(home: Home = None, port: int = 3000) -> None:
     """Open Dagit on this home."""
-    from leadscore_dagster.commands.instance import instance_environment
+    from leadscore_dagster.commands.instance import open_dagit
 
-    root = Path(__file__).parents[1]
-    environment = {**os.environ, **instance_environment(_home(home)), "DAGSTER_HOME": str(root)}
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(root / "workspace.yaml"), "-p", str(port)]
-    raise typer.Exit(subprocess.run(command, env=environment, cwd=root, check=False).returncode)
+    open_dagit(_home(home), port)
 
 
 def _home(home: Path | None) -> Path:

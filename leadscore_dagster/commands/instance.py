@@ -1,28 +1,29 @@
 """One home, one Dagster instance: running a job in this process and saying plainly how it ended.
 
-Lives here: the instance, executing a job, telling bad input from a refused gate from a crash. Not here: which jobs
-a command needs (refresh, scoring), what is printed (outcome).
+Lives here: the instance, Dagit on it, executing a job, telling bad input from a refused gate from a crash. Not here:
+which jobs a command needs (refresh, scoring), what is printed (outcome).
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.files import shipped
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.defs.assets.shell import BAD_INPUT, REFUSED
 from leadscore_dagster.defs.resources import Workspace
 
 Progress = Callable[[str], None]
-PROJECT = Path(__file__).parents[2]
 _BUILT: dict[str, Any] = {}
 
 
@@ -39,15 +40,42 @@ def instance_environment(home: Path) -> dict[str, str]:
     return {"LEADSCORE_HOME": str(home), "LEADSCORE_DAGSTER_STORAGE": str(home / "dagster")}
 
 
+def shipped_configuration() -> Path:
+    """The folder of the ``dagster.yaml`` and ``workspace.yaml`` that come with the product; only read."""
+    return shipped("dagster.yaml").parent
+
+
+def dagster_environment(home: Path, configuration: Path) -> dict[str, str]:
+    """Environment variables for Dagster's own commands (webserver, daemon), with the folder of their ``dagster.yaml``.
+
+    ``dagster.yaml`` switches telemetry off; without the last variable folders for it are still made beside that file.
+    """
+    own = {"DAGSTER_HOME": str(configuration), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    return {**instance_environment(home), **own}
+
+
+def open_dagit(home: Path, port: int) -> NoReturn:
+    """Become ``dagster dev`` on a home: it hears the signals meant for us, and ends the processes it has started."""
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **dagster_environment(home, _configuration())}
+    workspace = str(shipped_configuration() / "workspace.yaml")
+    command = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace, "--port", str(port)]
+    os.execve(sys.executable, command, environment)
+
+
 @contextmanager
 def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a home: the one ``leadscore ui`` shows."""
     os.environ.update(instance_environment(home))
     (home / "dagster").mkdir(parents=True, exist_ok=True)
-    # a deployment with a storage of its own (deploy/dagster.yaml) says here where its dagster.yaml lies
-    config = os.environ.get("LEADSCORE_DAGSTER_CONFIG") or str(PROJECT)
-    with dg.DagsterInstance.from_config(config) as instance:
+    with dg.DagsterInstance.from_config(str(_configuration())) as instance:
         yield instance
+
+
+def _configuration() -> Path:
+    """A deployment with a storage of its own (deploy/dagster.yaml) says where its ``dagster.yaml`` lies."""
+    own = os.environ.get("LEADSCORE_DAGSTER_CONFIG")
+    return Path(own).absolute() if own else shipped_configuration()
 
 
 def execute(

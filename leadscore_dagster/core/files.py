@@ -1,4 +1,5 @@
-"""Files that are whole or not there: written beside their place, flushed to disk, renamed into it.
+"""Files that are whole or not there: written beside their place, flushed to disk, renamed into it. And where the files
+that come with the product lie.
 
 Not here: what is written, and the Parquet files of the lake, which many processes write at once
 (warehouse/lake/parquet).
@@ -11,6 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that a checkout keeps at its top and an installed wheel inside the package.
+
+    Inside comes first: beside an installed package lie the files of other packages. Raises FileNotFoundError if
+    the installation is damaged.
+    """
+    for path in (_PACKAGE / name, _PACKAGE.parent / name):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"{_PACKAGE / name} is missing: install the package again")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from typing import get_args
 
 import pytest
 
-from leadscore_dagster.commands.instance import PROJECT
 from leadscore_dagster.core.alerts.alert import Kind
 from leadscore_dagster.core.alerts.message import (
     BLOCKS,
@@ -17,6 +16,7 @@ from leadscore_dagster.core.alerts.message import (
     with_notice,
 )
 from leadscore_dagster.core.alerts.routing import AlertSettings
+from leadscore_dagster_tests import PROJECT
 from leadscore_dagster_tests.alerts.samples import alert
 
 SETTINGS = AlertSettings(ui="https://dagit.example/", runbook="https://wiki.example/runbook")

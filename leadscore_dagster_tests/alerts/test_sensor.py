@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from leadscore_dagster.commands.alerts import redeliver
-from leadscore_dagster.commands.instance import PROJECT
 from leadscore_dagster.core.alerts import outbox
+from leadscore_dagster_tests import PROJECT
 from leadscore_dagster_tests.alerts import world
 from leadscore_dagster_tests.alerts.world import SECRET, Daemon, Webhook, quick_instance, tick, turn_on
 

@@ -21,10 +21,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leadscore_dagster.commands.instance import PROJECT, instance_environment, instance_of
+from leadscore_dagster.commands.instance import dagster_environment, instance_of
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.defs.checks import gates
-from leadscore_dagster_tests import scenario
+from leadscore_dagster_tests import PROJECT, scenario
 
 pytestmark = pytest.mark.rehearsal
 
@@ -98,7 +98,7 @@ def _webserver(home: Path, log: Path) -> Iterator[str]:
         server = subprocess.Popen(
             [*command, "-w", str(PROJECT / "workspace.yaml")],
             cwd=PROJECT,
-            env={**os.environ, **instance_environment(home), "DAGSTER_HOME": str(PROJECT)},
+            env={**os.environ, **dagster_environment(home, PROJECT)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -24,7 +24,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from leadscore_dagster.commands.instance import PROJECT, instance_environment, instance_of
+from leadscore_dagster.commands.instance import dagster_environment, instance_of
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
 from leadscore_dagster.core.versions.ledger import LEDGER, history
@@ -33,7 +33,7 @@ from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.defs.alerts.instigators import instigators
 from leadscore_dagster.defs.automation.run_requests import RECIPE_TAG
 from leadscore_dagster.defs.resources import Workspace
-from leadscore_dagster_tests import scenario
+from leadscore_dagster_tests import PROJECT, scenario
 from leadscore_dagster_tests.alerts.world import Webhook, webhook
 from leadscore_dagster_tests.chain import rehearsal
 
@@ -138,8 +138,7 @@ def _site(finished_home: Path, market: Path, folder: Path, hook: Webhook) -> Ite
     began = time.time()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("LEADSCORE_")},
-        **instance_environment(home),
-        "DAGSTER_HOME": str(PROJECT),
+        **dagster_environment(home, PROJECT),
         "LEADSCORE_AUTOMATION": "on",
         "LEADSCORE_ALERTS_ERROR": hook.url("error"),
         "LEADSCORE_ALERTS_EVERY": "5",

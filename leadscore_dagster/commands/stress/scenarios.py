@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.commands.instance import PROJECT, instance_environment
+from leadscore_dagster.commands.instance import dagster_environment, shipped_configuration
 from leadscore_dagster.commands.stress import copies
 from leadscore_dagster.commands.stress.bench import Bench, Result
 from leadscore_dagster.commands.stress.processes import Ended, on_a_full_disk, run, small_disk
@@ -162,8 +162,7 @@ def killed_daemon(bench: Bench) -> Result:
     """The same, of a run in Dagster's queue: the daemon is killed with the code location and the run's own process."""
     first, job = _unscored(bench), f"{bench.recipe.name}_daily_scores"
     variables = {
-        **instance_environment(bench.home),
-        "DAGSTER_HOME": str(PROJECT),
+        **dagster_environment(bench.home, shipped_configuration()),
         "LEADSCORE_STRESS_RECIPE": bench.name,
     }
     where = ["--module-name", "leadscore_dagster.commands.stress.location"]

@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import version as installed
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +199,14 @@ def load_evidence(folder: Path, version: str) -> dict[str, Any]:
     return evidence
 
 
+def _version_of(library: str) -> str:
+    """Version of a library, whichever of its distributions is installed: XGBoost has one without CUDA."""
+    try:
+        return distribution(library).version
+    except PackageNotFoundError:
+        return distribution(f"{library}-cpu").version
+
+
 def _manifest(
     candidate: Candidate,
     recipe: str,
@@ -214,7 +222,7 @@ def _manifest(
         "as_of": as_of.isoformat(),
         "code_version": code_version,
         "statements": dict(sorted(statements.items())),
-        "libraries": {name: installed(name) for name in ("numpy", *libraries(), "pyarrow")},
+        "libraries": {name: _version_of(name) for name in ("numpy", *libraries(), "pyarrow")},
         "vintages": dict(sorted(vintages.items())),
         "entity": candidate.entity,
         "label_window_days": candidate.window_days,

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.files import shipped
 from leadscore_dagster.core.text import did_you_mean
 from leadscore_dagster.core.warehouse.dialect import translate
 
@@ -29,11 +30,7 @@ _AUDITS = "audits/"
 
 def sql_folder() -> Path:
     """Where the SQL files are: `sql/` of the repository, or the copy inside an installed wheel."""
-    package = Path(__file__).parents[2]
-    for folder in (package.parent / "sql", package / "sql"):
-        if folder.is_dir():
-            return folder
-    raise InputError("the SQL files are missing", where=package, remedy="install the package again")
+    return shipped("sql")
 
 
 def statements(folder: Path | None = None) -> list[str]:

@@ -20,10 +20,11 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
-from leadscore_dagster.commands.instance import PROJECT, instance_environment, instance_of
+from leadscore_dagster.commands.instance import dagster_environment, instance_environment, instance_of
 from leadscore_dagster.core import locks
 from leadscore_dagster.core.locks import at_work, is_gone
 from leadscore_dagster.defs.automation.launcher import DIED, WatchedRunLauncher, locks_of
+from leadscore_dagster_tests import PROJECT
 from leadscore_dagster_tests.alerts.world import Daemon, webhook
 
 MODULE = ["-m", "leadscore_dagster_tests.waiting"]
@@ -211,7 +212,7 @@ def test_a_run_that_dies_with_the_daemon_is_started_once_more_and_told_when_it_d
     with webhook() as hook:
         environment = {
             **os.environ,
-            "DAGSTER_HOME": str(PROJECT),
+            **dagster_environment(tmp_path, PROJECT),
             "LEADSCORE_ALERTS_ERROR": hook.url("error"),
             "LEADSCORE_ALERTS_WARN": hook.url("warn"),
             "LEADSCORE_ALERTS_EVERY": "5",
