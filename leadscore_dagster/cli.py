@@ -47,13 +47,16 @@ def demo(
 def run(
     recipe: RecipeName,
     as_of: Annotated[
-        str | None, typer.Option(help="Quarter to run, YYYY-MM-DD; the newest with data by default.")
+        str | None,
+        typer.Option(
+            help="Quarter or month to run, by the first day after it (YYYY-MM-DD); the newest with data by default."
+        ),
     ] = None,
     source: Sources = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Ingest what has arrived, then train, audit, gate and promote for one quarter."""
+    """Ingest what has arrived, then train, audit, gate and promote for one quarter or month."""
     from leadscore_dagster.commands.run import run_recipe
 
     _finish(run_recipe(_home(home), recipe, as_of, _locations(source), progress=_progress), as_json)
@@ -63,7 +66,10 @@ def run(
 def audit(
     recipe: RecipeName,
     as_of: Annotated[
-        str | None, typer.Option(help="Quarter to audit, YYYY-MM-DD; the newest with data by default.")
+        str | None,
+        typer.Option(
+            help="Quarter or month to audit, by the first day after it (YYYY-MM-DD); the newest with data by default."
+        ),
     ] = None,
     three_numbers: Annotated[
         bool,
@@ -73,7 +79,7 @@ def audit(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Audit the training table of a quarter for leaks, and write the audit as a page."""
+    """Audit the training table of a quarter or month for leaks, and write the audit as a page."""
     from leadscore_dagster.commands.audit import audit_recipe
 
     outcome = audit_recipe(_home(home), recipe, as_of, _locations(source), _progress, three_numbers)
@@ -101,9 +107,13 @@ def score(
 @app.command()
 def backtest(
     recipe: RecipeName,
-    quarters: Annotated[int, typer.Option(min=1, max=40, help="How many earlier quarters.")] = 4,
+    periods: Annotated[int, typer.Option(min=1, max=40, help="How many earlier quarters or months.")] = 4,
     as_of: Annotated[
-        str | None, typer.Option(help="Quarter whose knowledge judges, YYYY-MM-DD; the newest with data by default.")
+        str | None,
+        typer.Option(
+            help="Judge with what was known on this first day after a quarter or month (YYYY-MM-DD); "
+            "the newest with data by default."
+        ),
     ] = None,
     truth: Annotated[
         Path | None,
@@ -116,10 +126,10 @@ def backtest(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Train what earlier quarters could have trained, and hold each model against the decisions after it."""
+    """Train what earlier quarters or months could have trained, and hold each model against the decisions after it."""
     from leadscore_dagster.commands.backtest import backtest as run_backtest
 
-    outcome = run_backtest(_home(home), recipe, quarters, as_of, _locations(source), progress=_progress, truth=truth)
+    outcome = run_backtest(_home(home), recipe, periods, as_of, _locations(source), progress=_progress, truth=truth)
     _finish(outcome, as_json)
 
 

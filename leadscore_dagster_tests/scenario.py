@@ -31,7 +31,7 @@ LEAK = "days_in_gap_current"
 def recipe_document() -> dict[str, object]:
     """The shipped recipe, made small."""
     document = shipped_document("advisor_mql")
-    document["first_quarter"] = date(2024, 10, 1)  # two drops fewer to ingest
+    document["first_as_of"] = date(2024, 10, 1)  # two drops fewer to ingest
     document["model"] |= {"folds": 3, "minimum_positives": 40, "bootstrap_replicates": 200}
     document["model"]["parameters"] = {"xgboost": {"n_estimators": 40}}
     document["gates"] = {

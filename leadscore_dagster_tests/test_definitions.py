@@ -92,7 +92,7 @@ def test_every_asset_is_partitioned_by_quarter_or_by_day(nodes: list[dg.AssetSpe
     for spec in nodes:
         recipe = load_recipe(spec.key.path[0])
         daily = (spec.group_name or "").removeprefix(f"{recipe.name}_") in DAILY
-        assert spec.partitions_def == (partitions.days(recipe) if daily else partitions.quarters(recipe))
+        assert spec.partitions_def == (partitions.days(recipe) if daily else partitions.periods(recipe))
 
 
 def test_every_check_blocks_what_has_not_been_delivered_and_is_recorded_for_the_partition_it_judged(
@@ -128,12 +128,12 @@ def test_no_asset_is_backfilled_in_a_single_run(defs: dg.Definitions) -> None:
 
 
 def test_a_quarters_key_is_the_instant_it_describes() -> None:
-    quarters = partitions.quarters(ADVISORS)
+    quarters = partitions.periods(ADVISORS)
     assert quarters.get_partition_keys(current_time=_at(2024, 8, 15)) == ["2024-01-01", "2024-04-01", "2024-07-01"]
     assert quarters.time_window_for_partition_key("2024-07-01").start == _at(2024, 7, 1)
 
 
-@pytest.mark.parametrize("scheme", [partitions.quarters, partitions.days])
+@pytest.mark.parametrize("scheme", [partitions.periods, partitions.days])
 def test_a_partition_exists_from_its_own_first_instant_on(scheme) -> None:  # type: ignore[no-untyped-def]
     open_ended = scheme(ADVISORS)
     assert "2024-07-01" not in open_ended.get_partition_keys(current_time=_at(2024, 6, 30, 23))
@@ -142,14 +142,14 @@ def test_a_partition_exists_from_its_own_first_instant_on(scheme) -> None:  # ty
 
 def test_the_first_partition_is_the_recipes_first_quarter() -> None:
     for recipe in (ADVISORS, BANK):
-        for scheme in (partitions.quarters, partitions.days):
-            assert scheme(recipe).get_first_partition_key() == recipe.first_quarter.isoformat()
+        for scheme in (partitions.periods, partitions.days):
+            assert scheme(recipe).get_first_partition_key() == recipe.first_as_of.isoformat()
 
 
 @pytest.mark.parametrize("as_of", [date(2011, 1, 1), date(2011, 4, 1), date(2011, 7, 1), date(2011, 10, 1)])
 def test_a_closed_data_set_ends_with_its_own_as_of(as_of: date) -> None:
     """Quarters have 90 to 92 days: whichever it is, the last key is the as_of and no later quarter exists."""
-    closed = partitions.quarters(BANK.model_copy(update={"as_of": as_of}))
+    closed = partitions.periods(BANK.model_copy(update={"as_of": as_of}))
     assert closed.get_partition_keys(current_time=_at(2030, 5, 5))[-1] == as_of.isoformat()
 
 
@@ -161,9 +161,9 @@ def test_days_of_a_closed_data_set_can_be_scored_after_its_as_of_but_not_for_eve
 
 
 def test_a_training_table_reads_vintages_of_its_own_quarter_and_earlier_ones_only() -> None:
-    quarters = partitions.quarters(ADVISORS)
+    quarters = partitions.periods(ADVISORS)
     wanted = quarters.subset_with_partition_keys(["2024-07-01"])
-    found = partitions.up_to_own_quarter().get_upstream_mapped_partitions_result_for_partitions(
+    found = partitions.up_to_own_period().get_upstream_mapped_partitions_result_for_partitions(
         wanted, quarters, quarters, current_time=_at(2025, 3, 3)
     )
     assert sorted(found.partitions_subset.get_partition_keys()) == ["2024-01-01", "2024-04-01", "2024-07-01"]

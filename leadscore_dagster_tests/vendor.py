@@ -15,8 +15,8 @@ from leadscore_dagster.core.sources.arrivals import (
     Cursor,
     Folder,
     Known,
+    PeriodDrop,
     Place,
-    QuarterDrop,
     Sightings,
     sight,
     vintage_sources,
@@ -49,7 +49,7 @@ def document(**automation: Any) -> dict[str, Any]:
     return {
         "name": "small",
         "title": "Small",
-        "first_quarter": FIRST,
+        "first_as_of": FIRST,
         "sources": {
             "reps": {
                 "kind": "vintage",
@@ -136,12 +136,12 @@ def look_twice(folder: Path | str, of: Recipe | None = None) -> Sightings:
     return look(folder, Cursor.from_json(look(folder, of=of).cursor.to_json(said=["a"])), of)
 
 
-def drop_of(sightings: Sightings, as_of: date) -> QuarterDrop:
+def drop_of(sightings: Sightings, as_of: date) -> PeriodDrop:
     """A quarter's drop among sightings."""
-    return next(drop for drop in sightings.quarters if drop.as_of == as_of)
+    return next(drop for drop in sightings.drops if drop.as_of == as_of)
 
 
-def done(drop: QuarterDrop, at: float, before: Known | None = None, *, ruled: bool = True) -> Known:
+def done(drop: PeriodDrop, at: float, before: Known | None = None, *, ruled: bool = True) -> Known:
     """What is known after a drop was ingested and, if ``ruled``, refreshed."""
     before = before or Known()
     arrivals = {

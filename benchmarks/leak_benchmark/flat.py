@@ -198,7 +198,7 @@ def recipe_document(flat: Flat, as_of: date, **changes: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": "flat_world",
         "title": "One flat table of contacts",
-        "first_quarter": date(2023, 1, 1),
+        "first_as_of": date(2023, 1, 1),
         "as_of": as_of,
         "sources": {
             SOURCE: {

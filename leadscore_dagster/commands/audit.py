@@ -1,4 +1,4 @@
-"""`leadscore audit`: the audit of a quarter's training table, as text, as JSON and as a page to open.
+"""`leadscore audit`: the audit of a period's training table, as text, as JSON and as a page to open.
 
 Lives here: building the table it needs, and what a flagged feature would have cost. Not here: any part of
 the audit (core/audit/training_audit), how jobs run (instance), the page
@@ -13,7 +13,7 @@ from typing import Any
 from leadscore_dagster.commands.instance import Progress, execute, instance_of
 from leadscore_dagster.commands.outcome import DONE, REFUSED, TextOutcome
 from leadscore_dagster.commands.pages import write_audit_page
-from leadscore_dagster.commands.run import checks_step, ingest_until, log_keys, opened, quarter_of_run
+from leadscore_dagster.commands.run import checks_step, ingest_until, log_keys, opened, period_of_run
 from leadscore_dagster.core.audit.training_audit import AuditReport, audit_training_table
 from leadscore_dagster.core.audit.verdict import blocking
 from leadscore_dagster.core.errors import InputError
@@ -33,24 +33,24 @@ def audit_recipe(
     progress: Progress,
     with_three_numbers: bool = False,
 ) -> TextOutcome:
-    """Build the training table of a quarter and audit it; exit code 2 when something blocks.
+    """Build the training table of a period and audit it; exit code 2 when something blocks.
 
     Parameters
     ----------
     with_three_numbers : also train with and without the flagged features, and say what each would claim and deliver.
     """
     recipe, workspace = opened(home, name, locations)
-    quarter = quarter_of_run(recipe, workspace, as_of)
+    period = period_of_run(recipe, workspace, as_of)
     with instance_of(home) as instance:
-        refusal = ingest_until(instance, recipe, workspace, quarter, progress)
+        refusal = ingest_until(instance, recipe, workspace, period, progress)
         if refusal is None:
-            progress(f"{quarter}: labels, training table and its audit")
+            progress(f"{period}: labels, training table and its audit")
             wanted = [*log_keys(recipe), key(recipe, "labels"), key(recipe, "training_table")]
-            refusal = execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
+            refusal = execute(instance, recipe, workspace, "refresh", period.isoformat(), wanted)
     if refusal is not None and refusal.step != checks_step(recipe, "training_table"):
         # refused before there was a table to audit; one of an earlier run is not the answer
         return TextOutcome(refusal.why, {"blocks": True, "features": []}, REFUSED)
-    report = audit_training_table(workspace.warehouse(recipe), recipe, quarter)
+    report = audit_training_table(workspace.warehouse(recipe), recipe, period)
     numbers = _three_numbers(recipe, workspace, report, progress) if with_three_numbers else None
     page = write_audit_page(recipe, workspace, report, numbers.as_dict() if numbers else None)
     record = {**report.as_json(), "page": str(page)}

@@ -1,6 +1,6 @@
-"""`leadscore backtest`: the models earlier quarters would have had, and what they would have delivered.
+"""`leadscore backtest`: the models earlier periods would have had, and what they would have delivered.
 
-Lives here: which quarters are run, and the table. Not here: any measuring (core/versions/track_record), a run
+Lives here: which periods are run, and the table. Not here: any measuring (core/versions/track_record), a run
 (instance). The truth of a simulated market is read here alone, after everything has run, to be shown beside the result.
 """
 
@@ -13,8 +13,7 @@ from typing import Any
 from leadscore_dagster.commands.instance import Progress, execute, instance_of
 from leadscore_dagster.commands.outcome import REFUSED, TextOutcome, columns
 from leadscore_dagster.commands.pages import write_model_page
-from leadscore_dagster.commands.run import ingest_until, log_keys, opened, quarter_of_run
-from leadscore_dagster.core.clock import quarters_between
+from leadscore_dagster.commands.run import ingest_until, log_keys, opened, period_of_run
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.versions.ledger import champion_at
@@ -31,15 +30,15 @@ SHOWN = (LIFT, "auc_pr", "ece")
 def backtest(
     home: Path,
     name: str,
-    quarters: int,
+    periods: int,
     as_of: str | None,
     locations: dict[str, str],
     progress: Progress,
     clock: str = "",
     truth: Path | None = None,
 ) -> TextOutcome:
-    """Train the candidates that the quarters before ``as_of`` do not have, each on what was known then, and hold every
-    quarter's model against the decisions after it. Nobody becomes champion: that would rewrite who scored when.
+    """Train the candidates that the periods before ``as_of`` do not have, each on what was known then, and hold every
+    period's model against the decisions after it. Nobody becomes champion: that would rewrite who scored when.
 
     Parameters
     ----------
@@ -48,33 +47,33 @@ def backtest(
     """
     known = read_truth(truth) if truth else None
     recipe, workspace = opened(home, name, locations, clock)
-    newest = quarter_of_run(recipe, workspace, as_of)
+    newest = period_of_run(recipe, workspace, as_of)
     warehouse = workspace.warehouse(recipe)
     skipped: list[tuple[date, str]] = []
-    cuts = list(quarters_between(recipe.first_quarter, newest))[-quarters - 1 :]
+    cuts = list(recipe.cadence.between(recipe.first_as_of, newest))[-periods - 1 :]
     with instance_of(home) as instance:
-        for quarter in cuts:
-            wanted = CANDIDATE if quarter < newest else CANDIDATE[:-1]
-            if quarter.isoformat() in warehouse.partitions(wanted[-1]):
+        for cut in cuts:
+            wanted = CANDIDATE if cut < newest else CANDIDATE[:-1]
+            if cut.isoformat() in warehouse.partitions(wanted[-1]):
                 continue
-            progress(f"{quarter}: {'what could have been trained then' if quarter < newest else 'what is known now'}")
+            progress(f"{cut}: {'what could have been trained then' if cut < newest else 'what is known now'}")
             keys = [*log_keys(recipe), *(key(recipe, name) for name in wanted)]
             try:
-                refusal = ingest_until(instance, recipe, workspace, quarter, progress)
-                refusal = refusal or execute(instance, recipe, workspace, "refresh", quarter.isoformat(), keys)
+                refusal = ingest_until(instance, recipe, workspace, cut, progress)
+                refusal = refusal or execute(instance, recipe, workspace, "refresh", cut.isoformat(), keys)
             except InputError as error:
-                skipped.append((quarter, str(error)))
+                skipped.append((cut, str(error)))
             else:
-                if refusal is not None and quarter.isoformat() not in warehouse.partitions(wanted[-1]):
-                    skipped.append((quarter, refusal.why))
-        progress(f"{newest}: every quarter's model on the decisions after it")
+                if refusal is not None and cut.isoformat() not in warehouse.partitions(wanted[-1]):
+                    skipped.append((cut, refusal.why))
+        progress(f"{newest}: every {recipe.cadence.value}'s model on the decisions after it")
         refusal = execute(instance, recipe, workspace, "refresh", newest.isoformat(), [key(recipe, TABLE)])
     if refusal is not None:
         return TextOutcome(f"Refused: {refusal.why}", {"status": "refused", "why": refusal.why}, REFUSED)
     records = read_track_record(warehouse, newest)
     if known is not None:
         records = beside_oracle(warehouse, workspace.models(recipe), recipe, newest, records, known)
-    return _outcome(recipe.title, newest, records, skipped, _page(recipe, workspace, records, progress))
+    return _outcome(recipe, newest, records, skipped, _page(recipe, workspace, records, progress))
 
 
 def _page(recipe: Recipe, workspace: Workspace, records: list[dict[str, Any]], progress: Progress) -> Path | None:
@@ -90,8 +89,9 @@ def _page(recipe: Recipe, workspace: Workspace, records: list[dict[str, Any]], p
 
 
 def _outcome(
-    title: str, as_of: date, records: list[dict[str, Any]], skipped: list[tuple[date, str]], page: Path | None
+    recipe: Recipe, as_of: date, records: list[dict[str, Any]], skipped: list[tuple[date, str]], page: Path | None
 ) -> TextOutcome:
+    period = recipe.cadence.value
     known = any("oracle" in record for record in records)
     rows = [
         (
@@ -108,18 +108,18 @@ def _outcome(
         for record in records
     ]
     beside = [f"oracle's {LIFT}"] if known else []
-    header = ("quarter", "version", "role", "n", "positives", LIFT, *beside, *SHOWN[1:], f"claimed {LIFT}")
+    header = (period, "version", "role", "n", "positives", LIFT, *beside, *SHOWN[1:], f"claimed {LIFT}")
     lines = [
-        f"{title}: every quarter's model on the decisions after it, as known on {as_of}",
+        f"{recipe.title}: every {period}'s model on the decisions after it, as known on {as_of}",
         "",
         columns(rows, header),
     ]
-    lines += [f"{quarter}: no model. {why}" for quarter, why in skipped]
+    lines += [f"{cut}: no model. {why}" for cut, why in skipped]
     lines += [f"{one['as_of']}: {one['version']} is not measured. {one['why']}" for one in records if one.get("why")]
     if page is not None:
         lines += ["", f"Page: {page}"]
     record = {"status": "done", "as_of": as_of.isoformat(), "records": records, "page": str(page) if page else None}
-    return TextOutcome("\n".join(lines), record | {"skipped": {str(quarter): why for quarter, why in skipped}})
+    return TextOutcome("\n".join(lines), record | {"skipped": {str(cut): why for cut, why in skipped}})
 
 
 def _told(interval: dict[str, Any] | None) -> str:

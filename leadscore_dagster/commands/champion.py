@@ -77,7 +77,7 @@ def waive(
     failed += promotion.not_promoted(warehouse, version)
     waiver = grant(warehouse, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
     champion = champion_at(warehouse, now)
-    again = f"Run its quarter again to promote it: `leadscore run {recipe.name} --as-of {trained_as_of(version)}`."
+    again = f"Run it again to promote it: `leadscore run {recipe.name} --as-of {trained_as_of(version)}`."
     if champion is not None and champion.version == version:
         again = f"It is the champion and scores up to and including {waiver.expires_on}."
     text = f"{waiver.text()}. {again}"

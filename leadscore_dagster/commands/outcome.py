@@ -11,7 +11,7 @@ DONE, ERROR, REFUSED = 0, 1, 2
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A refreshed quarter: promoted, refused or unchanged; why; and where the results lie."""
+    """A refreshed period: promoted, refused or unchanged; why; and where the results lie."""
 
     status: str
     version: str | None

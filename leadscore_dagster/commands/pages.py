@@ -96,7 +96,8 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
         "recipe": {
             "title": recipe.title,
             "owner": recipe.owner,
-            "stale_after_quarters": recipe.promotion.stale_after_quarters,
+            "cadence": recipe.cadence.value,
+            "stale_after_periods": recipe.promotion.stale_after_periods,
         },
         "manifest": manifest,
         "measured": registry.load_evidence(models, version),

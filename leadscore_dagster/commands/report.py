@@ -21,9 +21,7 @@ def report_version(home: Path, name: str, version: str | None, clock: str = "") 
     if version is None:
         champion = champion_at(workspace.warehouse(recipe), workspace.now())
         if champion is None:
-            raise InputError(
-                f"{recipe.name} has no champion", remedy="name a version with --version, or run a quarter first"
-            )
+            raise InputError(f"{recipe.name} has no champion", remedy="name a version with --version, or run one first")
         version = champion.version
     path = write_model_page(recipe, workspace, version)
     return TextOutcome(f"Report of {version}: {path}", {"version": version, "report": str(path)})

@@ -1,6 +1,6 @@
-"""`leadscore run`: take in what has arrived, then one quarter from labels to champion.
+"""`leadscore run`: take in what has arrived, then one period from labels to champion.
 
-Lives here: which jobs a quarter needs and what came of it. Not here: any step itself (assets, core).
+Lives here: which jobs a period needs and what came of it. Not here: any step itself (assets, core).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.recipe_check import check_recipe
 from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.sources.arrivals import copies_of, newest_quarter, quarters_to_ingest
+from leadscore_dagster.core.sources.arrivals import copies_of, newest_period, periods_to_ingest
 from leadscore_dagster.core.table.training import TABLE
 from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.versions import promotion, registry
 from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, history
 from leadscore_dagster.defs.assets.shell import key
-from leadscore_dagster.defs.jobs import QUARTERLY, quarterly_keys, vintage_keys
+from leadscore_dagster.defs.jobs import OF_A_PERIOD, period_keys, vintage_keys
 from leadscore_dagster.defs.resources import Workspace, write_locations
 
 
 def run_recipe(
     home: Path, name: str, as_of: str | None, locations: dict[str, str], progress: Progress, clock: str = ""
 ) -> RunOutcome:
-    """Ingest what has arrived up to ``as_of``, then train, audit, gate and promote that quarter."""
+    """Ingest what has arrived up to ``as_of``, then train, audit, gate and promote that period."""
     recipe, workspace = opened(home, name, locations, clock)
-    quarter = quarter_of_run(recipe, workspace, as_of)
+    period = period_of_run(recipe, workspace, as_of)
     with instance_of(home) as instance:
-        refusal = refresh(instance, recipe, workspace, quarter, progress)
-    return _outcome(recipe, workspace, quarter, refusal)
+        refusal = refresh(instance, recipe, workspace, period, progress)
+    return _outcome(recipe, workspace, period, refusal)
 
 
 def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") -> tuple[Recipe, Workspace]:
@@ -57,15 +57,15 @@ def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") ->
 
 
 def refresh(
-    instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, quarter: date, progress: Progress
+    instance: dg.DagsterInstance, recipe: Recipe, workspace: Workspace, as_of: date, progress: Progress
 ) -> Refusal | None:
-    """Everything a quarter needs, from drop to champion. None when the candidate passed every gate."""
-    refusal = ingest_until(instance, recipe, workspace, quarter, progress)
+    """Everything a period needs, from drop to champion. None when the candidate passed every gate."""
+    refusal = ingest_until(instance, recipe, workspace, as_of, progress)
     if refusal is not None:
         return refusal
-    progress(f"{quarter}: labels, training table, audit, candidate, gates, champion")
-    wanted = [asset for asset in quarterly_keys(recipe) if asset not in vintage_keys(recipe)]
-    return execute(instance, recipe, workspace, "refresh", quarter.isoformat(), wanted)
+    progress(f"{as_of}: labels, training table, audit, candidate, gates, champion")
+    wanted = [asset for asset in period_keys(recipe) if asset not in vintage_keys(recipe)]
+    return execute(instance, recipe, workspace, "refresh", as_of.isoformat(), wanted)
 
 
 def ingest_until(
@@ -73,7 +73,7 @@ def ingest_until(
 ) -> Refusal | None:
     if not vintage_keys(recipe):
         return None
-    waiting = quarters_to_ingest(
+    waiting = periods_to_ingest(
         workspace.warehouse(recipe),
         recipe,
         lambda source: workspace.location(recipe, source),
@@ -81,7 +81,7 @@ def ingest_until(
         copies_of(workspace.home),
     )
     for position, as_of in enumerate(waiting, start=1):
-        progress(f"{as_of}: ingesting the drop of the quarter before ({position} of {len(waiting)})")
+        progress(f"{as_of}: ingesting the drop of the {recipe.cadence.value} before ({position} of {len(waiting)})")
         refusal = execute(instance, recipe, workspace, "ingest", as_of.isoformat())
         if refusal is not None:
             return refusal
@@ -89,25 +89,25 @@ def ingest_until(
 
 
 def log_keys(recipe: Recipe) -> list[dg.AssetKey]:
-    later = [key(recipe, name) for name in QUARTERLY]
-    return [asset for asset in quarterly_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
+    later = [key(recipe, name) for name in OF_A_PERIOD]
+    return [asset for asset in period_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
 
 
-def quarter_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
+def period_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
     if as_of is None:
-        return newest_quarter(recipe, lambda source: workspace.location(recipe, source), workspace.now().date())
-    quarter = parse_day(as_of)
-    if quarter.day != 1 or quarter.month not in (1, 4, 7, 10) or quarter < recipe.first_quarter:
+        return newest_period(recipe, lambda source: workspace.location(recipe, source), workspace.now().date())
+    period, cadence = parse_day(as_of), recipe.cadence
+    if not cadence.is_first_day(period) or period < recipe.first_as_of:
         raise InputError(
-            f"{quarter} is no quarter of recipe {recipe.name!r}",
-            remedy=f"use the first day of January, April, July or October, from {recipe.first_quarter} on",
+            f"{period} is no {cadence.value} of recipe {recipe.name!r}",
+            remedy=f"use {cadence.first_days}, from {recipe.first_as_of} on",
         )
-    return quarter
+    return period
 
 
-def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refusal | None) -> RunOutcome:
+def _outcome(recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal | None) -> RunOutcome:
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
-    instant = datetime.combine(quarter, datetime.min.time(), tzinfo=UTC)
+    instant = datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
     champion = champion_at(warehouse, instant)
     outputs = {"home": workspace.home, "models": str(models)}
     steps = (checks_step(recipe, promotion.CANDIDATES), f"{recipe.name}__champion_model")
@@ -115,9 +115,9 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     if (
         refusal is None or judged or refusal.step == checks_step(recipe, TABLE)
     ):  # the audit of an earlier run is not the answer
-        page = write_audit_page(recipe, workspace, audit_training_table(warehouse, recipe, quarter))
+        page = write_audit_page(recipe, workspace, audit_training_table(warehouse, recipe, as_of))
         outputs["audit"] = str(page)
-    version = promotion.candidate_of(warehouse, quarter) if judged and _has_candidate(warehouse, quarter) else None
+    version = promotion.candidate_of(warehouse, as_of) if judged and _has_candidate(warehouse, as_of) else None
     results = promotion.judge(warehouse, models, recipe, version, workspace.now().date()) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
     if version:
@@ -127,7 +127,7 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
     overruled = _overruled(recipe, champion, holder) if status == "promoted" else ""
     ruling = next((said for said in history(warehouse)[::-1] if said.version == version), None)
     paragraphs = [
-        f"{recipe.title}, as of {quarter}: {status}{overruled}",
+        f"{recipe.title}, as of {as_of}: {status}{overruled}",
         refusal.why if refusal else "",
         gate_table(results) if results else "",
         f"Candidate {version}: {ruling.why}" if ruling and status == "unchanged" else "",
@@ -144,13 +144,14 @@ def _outcome(recipe: Recipe, workspace: Workspace, quarter: date, refusal: Refus
 
 
 def _overruled(recipe: Recipe, promoted: LedgerEntry | None, holder: LedgerEntry | None) -> str:
-    """That another version scores than the one promoted for its quarter, and how to change that; empty if it scores."""
+    """That another version scores than the one promoted for its period, and how to change that; empty if it scores."""
     if promoted is None or holder is None or holder.version == promoted.version:
         return ""
     event = "rollback" if holder.action == "rollback" else "promotion"
     return (
-        f" for its quarter, but {holder.version} scores since the {event} of {holder.effective_from:%Y-%m-%d}. "
-        f"To let the promoted one score: `leadscore rollback {recipe.name} --to {promoted.version} --why WHY`"
+        f" for its {recipe.cadence.value}, but {holder.version} scores since the {event} of "
+        f"{holder.effective_from:%Y-%m-%d}. To let the promoted one score: `leadscore rollback {recipe.name} --to "
+        f"{promoted.version} --why WHY`"
     )
 
 
@@ -159,8 +160,8 @@ def checks_step(recipe: Recipe, asset: str) -> str:
     return "_".join([*key(recipe, asset).path, "checks"])
 
 
-def _has_candidate(warehouse: Any, quarter: date) -> bool:
-    return quarter.isoformat() in warehouse.partitions(promotion.CANDIDATES)
+def _has_candidate(warehouse: Any, as_of: date) -> bool:
+    return as_of.isoformat() in warehouse.partitions(promotion.CANDIDATES)
 
 
 def _metric(interval: Interval) -> dict[str, Any]:

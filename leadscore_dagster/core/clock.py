@@ -1,11 +1,11 @@
-"""Which days and quarters a clock's tick is about. Pure rules on dates; the tick's instant is an argument.
+"""Which days a clock's tick is about. Pure rules on dates; the tick's instant is an argument.
 
-Not here: the schedules that tick (leadscore_dagster/schedules), why a quarter is trained again (retraining).
+Not here: the schedules that tick (leadscore_dagster/defs/automation), quarters and months (core/recipe/cadence).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -52,21 +52,3 @@ def days_to_watch(
         and (day in scored or day == today - timedelta(days=1))
         and datetime.combine(day, time.min, UTC) >= champion_since
     ]
-
-
-def quarters_between(first: date, last: date) -> Iterator[date]:
-    """First days of the quarters from ``first``, which is one, to ``last``, both included."""
-    year, month = first.year, first.month
-    while date(year, month, 1) <= last:
-        yield date(year, month, 1)
-        year, month = (year, month + 3) if month < 10 else (year + 1, 1)
-
-
-def next_quarter(quarter: date) -> date:
-    """First day of the quarter after the one that begins on ``quarter``."""
-    return list(quarters_between(quarter, quarter + timedelta(days=93)))[1]
-
-
-def newest_quarter_begun(first: date, today: date, closed: date | None = None) -> date | None:
-    """The newest quarter that has begun by ``today``, not after ``closed``; None before the first."""
-    return max(quarters_between(first, min(today, closed) if closed else today), default=None)

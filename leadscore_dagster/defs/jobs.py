@@ -1,7 +1,7 @@
-"""The jobs of a recipe: ingest a quarter's drops, refresh a quarter from drop to champion, score a day, watch a day.
+"""The jobs of a recipe: ingest a period's drops, refresh a period from drop to champion, score a day, watch a day.
 
-A job cannot mix quarterly and daily partitions, hence the split; and what a blocking check stops, it stops only
-inside one run, hence one run per quarter for the whole chain.
+A job cannot mix the partitions of periods and days, hence the split; and what a blocking check stops, it stops only
+inside one run, hence one run per period for the whole chain.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dagster as dg
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.defs.assets.shell import key
 
-QUARTERLY = ("labels", "training_table", "track_record", "candidate_model", "champion_model")
+OF_A_PERIOD = ("labels", "training_table", "track_record", "candidate_model", "champion_model")
 
 
 def vintage_keys(recipe: Recipe) -> list[dg.AssetKey]:
@@ -19,10 +19,10 @@ def vintage_keys(recipe: Recipe) -> list[dg.AssetKey]:
     return [key(recipe, source.table) for source in recipe.sources.values() if isinstance(source, VintageSource)]
 
 
-def quarterly_keys(recipe: Recipe) -> list[dg.AssetKey]:
-    """Every asset of a quarter, from drop to champion."""
+def period_keys(recipe: Recipe) -> list[dg.AssetKey]:
+    """Every asset of a period, from drop to champion."""
     sources = [key(recipe, source.table) for source in recipe.sources.values()]
-    return sources + [key(recipe, name) for name in QUARTERLY]
+    return sources + [key(recipe, name) for name in OF_A_PERIOD]
 
 
 def daily_keys(recipe: Recipe) -> list[dg.AssetKey]:
@@ -39,11 +39,12 @@ def watching_keys(recipe: Recipe) -> list[dg.AssetKey]:
 
 def jobs(recipe: Recipe) -> list[dg.UnresolvedAssetJobDefinition]:
     """The jobs of a recipe."""
+    period = recipe.cadence.value
     defined = [
         dg.define_asset_job(
             f"{recipe.name}_refresh",
-            selection=dg.AssetSelection.assets(*quarterly_keys(recipe)),
-            description="One quarter from drop to champion: ingest, label, train, audit, gate, promote.",
+            selection=dg.AssetSelection.assets(*period_keys(recipe)),
+            description=f"One {period} from drop to champion: ingest, label, train, audit, gate, promote.",
         ),
         dg.define_asset_job(
             f"{recipe.name}_daily_scores",
@@ -61,7 +62,7 @@ def jobs(recipe: Recipe) -> list[dg.UnresolvedAssetJobDefinition]:
             dg.define_asset_job(
                 f"{recipe.name}_ingest",
                 selection=dg.AssetSelection.assets(*vintage_keys(recipe)),
-                description="Take in one quarter's drops, without training.",
+                description=f"Take in one {period}'s drops, without training.",
             )
         )
     return defined

@@ -55,7 +55,7 @@ def contacts() -> pa.Table:
 def document() -> dict[str, Any]:
     """The shipped recipe, made small: a closed data set that ends in October 2010."""
     shipped = shipped_document("bank_marketing")
-    shipped["first_quarter"], shipped["as_of"] = date(2009, 4, 1), date.fromisoformat(SECOND)
+    shipped["first_as_of"], shipped["as_of"] = date(2009, 4, 1), date.fromisoformat(SECOND)
     shipped["model"] |= {"folds": 2, "minimum_positives": 50, "bootstrap_replicates": 200}
     shipped["model"]["parameters"] = {"xgboost": {"n_estimators": 20}}
     shipped["gates"] = dict(LENIENT)

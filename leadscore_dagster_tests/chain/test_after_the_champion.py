@@ -118,7 +118,7 @@ def test_a_waived_candidate_becomes_champion_and_scores_until_its_last_day(
     home: Path, recipe: Recipe, told: dict[str, str]
 ) -> None:
     assert "AUC-ROC" in told["refused"]
-    assert "Run its quarter again to promote it: `leadscore run advisor_mql --as-of 2025-10-01`" in told["waived"]
+    assert "Run it again to promote it: `leadscore run advisor_mql --as-of 2025-10-01`" in told["waived"]
     entry = history(Workspace(home=str(home)).warehouse(recipe))[0]
     assert entry.action == "promote"
     assert entry.waiver == "auc_roc waived until 2026-01-27 by head of sales: a bridge"

@@ -23,7 +23,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def _backtest(home: Path, *arguments: object) -> Done:
-    given = ["backtest", home / "recipe.yaml", "--quarters", 1, "--as-of", flat.SECOND, "--home", home, *arguments]
+    given = ["backtest", home / "recipe.yaml", "--periods", 1, "--as-of", flat.SECOND, "--home", home, *arguments]
     command = [sys.executable, "-m", "leadscore_dagster", *map(str, given)]
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 

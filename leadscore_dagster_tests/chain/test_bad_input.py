@@ -178,7 +178,7 @@ def almost(small_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     base = tmp_path_factory.mktemp("almost")
     home, drops = base / "home", _copied_drops(small_market, base / "drops")
     home.mkdir()
-    recipe = load_recipe(scenario.write_recipe(home, scenario.recipe_document() | {"first_quarter": FIRST_QUARTER}))
+    recipe = load_recipe(scenario.write_recipe(home, scenario.recipe_document() | {"first_as_of": FIRST_QUARTER}))
     write_locations(home, recipe, {name: str(drops) for name in recipe.sources})
     workspace = Workspace(home=str(home), clock=scenario.CLOCK)
     with instance_of(home) as instance:
@@ -279,7 +279,7 @@ def test_a_mistake_in_a_recipe_ends_in_one_line(
     name: str, verb: str, home: Path, tmp_path: Path, command: Callable[..., Ended]
 ) -> None:
     before = _digests(home)
-    document = scenario.recipe_document() | {"first_quarter": FIRST_QUARTER}
+    document = scenario.recipe_document() | {"first_as_of": FIRST_QUARTER}
     change, message = RECIPES[name]
     change(document)
     ended = command(verb, scenario.write_recipe(tmp_path, document), "--home", home, "--json")

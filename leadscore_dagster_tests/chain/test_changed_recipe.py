@@ -42,7 +42,7 @@ def test_a_champion_whose_feature_left_the_recipe_is_replaced_on_purpose_alone(t
     scored = _command(home, "score", recipe, "--day", flat.DAY)
     assert scored.returncode == 1
     assert f"model {champion} needs feature age, which the recipe no longer has" in scored.stderr
-    assert "Remedy: put the feature back into the recipe, or train its quarter again" in scored.stderr
+    assert "Remedy: put the feature back into the recipe, or train it again" in scored.stderr
     assert f"`leadscore run bank_marketing --as-of {flat.FIRST}`" in scored.stderr
 
     until = datetime.now(UTC).date() + timedelta(days=1)

@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks import drift as simulated
 from leadscore_dagster.core.monitoring.drift import (
-    QUARTER,
     SCORE,
     compare,
     degree,
@@ -20,8 +19,11 @@ from leadscore_dagster.core.monitoring.drift import (
     months_of,
     usual_index,
 )
-from leadscore_dagster.core.recipe.schema import Monitoring
+from leadscore_dagster.core.recipe.schema import Cadence, Monitoring
 from leadscore_dagster.core.table.features.catalogue import Feature
+
+#: months for which a quarterly vintage lasts
+QUARTER = Cadence.QUARTER.months
 
 LIMITS = Monitoring()
 

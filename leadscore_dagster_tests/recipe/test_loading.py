@@ -105,7 +105,7 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 
 
 def test_a_first_quarter_inside_a_quarter_is_refused(tmp_path: Path) -> None:
-    message = _load(tmp_path, "first_quarter: 2008-07-01", "first_quarter: 2008-07-15")
+    message = _load(tmp_path, "first_as_of: 2008-07-01", "first_as_of: 2008-07-15")
     assert "not the first day of a quarter" in message
 
 

@@ -86,7 +86,7 @@ def recipe() -> Recipe:
         {
             "name": "small",
             "title": "Small",
-            "first_quarter": date(2024, 1, 1),
+            "first_as_of": date(2024, 1, 1),
             "sources": {"leads": leads},
             "decisions": {"source": "leads", "id": "Id", "entity": "RepCRD", "at": "contacted"},
             "label": {"kind": "window", "outcome_at": "called", "days": 30},

@@ -12,6 +12,7 @@ import pytest
 
 from leadscore_dagster.commands.stress.copies import copy_home, digests, linked_drops, rewrite
 from leadscore_dagster.commands.stress.processes import on_a_full_disk, run, small_disk
+from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.simulation.damage import (
     BYTES_PER_ROW,
     changed,
@@ -66,7 +67,7 @@ def test_a_spoilt_drop_leaves_the_vendors_file_alone(tmp_path: Path) -> None:
     vendor.mkdir()
     (vendor / "reps_2025_q4.csv").write_text('Id,note\n007,"two\nlines"\n')
     (vendor / "manifest_2025_q4.json").write_text("{}")
-    drops = linked_drops(str(vendor), tmp_path / "drops", date(2026, 1, 1))
+    drops = linked_drops(str(vendor), tmp_path / "drops", date(2026, 1, 1), Cadence.QUARTER)
     assert [path.name for path in drops.iterdir()] == ["reps_2025_q4.csv"]
     rewrite(vendor / "reps_2025_q4.csv", drops / "reps_2025_q4.csv", lambda rows: rows.drop_columns(["note"]))
     assert pacsv.read_csv(drops / "reps_2025_q4.csv").column_names == ["Id"]

@@ -273,7 +273,7 @@ def test_the_files_of_the_quarter_before_under_a_new_name_are_refused(lake: Lake
     ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
     before = snapshot_of(lake)
     people.write_drop(drops, people.people(), "2024_q2")
-    with pytest.raises(InputError, match=r"wrong quarter: the file's content was delivered as people_2024_q1_T1\.csv"):
+    with pytest.raises(InputError, match=r"wrong period: the file's content was delivered as people_2024_q1_T1\.csv"):
         ingest_vintage(lake, "people", SOURCE, drops, date(2024, 7, 1))
     assert snapshot_of(lake) == before
 

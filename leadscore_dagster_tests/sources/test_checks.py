@@ -87,7 +87,7 @@ FAILS: dict[str, tuple[str, Tamper, str, str]] = {
     ),
     "available late": ("freshness", _set("available_at", LATE, 400), "warn", "available 91 days after as_of"),
     "available before": ("freshness", _set("available_at", EARLY, 1), "error", "available_at is before as_of"),
-    "old content": ("freshness", _set("since", date(2023, 6, 1), 400), "error", "describes an earlier quarter"),
+    "old content": ("freshness", _set("since", date(2023, 6, 1), 400), "error", "describes an earlier period"),
     "no rows": ("row_count", lambda t: t.slice(0, 0), "error", "0 rows, no earlier vintage"),
 }
 

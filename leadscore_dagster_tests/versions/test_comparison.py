@@ -31,7 +31,7 @@ def scores(rows: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return label, good, good + 1.5 * rng.normal(size=rows)
 
 
-RULES = Promotion(metric="auc_pr", stale_after_quarters=2, tolerance=0.1)
+RULES = Promotion(metric="auc_pr", stale_after_periods=2, tolerance=0.1)
 
 
 def test_a_clearly_better_candidate_replaces_the_champion() -> None:

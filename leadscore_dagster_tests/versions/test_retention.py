@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadscore_dagster.core.recipe.schema import Retention
+from leadscore_dagster.core.recipe.schema import Cadence, Retention
 from leadscore_dagster.core.versions.retention import (
     RunFact,
     judge_copies,
@@ -23,7 +23,7 @@ RULES = st.builds(
     Retention,
     scores_days=st.integers(31, 500),
     runs_days=st.integers(7, 400),
-    versions_quarters=st.integers(1, 12),
+    versions_periods=st.integers(1, 12),
 )
 DAYS = st.sets(st.dates(date(2023, 1, 1), TODAY))
 QUARTERS = st.sampled_from([date(year, month, 1) for year in range(2021, 2027) for month in (1, 4, 7, 10)])
@@ -54,7 +54,9 @@ def test_a_version_that_anything_names_is_never_listed(
     named = data.draw(st.sets(st.sampled_from(sorted(stored)))) if stored else set()
     versions = st.sampled_from(sorted(stored))
     reports = data.draw(st.dictionaries(versions, st.sets(versions, max_size=3), max_size=5)) if stored else {}
-    verdicts = judge_versions(stored, dict.fromkeys(named, "the ledger"), reports, TODAY, rules, training=training)
+    verdicts = judge_versions(
+        stored, dict.fromkeys(named, "the ledger"), reports, TODAY, rules, cadence=Cadence.QUARTER, training=training
+    )
     gone = {verdict.name for verdict in verdicts if verdict.goes}
     for by, found in reports.items():
         assert by in gone or not gone & (found - {by}), "a report that stays names a version that goes"
@@ -62,7 +64,7 @@ def test_a_version_that_anything_names_is_never_listed(
     assert not gone & named
     assert not (training and gone)
     for name in gone:
-        assert (TODAY - date.fromisoformat(name[:10])).days > rules.versions_quarters * 90
+        assert (TODAY - date.fromisoformat(name[:10])).days > rules.versions_periods * 90
     assert all(verdict.why for verdict in verdicts)
 
 
@@ -70,8 +72,8 @@ def test_neither_its_own_report_nor_that_of_one_that_goes_keeps_a_version() -> N
     first, second, third = (f"2020-01-01-{digit * 12}" for digit in "abc")
     reports = {first: {first, second}, second: {first}, third: {third}}
     kept = [
-        {v.name for v in judge_versions([first, second, third], named, reports, TODAY, Retention(), training=False)
-         if not v.goes}
+        {v.name for v in judge_versions([first, second, third], named, reports, TODAY, Retention(),
+                                        cadence=Cadence.QUARTER, training=False) if not v.goes}
         for named in ({}, {first: "the ledger"})
     ]  # fmt: skip
     assert kept == [set(), {first, second}]

@@ -115,7 +115,7 @@ def test_a_recipe_without_a_vendor_is_trained_once_a_quarter() -> None:
 def test_a_quarter_whose_files_are_read_only_in_part_is_not_handed_over(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
     seen = sight(vendor.places(tmp_path), RECIPE, Cursor({}), TODAY, looks=1, hurry=lambda: True)
-    assert isinstance(hand_over(FIRST, vendor.drop_of(seen, FIRST), Known()), str)
+    assert isinstance(hand_over(FIRST, seen, Known()), str)
 
 
 def test_drift_and_performance_ask_for_the_newest_quarter_once_it_is_newer_than_the_champion() -> None:

@@ -21,7 +21,7 @@ from leadscore_dagster.defs.resources import Workspace
 class Bench:
     """What a scenario works on: a copy of its own in which ``day`` has been scored, and how that was to do.
 
-    ``name`` : the recipe as the command line takes it. ``quarter`` : the newest for which a candidate was trained.
+    ``name`` : the recipe as the command line takes it. ``period`` : the newest for which a candidate was trained.
     ``before`` : digests of every file of the copy. ``plain`` : scoring the day again, undisturbed.
     """
 
@@ -29,7 +29,7 @@ class Bench:
     recipe: Recipe
     home: Path
     day: date
-    quarter: date
+    period: date
     before: dict[str, str]
     plain: Ended
 
@@ -48,7 +48,7 @@ class Bench:
         return leadscore(self.home, "score", self.name, "--day", self.day, *more)
 
     def train(self, *more: object) -> list[str]:
-        return leadscore(self.home, "run", self.name, "--as-of", self.quarter, *more)
+        return leadscore(self.home, "run", self.name, "--as-of", self.period, *more)
 
     def lost(self, *parts: str) -> list[str]:
         """Files that were there before and are not what they were, below any of the parts of the home."""

@@ -17,8 +17,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.recipe.contract import quarter_of
-from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
+from leadscore_dagster.core.recipe.schema import Cadence, LogSource, VintageSource
 from leadscore_dagster.core.sources.arrivals import Folder
 from leadscore_dagster.core.sources.drops import find_files
 from leadscore_dagster.core.sources.manifest import manifest_name
@@ -74,18 +73,17 @@ def spoilt_log(source: LogSource, location: str, target: Path, change: Callable[
     return target
 
 
-def files_of_quarter(source: VintageSource, location: str, as_of: date) -> list[Path]:
+def files_of_period(source: VintageSource, location: str, as_of: date, cadence: Cadence) -> list[Path]:
     """The files of a vintage source's drop."""
-    quarter = quarter_of(as_of)
-    patterns = [pattern.replace("{quarter}", quarter) for pattern in source.files]
+    patterns = [pattern.replace(cadence.placeholder, cadence.label(as_of)) for pattern in source.files]
     return [file.path for file in find_files(patterns, folder_of(location))]
 
 
-def linked_drops(location: str, target: Path, as_of: date) -> Path:
-    """All drops of a folder as links, without the quarter's manifest, whose digests would be all a change meets."""
+def linked_drops(location: str, target: Path, as_of: date, cadence: Cadence) -> Path:
+    """All drops of a folder as links, without the period's manifest, whose digests would be all a change meets."""
     target.mkdir(parents=True)
     for path in folder_of(location).iterdir():
-        if path.is_file() and path.name != manifest_name(quarter_of(as_of)):
+        if path.is_file() and path.name != manifest_name(cadence.label(as_of)):
             link(str(path), str(target / path.name))
     return target
 

@@ -69,20 +69,20 @@ def _chosen(there: dict[str, Scenario], wanted: Sequence[str]) -> dict[str, Scen
 def _undisturbed(home: Path, copy: Path, name: str, recipe: Recipe, progress: Progress) -> Bench:
     """The newest scored day, scored once more in a copy: what every scenario starts from and is compared with."""
     warehouse = Workspace(home=str(home)).warehouse(recipe)
-    days, quarters = warehouse.partitions(LEAD_SCORES), warehouse.partitions(CANDIDATES)
-    if not days or not quarters:
+    days, periods = warehouse.partitions(LEAD_SCORES), warehouse.partitions(CANDIDATES)
+    if not days or not periods:
         raise InputError(
             f"There is nothing to stress: no day of {recipe.name!r} was scored here",
             where=home,
             remedy=f"run `leadscore run {recipe.name}` and `leadscore score {recipe.name}` first",
         )
-    day, quarter = parse_day(days[-1]), parse_day(quarters[-1])
+    day, period = parse_day(days[-1]), parse_day(periods[-1])
     copy_home(home, copy)
     progress(f"a copy of the home, in which {day} is scored undisturbed")
     scored = run(leadscore(copy, "score", name, "--day", day))
     if scored.exit_code:
         raise InputError(f"The day cannot be scored even undisturbed: {scored.said}", where=home)
-    return Bench(name, recipe, copy, day, quarter, digests(copy), scored)
+    return Bench(name, recipe, copy, day, period, digests(copy), scored)
 
 
 def _timed(scenario: Scenario, bench: Bench) -> Result:

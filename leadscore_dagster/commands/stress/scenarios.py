@@ -127,9 +127,9 @@ def damaged_drop(bench: Bench, source: str, damage: Callable[[Path], None]) -> R
     """The newest drop cannot be read: refused with the file's name, and nothing that was there has changed."""
     description = bench.recipe.sources[source]
     assert isinstance(description, VintageSource)
-    location, newest = bench.location(source), bench.quarter
-    drops = copies.linked_drops(location, bench.home / "spoilt", newest)
-    victim = drops / copies.files_of_quarter(description, location, newest)[0].name
+    location, newest = bench.location(source), bench.period
+    drops = copies.linked_drops(location, bench.home / "spoilt", newest, bench.recipe.cadence)
+    victim = drops / copies.files_of_period(description, location, newest, bench.recipe.cadence)[0].name
     damage(victim)
     ended = run(bench.train("--source", f"{source}={drops}"))
     lost = bench.lost("warehouse", "models", "outputs")
@@ -204,9 +204,9 @@ def _spoilt(bench: Bench, source: str, change: Callable[[pa.Table], pa.Table]) -
     if isinstance(description, LogSource):
         folder = copies.spoilt_log(description, location, spoilt, change)
         return run(bench.score("--source", f"{source}={folder}"))
-    newest = bench.quarter
-    drops = copies.linked_drops(location, spoilt, newest)
-    for path in copies.files_of_quarter(description, location, newest):
+    newest = bench.period
+    drops = copies.linked_drops(location, spoilt, newest, bench.recipe.cadence)
+    for path in copies.files_of_period(description, location, newest, bench.recipe.cadence):
         copies.rewrite(path, drops / path.name, change)
     return run(bench.train("--source", f"{source}={drops}"))
 

@@ -84,7 +84,7 @@ def require_sources(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
 
     Raises
     ------
-    GateRefused : a gate that blocks has failed, in this quarter or an earlier one that is still read; or all that ever
+    GateRefused : a gate that blocks has failed, in this period or an earlier one that is still read; or all that ever
         arrived of a vintage was refused.
     """
     require_vintages(warehouse, recipe, as_of)

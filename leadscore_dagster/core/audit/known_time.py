@@ -49,7 +49,7 @@ def evidence_of(
     parameters: Mapping[str, object] | None = None,
     relations: Mapping[str, Relation] | None = None,
 ) -> list[Evidence]:
-    """Counts per relation over table ``training_table``, which ``relations`` may narrow to one quarter.
+    """Counts per relation over table ``training_table``, which ``relations`` may narrow to one period.
 
     Raises InputError where the table carries no evidence at all: an audit of nothing passes nothing.
     """

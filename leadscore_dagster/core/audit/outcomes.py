@@ -207,7 +207,7 @@ def _retained(rows: pa.Table, earlier: pa.Table | None) -> Finding:
         f"{low:+.2%} … {high:+.2%}."
     )
     if is_off:
-        why += " Unless the recipe was changed (then build the quarter before again), rows were picked by outcome."
+        why += " Unless the recipe was changed (then build the period before again), rows were picked by outcome."
     return Finding(name, not is_off, why, difference, RETENTION)
 
 

@@ -120,7 +120,7 @@ class AuditReport:
 
 
 def audit_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> AuditReport:
-    """The audit of a quarter's training table, remembered for everything it was computed from."""
+    """The audit of a period's training table, remembered for everything it was computed from."""
     records = evidence.remembered(
         warehouse,
         f"{TABLE}_{as_of}",
@@ -186,8 +186,8 @@ def _verdicts(
     query, schemas = feature_query(recipe), contract_schemas(recipe)
     names = [feature.name for feature in query.features]
     by_lineage = lineage_verdicts(query.sql, schemas, declarations_of(recipe), names)
-    of_quarter = {TABLE: f"SELECT * FROM {TABLE} WHERE as_of = @as_of"}
-    stated = evidence_of(warehouse, rows.column_names, {"as_of": as_of}, of_quarter)
+    of_period = {TABLE: f"SELECT * FROM {TABLE} WHERE as_of = @as_of"}
+    stated = evidence_of(warehouse, rows.column_names, {"as_of": as_of}, of_period)
     dated = [dated_table(source) for source in recipe.sources.values()]
     by_restatement = restatement_verdicts(restated, lineage, names, by_lineage)
     proofs = [
@@ -238,7 +238,7 @@ def _findings(warehouse: Warehouse, recipe: Recipe, as_of: date, rows: pa.Table)
 
 
 def _earlier_build(warehouse: Warehouse, as_of: date) -> pa.Table | None:
-    """decision_id and label of the build of the quarter before this one, if there is one."""
+    """decision_id and label of the build of the period before this one, if there is one."""
     earlier = [key for key in warehouse.partitions(TABLE) if key < as_of.isoformat()]
     if not earlier:
         return None

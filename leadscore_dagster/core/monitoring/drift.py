@@ -42,8 +42,6 @@ SCORE = "(score)"
 FAMILY, FAMILY_OF_MONTHS = 0.01, 0.05
 #: a bin whose share has changed by this factor, and by so many points, matters whatever the index says
 FACTOR, POINTS = 1.5, 0.02
-#: months for which a vintage lasts, and with it what is particular to it
-QUARTER = 3
 #: pieces of independent evidence on how much months differ
 FEWEST_PIECES = 4
 #: a month with a smaller share of the median month's rows is only a part of one
@@ -76,7 +74,8 @@ def measure_drift(
     rows: list[dict[str, Any]] = []
     margins = reference.model.score(reference.training, False).margin
     trained = reference.training.append_column("margin", pa.array(margins, pa.float64()))
-    lasting = QUARTER if any(isinstance(source, VintageSource) for source in recipe.sources.values()) else 1
+    has_vintages = any(isinstance(source, VintageSource) for source in recipe.sources.values())
+    lasting = recipe.cadence.months if has_vintages else 1
     for place, (first, last) in enumerate(months_of(day)):
         decisions = decided_between(known, first, last)
         if not decisions.num_rows:
@@ -105,7 +104,8 @@ def compare(
     training, now : the features; training also decision_at, in that order, and margin if how much the scores of months
         differ is to be known.
     test, scored : margin.
-    lasting : so many months in a row are alike for a common reason: `QUARTER` where features come from vintages.
+    lasting : so many months in a row are alike for a common reason: as many as a vintage lasts, where features come
+        from vintages.
 
     Returns
     -------

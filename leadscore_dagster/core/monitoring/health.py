@@ -131,7 +131,7 @@ def judge_health(
         _latency(today, earlier),
         _errors(today),
         _availability(availability, today["day"]),
-        _vintages(vintages, today["day"], recipe.automation.vintage_stale_after_days),
+        _vintages(vintages, today["day"], recipe),
     ]
 
 
@@ -208,10 +208,11 @@ def _availability(rows: Sequence[Mapping[str, Any]], day: date) -> Watched:
     return Watched("feature_availability", not gone, why, "warn", **numbers)
 
 
-def _vintages(vintages: dict[str, date | None], day: date, limit: int) -> Watched:
+def _vintages(vintages: dict[str, date | None], day: date, recipe: Recipe) -> Watched:
+    limit = recipe.automation.vintage_stale_after_days
     if not vintages:
         return Watched("vintage_age", True, "This recipe reads no vintages.", value=0.0, threshold=float(limit))
-    problems = stale(vintages, day, limit)
+    problems = stale(vintages, day, recipe)
     ages = {name: (day - as_of).days for name, as_of in vintages.items() if as_of is not None}
     oldest = max(ages, key=lambda name: ages[name]) if ages else ""
     why = (

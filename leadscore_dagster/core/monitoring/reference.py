@@ -26,7 +26,7 @@ from leadscore_dagster.core.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Reference:
-    """The champion of a day: its model, the training table of its quarter with all features, its test scores."""
+    """The champion of a day: its model, the training table of its period with all features, its test scores."""
 
     model: LoadedVersion
     training: pa.Table

@@ -22,8 +22,12 @@ class Retention(Strict):
     scores_days: int = Field(default=400, ge=31)
     #: days of the runs Dagster remembers; the newest run of every partition is kept
     runs_days: int = Field(default=180, ge=7)
-    #: quarters of model versions that never were champion
-    versions_quarters: int = Field(default=8, ge=1)
+    #: so many periods (quarters or months) of model versions that never were champion
+    versions_periods: int = Field(default=8, ge=1)
+
+
+#: defaults of a recipe whose periods are months; those of quarters stand with the fields
+OF_MONTHS = {"fallback_days": 15, "retrain_after_days": 35, "vintage_stale_after_days": 70}
 
 
 class Automation(Strict):
@@ -42,9 +46,9 @@ class Automation(Strict):
     look_every_seconds: int = Field(default=60, ge=5, le=86_400)  # for new drops
     #: a drop is complete only with its manifest; for vendors who always send one, and send it last
     manifest_required: bool = False
-    #: so many days after a quarter has ended it is run as it lies there, complete or not
+    #: so many days after a period has ended it is run as it lies there, complete or not
     fallback_days: int = Field(default=45, ge=1, le=92)
-    #: a champion trained on a quarter older than this is trained again as soon as there is new data
+    #: a champion trained on a period older than this is trained again as soon as there is new data
     retrain_after_days: int = Field(default=100, ge=1, le=3660)
     #: a run that the automation started and that takes longer hangs: it is ended, and started once more. (One whose
     #: process has died is ended within a minute: leadscore_dagster/launching.)

@@ -5,7 +5,6 @@ Lives here: the schema of contracts. Not here: applying one to a file (core/sour
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -107,9 +106,3 @@ class Contract(Strict):
             if column.name == name:
                 return column
         raise KeyError(name)
-
-
-def quarter_of(as_of: date) -> str:
-    """Name of the quarter that ended at ``as_of``, as vendors write it: 2024-04-01 is ``2024_q1``."""
-    year, month = (as_of.year - 1, 12) if as_of.month == 1 else (as_of.year, as_of.month - 1)
-    return f"{year}_q{month // 3}"

@@ -52,6 +52,6 @@ class Promotion(Strict):
 
     metric: PairedMetric = "auc_pr"
     #: a champion older than this is stale: a candidate replaces it unless it is clearly worse
-    stale_after_quarters: int = Field(default=2, ge=1)
+    stale_after_periods: int = Field(default=2, ge=1)
     #: for a stale champion: how much of the metric, relative, the paired interval's low end may lose
     tolerance: float = Field(default=0.1, ge=0, le=1)

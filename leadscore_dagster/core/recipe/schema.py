@@ -6,13 +6,15 @@ Lives here: the schema. Not here: reading YAML and naming the line of a mistake 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from leadscore_dagster.core.measures.catalogue import METRICS
-from leadscore_dagster.core.recipe.automation import Automation, Retention
+from leadscore_dagster.core.recipe.automation import OF_MONTHS, Automation, Retention
+from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.contract import Contract, Identifier, Strict
 from leadscore_dagster.core.recipe.gates import Gate, GateMetric, Promotion
 from leadscore_dagster.core.recipe.model import (
@@ -34,6 +36,7 @@ __all__ = [
     "Automation",
     "BaseRate",
     "Bucket",
+    "Cadence",
     "Categories",
     "ColumnLabel",
     "Contract",
@@ -62,12 +65,13 @@ __all__ = [
 
 
 class VintageSource(Strict):
-    """Full snapshots a vendor drops once a quarter. One partition per quarter, keyed by ``as_of``."""
+    """Full snapshots a vendor drops once a period. One partition per period, keyed by ``as_of``."""
 
     kind: Literal["vintage"]
     table: Identifier
     contract: Contract
-    #: file names; ``{quarter}`` is the quarter as vendors write it (2024_q1), ``*`` matches a territory
+    #: file names; ``{quarter}`` is the quarter as vendors write it (2024_q1), ``{month}`` the month (2024_03), ``*``
+    #: matches a territory
     files: tuple[str, ...] = Field(strict=False, min_length=1)
     #: how many files of a drop must be there before it is complete
     expected_files: int = Field(default=1, ge=1)
@@ -75,6 +79,10 @@ class VintageSource(Strict):
     available_after_days: int | None = Field(default=None, ge=0, le=366)
     #: fewest rows, as a share of the newest earlier vintage, that still looks like a full snapshot
     minimum_rows_share: float = Field(default=0.8, gt=0, le=1)
+    #: days after as_of from which a drop is late: the next one is nearer than this one
+    late_after_days: int = Field(default=60, ge=1, le=366)
+    #: the newest date in a full snapshot lies at most so many days before as_of: it shows something of its own period
+    content_within_days: int = Field(default=100, ge=1, le=3660)
 
 
 class LogSource(Strict):
@@ -88,6 +96,8 @@ class LogSource(Strict):
     known_at: str
     #: columns filled in later, with the column that says when: nulled while that instant is not before ``as_of``
     known_later: dict[Identifier, Identifier] = Field(default_factory=dict)
+    #: the newest row became known at most so many days before as_of: the extract is the log as it stood then
+    content_within_days: int = Field(default=100, ge=1, le=3660)
 
 
 Source = Annotated[VintageSource | LogSource, Field(discriminator="kind")]
@@ -179,6 +189,14 @@ class Acknowledgement(Strict):
     on: date
 
 
+def _of_months(source: Any) -> Any:
+    """A source as it stands in a monthly recipe, with the days it does not state."""
+    if not isinstance(source, dict):
+        return source
+    lateness = {"late_after_days": 20} if source.get("kind") == "vintage" else {}
+    return {"content_within_days": 35, **lateness, **source}
+
+
 class Recipe(Strict):
     """One scoring model: everything that differs between two users of this product."""
 
@@ -186,7 +204,10 @@ class Recipe(Strict):
     title: str
     description: str = ""
     owner: str | None = None
-    first_quarter: date
+    #: how often vintages arrive and a model is trained
+    cadence: Cadence = Field(default=Cadence.QUARTER, strict=False)
+    #: the first day of a quarter or month: the earliest that is run, on what was known before it
+    first_as_of: date
     as_of: date | None = None  # default for `leadscore run` without --as-of, for closed data sets
     sources: dict[Identifier, Source]
     decisions: Decisions
@@ -219,9 +240,40 @@ class Recipe(Strict):
             low, high = METRICS[metric].lowest, METRICS[metric].highest
             if not low <= gate.threshold <= high:
                 raise ValueError(f"gate {metric}: threshold {gate.threshold} lies outside {low} … {high}")
-        if self.first_quarter.day != 1 or self.first_quarter.month not in (1, 4, 7, 10):
-            raise ValueError(f"first_quarter {self.first_quarter} is not the first day of a quarter")
         return self
+
+    @model_validator(mode="after")
+    def _periods_are_the_cadences(self) -> Recipe:
+        for name in ("first_as_of", "as_of"):
+            day = getattr(self, name)
+            if day is not None and not self.cadence.is_first_day(day):
+                raise ValueError(f"{name} {day} is not the first day of a {self.cadence.value}")
+        others = [cadence.placeholder for cadence in Cadence if cadence is not self.cadence]
+        for name, source in self.sources.items():
+            found = next((o for o in others if any(o in pattern for pattern in source.files)), None)
+            if found:
+                wanted = self.cadence.placeholder
+                raise ValueError(
+                    f"files of source {name!r}: a recipe of cadence {self.cadence.value} writes {wanted}, not {found}"
+                )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _days_follow_the_cadence(cls, given: Any) -> Any:
+        """The days a monthly recipe does not state are a third of a quarterly one's defaults."""
+        if not isinstance(given, dict) or given.get("cadence") not in (Cadence.MONTH, Cadence.MONTH.value):
+            return given
+        automation, sources = given.get("automation", {}), given.get("sources")
+        if isinstance(automation, dict):
+            given = {**given, "automation": {**OF_MONTHS, **automation}}
+        if isinstance(sources, dict):
+            given = {**given, "sources": {name: _of_months(source) for name, source in sources.items()}}
+        return given
+
+    def as_ofs(self, until: date) -> Iterator[date]:
+        """The recipe's periods that have ended by a day, by ``as_of``; a closed data set ends with its own."""
+        return self.cadence.between(self.first_as_of, min(until, self.as_of) if self.as_of else until)
 
     @property
     def decision_source(self) -> LogSource:

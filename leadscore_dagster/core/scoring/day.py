@@ -68,7 +68,7 @@ def champion_of_day(
     if entry is None:
         raise GateRefused(
             f"No champion of {recipe.name!r} on {day}: no candidate had passed its gates by then. "
-            f"Run `leadscore run {recipe.name}` for a quarter that begins on or before that day."
+            f"Run `leadscore run {recipe.name}` for a {recipe.cadence.value} that begins on or before that day."
         )
     manifest = registry.read_manifest(models, entry.version)
     results = evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates)
@@ -136,7 +136,7 @@ def daily_log_table(recipe: Recipe) -> str:
 
 
 def log_of_day(recipe: Recipe) -> dict[str, Relation]:
-    """The log as it stood that day takes the place of its quarterly partitions."""
+    """The log as it stood that day takes the place of its partitions of periods."""
     log = f"SELECT * FROM {daily_log_table(recipe)} WHERE as_of = DATE_ADD(@day, INTERVAL 1 DAY)"
     return {recipe.decision_source.table: log}
 

@@ -88,7 +88,7 @@ def matured_decisions(
 
 
 def _log_so_far(recipe: Recipe, log_of_day: Mapping[str, Relation]) -> dict[str, Relation]:
-    """The quarterly extracts up to the day, and the day's: a decision's own columns come from the first that shows it,
+    """The periods' extracts up to the day, and the day's: a decision's own columns come from the first that shows it,
     before anybody wrote to the row again."""
     name = recipe.decision_source.table
     return {**log_of_day, name: f"SELECT * FROM `{name}` WHERE as_of <= @day UNION ALL {log_of_day[name]}"}

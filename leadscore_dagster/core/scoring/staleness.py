@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from leadscore_dagster.core.errors import GateRefused
-from leadscore_dagster.core.recipe.contract import quarter_of
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.sources.log_checks import newest_row
 from leadscore_dagster.core.warehouse import Warehouse, table
@@ -51,7 +50,7 @@ def require_fresh(warehouse: Warehouse, recipe: Recipe, day: date) -> None:
             f"{(day - newest).days} days before; at most {limit} are allowed. Remedy: put a new extract of {source!r} "
             "where it is read, or allow more with automation.log_stale_after_days (null: a log that does not grow)."
         )
-    problems = stale(newest_vintages(warehouse, recipe, day), day, recipe.automation.vintage_stale_after_days)
+    problems = stale(newest_vintages(warehouse, recipe, day), day, recipe)
     if problems:
         raise GateRefused(
             f"The vintages of {recipe.name!r} are stale on {day}: {'; '.join(problems)}. "
@@ -60,13 +59,14 @@ def require_fresh(warehouse: Warehouse, recipe: Recipe, day: date) -> None:
         )
 
 
-def stale(newest: dict[str, date | None], day: date, limit: int) -> list[str]:
-    """One sentence per table whose newest vintage is more than ``limit`` days old on ``day``, or that has none."""
+def stale(newest: dict[str, date | None], day: date, recipe: Recipe) -> list[str]:
+    """One sentence per table whose newest vintage is older on ``day`` than the recipe allows, or that has none."""
+    limit = recipe.automation.vintage_stale_after_days
     return [
         f"{name}: no vintage had arrived"
         if as_of is None
-        else f"{name}: the newest that had arrived is {quarter_of(as_of)}, as of {as_of}, {(day - as_of).days} days "
-        f"old; at most {limit} are allowed"
+        else f"{name}: the newest that had arrived is {recipe.cadence.label(as_of)}, as of {as_of}, "
+        f"{(day - as_of).days} days old; at most {limit} are allowed"
         for name, as_of in sorted(newest.items())
         if as_of is None or (day - as_of).days > limit
     ]

@@ -21,8 +21,6 @@ from leadscore_dagster.core.warehouse import Part, Warehouse
 from leadscore_dagster.core.warehouse import table as read
 
 DEFAULT_COMPLETENESS = 0.95  # of the key, where a contract names no critical column
-LATEST_AVAILABLE_DAYS = 60  # after as_of: later, the next quarter is nearer than this one
-OLDEST_CONTENT_DAYS = 100  # before as_of: a full snapshot shows something of its own quarter
 Relations: TypeAlias = Mapping[str, Part] | None
 
 #: name to what it asks, in the order of the results
@@ -149,7 +147,7 @@ def completeness(
 
 def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date, here: Relations = None) -> CheckResult:
     """Days from as_of to available_at; fails if it is late (warn), before as_of (error), or the newest date in the
-    content lies so far back that the drop describes an earlier quarter (error)."""
+    content lies so far back that the drop describes an earlier period (error)."""
     dates = [column for column in source.contract.columns if column.not_after_as_of]
     newest = ", ".join(f"MAX({_as_date(column)}) AS newest_{i}" for i, column in enumerate(dates))
     row = row_of(
@@ -159,21 +157,19 @@ def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date, 
         {"as_of": as_of},
         here,
     )
-    start = datetime.combine(as_of, time(), UTC)
+    start, latest, oldest = datetime.combine(as_of, time(), UTC), source.late_after_days, source.content_within_days
     if row["last"] is None:
-        return CheckResult("freshness", False, "error", 0, LATEST_AVAILABLE_DAYS, "the partition has no rows")
+        return CheckResult("freshness", False, "error", 0, latest, "the partition has no rows")
     days = (row["last"] - start).total_seconds() / 86_400
     content = [row[f"newest_{i}"] for i in range(len(dates)) if row[f"newest_{i}"] is not None]
     age = (as_of - max(content)).days if content else 0
     if row["first"] < start:
-        return CheckResult(
-            "freshness", False, "error", days, LATEST_AVAILABLE_DAYS, f"available_at is before as_of {as_of}"
-        )
-    if age > OLDEST_CONTENT_DAYS:
-        why = f"the newest date in the content is {age} days before as_of: it describes an earlier quarter"
-        return CheckResult("freshness", False, "error", age, OLDEST_CONTENT_DAYS, why)
+        return CheckResult("freshness", False, "error", days, latest, f"available_at is before as_of {as_of}")
+    if age > oldest:
+        why = f"the newest date in the content is {age} days before as_of: it describes an earlier period"
+        return CheckResult("freshness", False, "error", age, oldest, why)
     why = f"available {days:.0f} days after as_of" + (f", newest date {age} days before it" if content else "")
-    return CheckResult("freshness", days <= LATEST_AVAILABLE_DAYS, "warn", days, LATEST_AVAILABLE_DAYS, why)
+    return CheckResult("freshness", days <= latest, "warn", days, latest, why)
 
 
 def row_count(warehouse: Warehouse, source: VintageSource, arrival: Part) -> CheckResult:

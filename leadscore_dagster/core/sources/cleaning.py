@@ -24,8 +24,8 @@ from leadscore_dagster.core.sources.reading import name_of, number
 from leadscore_dagster.core.sources.rules import Rule, Rules, rules_of
 from leadscore_dagster.core.warehouse.dialect import translate
 
-#: share of impossible dates in a column from which the drop describes another quarter
-WRONG_QUARTER_SHARE = 0.03
+#: share of impossible dates in a column from which the drop describes another period
+WRONG_PERIOD_SHARE = 0.03
 _EXAMPLES = 3
 
 

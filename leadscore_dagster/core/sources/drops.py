@@ -1,4 +1,4 @@
-"""Which files are a quarter's drop, whether they are all there, and since when they can have been known.
+"""Which files are a period's drop, whether they are all there, and since when they can have been known.
 
 Here: file names, digests, completeness. Not here: a manifest's text (manifest.py), what is inside a file (files.py,
 reading.py).
@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.recipe.contract import quarter_of
+from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.sources.manifest import Manifest, manifest_name, parse_manifest
 
 SUFFIXES = (".csv.gz", ".csv", ".parquet", ".zip")
-_QUARTER = re.compile(r"\d{4}_q[1-4]", re.IGNORECASE)
-_LOOKS_LIKE_A_QUARTER = r"(?P<quarter>\d{4}[_-]?[a-z]?\d+)"
+#: how vendors write a period that exists
+_LABEL = {Cadence.QUARTER: re.compile(r"\d{4}_q[1-4]"), Cadence.MONTH: re.compile(r"\d{4}_(0[1-9]|1[0-2])")}
+_LOOKS_LIKE_A_LABEL = r"(?P<label>\d{4}[_-]?[a-z]?\d+)"
 
 AvailableFrom = Literal["manifest", "declared lag", "file time"]
 
@@ -51,17 +52,17 @@ class Drop:
     digest: str
 
 
-def find_drop(source: VintageSource, folder: Path, as_of: date) -> Drop:
+def find_drop(source: VintageSource, folder: Path, as_of: date, cadence: Cadence = Cadence.QUARTER) -> Drop:
     """The drop of ``source`` that describes ``as_of``.
 
     ``available_at`` is the manifest's, else ``as_of`` plus the declared lag, else the newest file's own time.
-    Raises InputError: no drop for that quarter, an incomplete or too large set, one file twice, a quarter that
-    does not exist in a name, a manifest that disagrees, an availability before ``as_of``.
+    Raises InputError: no drop for that period, an incomplete or too large set, one file twice, a quarter or
+    month that does not exist in a name, a manifest that disagrees, an availability before ``as_of``.
     """
-    quarter = quarter_of(as_of)
-    paths, others = _matching(source.files, folder, quarter)
-    manifest = _read_manifest(folder / manifest_name(quarter), quarter, as_of)
-    _refuse_incomplete(source, folder, quarter, paths, others, manifest)
+    label = cadence.label(as_of)
+    paths, others = _matching(source.files, folder, label)
+    manifest = _read_manifest(folder / manifest_name(label), as_of, cadence)
+    _refuse_incomplete(source, folder, as_of, cadence, paths, others, manifest)
     _refuse_two_formats(paths)
     files = digested(paths)
     if manifest is not None:
@@ -118,14 +119,14 @@ def stem(name: str) -> str:
     return name[: -len(suffix)] if suffix else name
 
 
-def quarter_in(patterns: Sequence[str], name: str) -> str | None:
-    """The quarter a file's name states, in lower case as written; "" if its pattern states none; None if the name
-    is hidden, of a format we do not read, or fits no pattern."""
+def label_in(patterns: Sequence[str], name: str) -> str | None:
+    """The period a file's name states, in lower case as written; "" if its pattern states none; None if the name is
+    hidden, of a format we do not read, or fits no pattern."""
     if name.startswith(".") or not _suffix(name):
         return None
     expressions = (_expression(pattern) for pattern in patterns)
     found = next((match for e in expressions if (match := e.fullmatch(stem(name)))), None)
-    return None if found is None else found.groupdict().get("quarter", "").lower()
+    return None if found is None else found.groupdict().get("label", "").lower()
 
 
 def _suffix(name: str) -> str:
@@ -133,17 +134,17 @@ def _suffix(name: str) -> str:
     return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
 
 
-def _matching(patterns: Sequence[str], folder: Path, quarter: str | None) -> tuple[list[Path], dict[str, list[str]]]:
-    """Paths of the wanted quarter, and the names of the other quarters' files by quarter as written."""
+def _matching(patterns: Sequence[str], folder: Path, label: str | None) -> tuple[list[Path], dict[str, list[str]]]:
+    """Paths of the wanted period, and the names of the other periods' files by period as written."""
     if not folder.is_dir():
         raise InputError("no such folder", where=folder.name, remedy="check the source's location")
     wanted: list[Path] = []
     others: dict[str, list[str]] = {}
     for path in sorted(folder.iterdir()):
-        written = quarter_in(patterns, path.name)
+        written = label_in(patterns, path.name)
         if written is None or not path.is_file():
             continue
-        if not written or quarter is None or written == quarter:
+        if not written or label is None or written == label:
             wanted.append(path)
         else:
             others.setdefault(written, []).append(path.name)
@@ -152,46 +153,47 @@ def _matching(patterns: Sequence[str], folder: Path, quarter: str | None) -> tup
 
 @lru_cache(maxsize=256)
 def _expression(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\{quarter\}|\*)", stem(pattern))
-    special = {"{quarter}": _LOOKS_LIKE_A_QUARTER, "*": r"[^/]*"}
+    parts = re.split(r"(\{quarter\}|\{month\}|\*)", stem(pattern))
+    special = {"*": r"[^/]*", **{cadence.placeholder: _LOOKS_LIKE_A_LABEL for cadence in Cadence}}
     return re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.IGNORECASE)
 
 
 def _refuse_incomplete(
     source: VintageSource,
     folder: Path,
-    quarter: str,
+    as_of: date,
+    cadence: Cadence,
     paths: list[Path],
     others: dict[str, list[str]],
     manifest: Manifest | None,
 ) -> None:
-    expected = source.expected_files
+    expected, label = source.expected_files, cadence.label(as_of)
     if manifest is not None:
         expressions = [_expression(pattern) for pattern in source.files]
         here = {stem(path.name) for path in paths}
         for name in sorted(manifest.sha256):
             if any(e.fullmatch(stem(name)) for e in expressions) and stem(name) not in here:
                 raise InputError(
-                    f"incomplete drop {quarter}: {name} is in {manifest.name} but not here",
+                    f"incomplete drop {label}: {name} is in {manifest.name} but not here",
                     where=folder.name,
                     remedy="wait for the file or ask for it again",
                 )
     if len(paths) == expected:
         return
-    impossible = sorted(name for q, names in others.items() if not _QUARTER.fullmatch(q) for name in names)
+    impossible = sorted(name for of, names in others.items() if not _LABEL[cadence].fullmatch(of) for name in names)
     if len(paths) < expected and impossible:
         raise InputError(
-            f"wrong quarter in the name: {len(paths)} of {expected} files of {quarter}, and a quarter that "
-            "does not exist",
+            f"wrong {cadence.value} in the name: {len(paths)} of {expected} files of {label}, and a {cadence.value} "
+            "that does not exist",
             where=", ".join(impossible[:3]),
-            remedy="rename the file to the quarter it describes, such as 2024_q1",
+            remedy=f"rename the file to the {cadence.value} it describes, such as {label}",
         )
     if not paths:
-        there = ", ".join(sorted(q for q in others if _QUARTER.fullmatch(q))) or "none"
+        there = ", ".join(sorted(of for of in others if _LABEL[cadence].fullmatch(of))) or "none"
         raise InputError(
-            f"no drop of {source.table} for {quarter}",
+            f"no drop of {source.table} for {label}",
             where=folder.name,
-            remedy=f"quarters that are there: {there}; expected {' or '.join(source.files)}",
+            remedy=f"{cadence.value}s that are there: {there}; expected {' or '.join(source.files)}",
         )
     names = ", ".join(path.name for path in paths)
     kind = "incomplete" if len(paths) < expected else "more files than expected in"
@@ -199,7 +201,7 @@ def _refuse_incomplete(
     _refuse_two_formats(paths)
     digested(paths)  # a copy under another name is the better explanation
     raise InputError(
-        f"{kind} drop {quarter}: expected {expected} files, found {len(paths)} ({names})",
+        f"{kind} drop {label}: expected {expected} files, found {len(paths)} ({names})",
         where=folder.name,
         remedy=f"{remedy}, or change expected_files in the recipe",
     )
@@ -261,10 +263,10 @@ def _available_at(
         raise InputError(
             f"available_at {instant.isoformat()} ({stated_by}) is before as_of {as_of}",
             where=manifest.name if manifest else paths[0].name,
-            remedy="a drop cannot be known before the state it describes: correct the quarter or the time",
+            remedy="a drop cannot be known before the state it describes: correct the file's name or the time",
         )
     return instant, stated_by
 
 
-def _read_manifest(path: Path, quarter: str, as_of: date) -> Manifest | None:
-    return parse_manifest(path.read_bytes(), path.name, quarter, as_of) if path.is_file() else None
+def _read_manifest(path: Path, as_of: date, cadence: Cadence) -> Manifest | None:
+    return parse_manifest(path.read_bytes(), as_of, cadence) if path.is_file() else None

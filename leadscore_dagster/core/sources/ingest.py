@@ -3,10 +3,10 @@
 Order of writing: quarantine, aside, the table, the ledger. Each is replaced whole, so a crash in between leaves every
 table readable and a re-run completes it.
 
-A drop of a quarter that is already there is a correction if its content differs: a further arrival of that vintage,
+A drop of a period that is already there is a correction if its content differs: a further arrival of that vintage,
 kept beside the first with its own later available_at, so that decisions taken in between go on seeing what they saw.
 An arrival is judged before it is published: one that is refused stays aside and nobody reads it (arrived.py). Older
-quarters may be delivered late, in any order.
+periods may be delivered late, in any order.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
 from leadscore_dagster.core.sources import ledger
@@ -33,7 +34,7 @@ from leadscore_dagster.core.sources.reading import Loaded, load_batches, load_fi
 from leadscore_dagster.core.sources.refusals import (
     refuse_reserved,
     refuse_too_dirty,
-    refuse_wrong_quarter,
+    refuse_wrong_period,
     rejects_of,
 )
 from leadscore_dagster.core.sources.report import IngestReport, rows_read, unreadable_of, violations_of
@@ -50,12 +51,13 @@ def ingest_vintage(
     folder: Path,
     as_of: date,
     *,
+    cadence: Cadence = Cadence.QUARTER,
     seen_at: datetime | None = None,
     judge: Callable[[], Sequence[CheckResult]] | None = None,
     memory_limit: str = _MEMORY,
     threads: int | None = None,
 ) -> IngestReport:
-    """Write the quarter's drop as an arrival of vintage ``as_of`` into ``source.table``, or set it aside.
+    """Write the period's drop as an arrival of vintage ``as_of`` into ``source.table``, or set it aside.
 
     Columns: the contract's, then ``as_of`` DATE and ``available_at`` TIMESTAMP; rows in key order, so equal input
     gives equal bytes. Raises InputError, and leaves the warehouse as it was, for anything wrong with the drop.
@@ -67,12 +69,12 @@ def ingest_vintage(
     """
     contract = source.contract
     refuse_reserved(contract, ("as_of", "available_at"))
-    drop = find_drop(source, folder, as_of)
+    drop = find_drop(source, folder, as_of, cadence)
     arrival = ledger.arrival_of(warehouse, source.table, drop, seen_at)
     with session(memory_limit, threads) as (connection, scratch):
         loaded = _load(connection, scratch, drop.files, contract)
         cleaned = clean(connection, contract, as_of)
-        refuse_wrong_quarter(connection, contract, drop)
+        refuse_wrong_period(connection, contract, drop, cadence)
         refuse_too_dirty(connection, contract, cleaned, loaded)
         report = _report(
             connection,

@@ -83,13 +83,13 @@ def arrival_of(warehouse: Warehouse, table: str, drop: Drop, seen_at: datetime |
     somebody could first see it: at ``seen_at`` or the time of its newest file, whichever is later, and not before the
     arrival it corrects.
     Raises InputError for other content whose manifest states no later time than that of the arrival before, and for
-    files whose content was delivered for another quarter (unless a manifest vouches for it).
+    files whose content was delivered for another period (unless a manifest vouches for it).
     """
     known = _entries(warehouse, table)
     before = [entry for entry in known if entry["as_of"] == drop.as_of]
     newest = before.pop() if before and before[-1]["digest"] == drop.digest else None
     if newest is None:
-        _refuse_other_quarters(drop, [entry for entry in known if entry["as_of"] != drop.as_of])
+        _refuse_other_periods(drop, [entry for entry in known if entry["as_of"] != drop.as_of])
     number = newest["number"] if newest else before[-1]["number"] + 1 if before else 1
     earlier = before[-1]["available_at"].astimezone(UTC) if before else None
     available_at, stated_by = _available(drop, newest, earlier, seen_at)
@@ -123,15 +123,15 @@ def _available(
     return max(changed, seen_at or changed, earlier + timedelta(microseconds=1)), SEEN
 
 
-def _refuse_other_quarters(drop: Drop, others: Sequence[dict[str, Any]]) -> None:
+def _refuse_other_periods(drop: Drop, others: Sequence[dict[str, Any]]) -> None:
     for entry in others if drop.available_at_from != "manifest" else ():
         delivered = {sha: name for name, sha in json.loads(entry["files"]).items()}
         again = next((file for file in drop.files if file.sha256 in delivered), None)
         if again is not None:
             raise InputError(
-                f"wrong quarter: the file's content was delivered as {delivered[again.sha256]} for {entry['as_of']}",
+                f"wrong period: the file's content was delivered as {delivered[again.sha256]} for {entry['as_of']}",
                 where=again.name,
-                remedy="ask for the file of this quarter",
+                remedy="ask for the file of this period",
             )
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 from leadscore_dagster.core.recipe.contract import Column
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources.checks import (
-    OLDEST_CONTENT_DAYS,
     VINTAGE_CHECKS,
     CheckResult,
     completeness,
@@ -72,12 +71,12 @@ def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckRes
 
 def log_freshness(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckResult:
     """Days from the newest row to as_of: an extract made long before as_of is not the log as it stood then."""
-    newest = newest_row(warehouse, source, as_of)
+    newest, oldest = newest_row(warehouse, source, as_of), source.content_within_days
     if newest is None:
-        return CheckResult("freshness", False, "warn", 0, OLDEST_CONTENT_DAYS, f"no row was known before {as_of}", 0)
+        return CheckResult("freshness", False, "warn", 0, oldest, f"no row was known before {as_of}", 0)
     days = (datetime.combine(as_of, time(), UTC) - newest).total_seconds() / 86_400
     why = f"the newest row became known {days:.1f} days before as_of"
-    return CheckResult("freshness", days <= OLDEST_CONTENT_DAYS, "warn", days, OLDEST_CONTENT_DAYS, why)
+    return CheckResult("freshness", days <= oldest, "warn", days, oldest, why)
 
 
 def newest_row(warehouse: Warehouse, source: LogSource, as_of: date) -> datetime | None:

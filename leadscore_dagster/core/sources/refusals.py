@@ -1,4 +1,4 @@
-"""What makes a whole delivery unusable once its rows have been read: the wrong quarter, or too much that is bad.
+"""What makes a whole delivery unusable once its rows have been read: the wrong period, or too much that is bad.
 
 Works on the tables of cleaning.py. Not here: which rows are bad (cleaning.py), files (drops.py), gates (checks.py).
 """
@@ -10,22 +10,25 @@ from collections.abc import Sequence
 import duckdb
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.recipe.contract import Contract, quarter_of
-from leadscore_dagster.core.sources.cleaning import WRONG_QUARTER_SHARE, Cleaned, share_after_as_of
+from leadscore_dagster.core.recipe.cadence import Cadence
+from leadscore_dagster.core.recipe.contract import Contract
+from leadscore_dagster.core.sources.cleaning import WRONG_PERIOD_SHARE, Cleaned, share_after_as_of
 from leadscore_dagster.core.sources.drops import Drop, DropFile
 from leadscore_dagster.core.sources.reading import Loaded
 from leadscore_dagster.core.sources.report import rows_read, unreadable_of, violations_of
 
 
-def refuse_wrong_quarter(connection: duckdb.DuckDBPyConnection, contract: Contract, drop: Drop) -> None:
+def refuse_wrong_period(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, drop: Drop, cadence: Cadence
+) -> None:
     for column, share in share_after_as_of(connection, contract, drop.as_of).items():
-        if share > WRONG_QUARTER_SHARE:
+        if share > WRONG_PERIOD_SHARE:
             raise InputError(
-                f"wrong quarter: {share:.0%} of the dates lie after {drop.as_of}, so this is not the drop of "
-                f"{quarter_of(drop.as_of)}",
+                f"wrong {cadence.value}: {share:.0%} of the dates lie after {drop.as_of}, so this is not the drop of "
+                f"{cadence.label(drop.as_of)}",
                 where=_names(drop.files),
                 column=column,
-                remedy="check which quarter the files describe and rename them",
+                remedy=f"check which {cadence.value} the files describe and rename them",
             )
 
 

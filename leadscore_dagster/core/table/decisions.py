@@ -27,7 +27,7 @@ _NOT_SCALAR = (exp.Query, exp.Subquery, exp.AggFunc, exp.Window, exp.Star, exp.P
 
 def decision_log(recipe: Recipe) -> str:
     """SELECT giving (decision_id STRING, entity, decision_at TIMESTAMP, outcome_at TIMESTAMP, outcome INT64, excluded
-    BOOL, known_at TIMESTAMP) of the log as stored for the quarter ``@log_as_of``.
+    BOOL, known_at TIMESTAMP) of the log as stored for the period ``@log_as_of``.
 
     ``outcome_at`` is NULL for a column label, ``outcome`` (1, 0 or NULL) for a window label.
     Raises InputError for a recipe expression that is not a scalar expression over columns of the source.

@@ -1,4 +1,4 @@
-"""Labels: the status of every decision at a quarter's ``as_of``, and how the classes are distributed.
+"""Labels: the status of every decision at a period's ``as_of``, and how the classes are distributed.
 
 Lives here: building the partition, and counting it. Not here: the rules (sql/labels), the recipe's column names
 (decisions).
@@ -101,12 +101,12 @@ def build_labels(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelRepo
     """Write partition ``as_of`` of ``labels`` and report on it.
 
     Columns: decision_id, the recipe's entity, decision_at, outcome_at, label (NULL unless labelled), status, as_of;
-    one row per row of the log as stored for that quarter, in order of decision_at, decision_id.
-    Raises InputError if the log has no such quarter, or the recipe's expressions are not usable.
+    one row per row of the log as stored for that period, in order of decision_at, decision_id.
+    Raises InputError if the log has no such period, or the recipe's expressions are not usable.
     """
     source, key = recipe.decision_source, as_of.isoformat()
     if key not in warehouse.partitions(source.table):
-        raise InputError(f"quarter {key} is missing", where=source.table, remedy="materialize it first")
+        raise InputError(f"period {key} is missing", where=source.table, remedy="materialize it first")
     text = label_query(recipe) + "\nORDER BY decision_at, decision_id"
     parameters = {
         "as_of": as_of,
@@ -132,7 +132,7 @@ def label_query(recipe: Recipe) -> str:
 def label_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> LabelReport:
     """Count partition ``as_of`` of ``labels``. Raises InputError if it is missing."""
     if as_of.isoformat() not in warehouse.partitions(TABLE):
-        raise InputError(f"quarter {as_of} is missing", where=TABLE, remedy="materialize labels first")
+        raise InputError(f"period {as_of} is missing", where=TABLE, remedy="materialize labels first")
     sql = f"SELECT decision_at, outcome_at, label, status FROM {TABLE} WHERE as_of = @as_of"
     rows = table(warehouse, sql, {"as_of": as_of})
     status = rows["status"].to_numpy(zero_copy_only=False)

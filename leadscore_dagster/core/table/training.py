@@ -1,4 +1,4 @@
-"""The training table: every labelled decision of a quarter with its features as they were known at the decision.
+"""The training table: every labelled decision of a period with its features as they were known at the decision.
 
 Lives here: building and reading the partition, and the audits that SELECT its violations. Not here: the feature
 query (core/table/features), labels (labels), the leakage battery (core/audit).
@@ -82,11 +82,11 @@ def build_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> T
     Columns: decision_id, the recipe's entity, decision_at, label, the features of stage ``row``, the evidence
     columns, as_of; one row per labelled decision, in order of decision_at, decision_id. Every decision lies before
     ``as_of`` and every fact before its decision, so later vintages cannot change the partition.
-    Raises InputError if the labels of that quarter are missing.
+    Raises InputError if the labels of that period are missing.
     """
     key = as_of.isoformat()
     if key not in warehouse.partitions(labels.TABLE):
-        raise InputError(f"quarter {key} is missing", where=labels.TABLE, remedy="materialize labels first")
+        raise InputError(f"period {key} is missing", where=labels.TABLE, remedy="materialize labels first")
     warehouse.create_partition(TABLE, key, training_query(recipe), {"as_of": as_of})
     return training_report(warehouse, recipe, as_of)
 
@@ -135,7 +135,7 @@ def training_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Traini
 def training_rows(warehouse: Warehouse, as_of: date) -> pa.Table:
     """Partition ``as_of`` of the training table, in order of decision_at, decision_id. Raises InputError if missing.
 
-    Its own columns alone: a feature that the recipe had in another quarter is absent here, not missing in every row.
+    Its own columns alone: a feature that the recipe had in another period is absent here, not missing in every row.
     """
     _require(warehouse, as_of)
     sql = f"SELECT * FROM {TABLE} WHERE as_of = @as_of ORDER BY decision_at, decision_id"
@@ -150,7 +150,7 @@ def require_features(rows: pa.Table, version: str, features: Sequence[Feature]) 
             f"model {version} needs feature {absent[0]}, which the training table does not have",
             where=TABLE,
             column=absent[0],
-            remedy="materialize the quarter's training table again, with the feature in the recipe",
+            remedy="materialize the period's training table again, with the feature in the recipe",
         )
 
 
@@ -172,7 +172,7 @@ def decision_audits(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[A
 
 def _require(warehouse: Warehouse, as_of: date) -> None:
     if as_of.isoformat() not in warehouse.partitions(TABLE):
-        raise InputError(f"quarter {as_of} is missing", where=TABLE, remedy="materialize the training table first")
+        raise InputError(f"period {as_of} is missing", where=TABLE, remedy="materialize the training table first")
 
 
 def _most_first(entry: tuple[str, float]) -> tuple[float, str]:

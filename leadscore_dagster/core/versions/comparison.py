@@ -19,7 +19,7 @@ from leadscore_dagster.core.measures.catalogue import curve_metrics, phrase_of
 from leadscore_dagster.core.measures.intervals import Interval, entity_codes, paired_difference
 from leadscore_dagster.core.measures.metrics import curve, rank
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
-from leadscore_dagster.core.recipe.schema import Promotion, Recipe
+from leadscore_dagster.core.recipe.schema import Cadence, Promotion, Recipe
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.table.training import require_features
 from leadscore_dagster.core.table.training_rows import rows_of
@@ -85,9 +85,10 @@ def compare(
         model.score(rows.take(pa.array(fresh))).margin,
         rows[recipe.decisions.entity].take(pa.array(fresh)),
         recipe.promotion,
-        _quarters_between(champion, as_of),
+        recipe.cadence.count(registry.trained_as_of(champion), as_of),
         recipe.model.bootstrap_replicates,
         recipe.model.seed,
+        cadence=recipe.cadence,
     )
 
 
@@ -97,21 +98,24 @@ def compare_with_champion(
     champion_margin: np.ndarray,
     entity: pa.ChunkedArray | pa.Array | np.ndarray | None,
     promotion: Promotion,
-    champion_age_quarters: int,
+    champion_age: int,
     replicates: int = 1000,
     seed: int = 0,
+    *,
+    cadence: Cadence = Cadence.QUARTER,
 ) -> Comparison:
     """Whether the candidate replaces the champion: ``passed`` means promoted, otherwise unchanged.
 
     Both score the same rows [n], which neither was trained on. The paired interval of the difference must lie
-    above 0. A champion older than ``promotion.stale_after_quarters`` is replaced unless the interval's low
-    end loses more than ``promotion.tolerance`` of its value.
+    above 0. A champion whose ``champion_age``, in periods of the cadence, is more than
+    ``promotion.stale_after_periods`` is replaced unless the interval's low end loses more than
+    ``promotion.tolerance`` of its value.
     """
     metric, label = promotion.metric, np.asarray(label)
     codes = entity_codes(entity)
     difference = paired_difference(label, candidate_margin, champion_margin, metric, codes, replicates, seed)
     champion, candidate = (curve_metrics()[metric](curve(rank(label, m))) for m in (champion_margin, candidate_margin))
-    stale = champion_age_quarters > promotion.stale_after_quarters
+    stale = champion_age > promotion.stale_after_periods
     # a champion that gained the benefit of the doubt by age may be replaced by its near equal
     threshold = -promotion.tolerance * champion if stale else 0.0
     reason = _reason(difference, threshold, stale)
@@ -130,7 +134,7 @@ def compare_with_champion(
         f"{number(candidate)} for the candidate and {number(champion)} for the champion, a difference of "
         f"{difference.value:+.4f} (95% interval {difference.low:+.4f} to {difference.high:+.4f})"
     )
-    return Comparison(verdict, f"{facts}. {_ruling(reason, promotion, champion_age_quarters)}")
+    return Comparison(verdict, f"{facts}. {_ruling(reason, promotion, f'{champion_age} {cadence.value}s')}")
 
 
 def _reason(difference: Interval, threshold: float, stale: bool) -> Reason:
@@ -143,9 +147,9 @@ def _reason(difference: Interval, threshold: float, stale: bool) -> Reason:
     return Reason.WORSE if difference.high < 0 else Reason.WITHIN_CHANCE
 
 
-def _ruling(reason: Reason, promotion: Promotion, age: int) -> str:
+def _ruling(reason: Reason, promotion: Promotion, age: str) -> str:
     """What the interval says, in words."""
-    old = f"The champion is {age} quarters old, more than {promotion.stale_after_quarters}"
+    old = f"The champion is {age} old, more than {promotion.stale_after_periods}"
     return {
         Reason.NOT_MEASURABLE: "The rows do not allow a comparison",
         Reason.CHAMPION_STALE: f"{old}, and the candidate is not clearly worse",
@@ -184,8 +188,3 @@ def _trained_until(models: Path, version: str) -> datetime:
     """The last decision a version was fitted or calibrated on."""
     periods = registry.read_manifest(models, version)["periods"]
     return max(datetime.fromisoformat(period["last"]) for period in periods if period["name"] != "test")
-
-
-def _quarters_between(version: str, as_of: date) -> int:
-    trained = registry.trained_as_of(version)
-    return (as_of.year - trained.year) * 4 + (as_of.month - trained.month) // 3

@@ -51,7 +51,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One trained version: its quarter, the digest of its files, and its metrics and lineage as JSON
+    """One trained version: its period, the digest of its files, and its metrics and lineage as JSON
     texts."""
 
     recipe: str
@@ -164,7 +164,7 @@ def rollback(
 def entry_name(entry: LedgerEntry) -> str:
     """The partition an entry is stored in: deterministic, sortable by ``effective_from``.
 
-    A run that is repeated after a kill says the same and so writes the same entry; the same quarter judged by other
+    A run that is repeated after a kill says the same and so writes the same entry; the same period judged by other
     gates, or with a waiver that was extended, says something new. A rollback is a person's: there and back and there
     again on one day are three entries."""
     moment = entry.effective_from.astimezone(UTC)

@@ -91,14 +91,14 @@ def beside_oracle(
     records: Sequence[Mapping[str, Any]],
     truth: pa.Table,
 ) -> list[dict[str, Any]]:
-    """The records kept at quarter ``as_of``, each with ``oracle``: the metrics its own has, of the true ranking.
+    """The records kept at period ``as_of``, each with ``oracle``: the metrics its own has, of the true ranking.
 
     ``oracle`` is empty where ``metrics`` is. Outcomes are drawn from the true probabilities, so a model can be the
     better one by chance, on few positives.
 
     Raises
     ------
-    InputError : a decision that a model was held against has no true probability; the quarter has no training table.
+    InputError : a decision that a model was held against has no true probability; the period has no training table.
     """
     rows = training_rows(warehouse, as_of)
     place = pc.index_in(rows["decision_id"], value_set=truth["decision_id"].combine_chunks())
@@ -109,7 +109,7 @@ def beside_oracle(
 def _oracle(models: Path, recipe: Recipe, record: Mapping[str, Any], rows: pa.Table) -> dict[str, Any]:
     if not record["metrics"]:
         return {}
-    after = decisions_after(rows, date.fromisoformat(record["as_of"]))
+    after = decisions_after(rows, date.fromisoformat(record["as_of"]), recipe.cadence)
     unknown = after[PROBABILITY].null_count
     if unknown:
         raise InputError(

@@ -62,7 +62,7 @@ def register_candidate(
     code_version: str,
     recorded_at: datetime,
 ) -> str:
-    """Store a candidate: its files, its entry in ``model_versions``, and as the candidate of its quarter."""
+    """Store a candidate: its files, its entry in ``model_versions``, and as the candidate of its period."""
     version = registry.save_version(
         models,
         candidate,
@@ -90,7 +90,7 @@ def register_candidate(
 
 
 def known_before(warehouse: Warehouse, models: Path, recipe: Recipe, as_of: date) -> Known:
-    """What a quarter's candidate is held against while it is judged: the champion before it, the recipe's limit. A
+    """What a period's candidate is held against while it is judged: the champion before it, the recipe's limit. A
     champion whose files cannot be read is held against nothing."""
     champion = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
     importances, absent = {}, unmeasured(Reason.NO_CHAMPION, "there is no champion yet")
@@ -107,10 +107,10 @@ def known_before(warehouse: Warehouse, models: Path, recipe: Recipe, as_of: date
 
 
 def candidate_of(warehouse: Warehouse, as_of: date) -> str:
-    """Version of a quarter's candidate. Raises InputError when none was trained."""
+    """Version of a period's candidate. Raises InputError when none was trained."""
     if as_of.isoformat() not in warehouse.partitions(CANDIDATES):
         raise InputError(
-            f"No candidate was trained for {as_of}", where=CANDIDATES, remedy=f"run the quarter {as_of} first"
+            f"No candidate was trained for {as_of}", where=CANDIDATES, remedy=f"run the period {as_of} first"
         )
     found = table(warehouse, f"SELECT version FROM {CANDIDATES} WHERE as_of = @as_of", {"as_of": as_of})
     return str(found["version"][0].as_py())
@@ -140,7 +140,7 @@ def rule(
     fold_features: FoldFeatures | None,
     recorded_at: datetime,
 ) -> Ruling:
-    """Judge a quarter's candidate and write what became of it into the ledger.
+    """Judge a period's candidate and write what became of it into the ledger.
 
     A candidate that is not better than the champion, or cannot be compared with it, replaces it where somebody has
     waived that comparison: at once, for a person has decided.
@@ -183,13 +183,13 @@ def rule(
 
 
 def _against(champion: LedgerEntry, warehouse: Warehouse, version: str, result: Verdict, on: date) -> Verdict:
-    """A verdict over a candidate that passed for want of a champion, now that there is one: quarters may be run in
+    """A verdict over a candidate that passed for want of a champion, now that there is one: periods may be run in
     any order."""
     if result.reason is not Reason.NO_CHAMPION:
         return result
     told = (
         f"{phrase_of(result.name)} was not measured: {champion.version} became champion after the candidate was "
-        "trained; train the quarter again: refused"
+        "trained; train it again: refused"
     )
     failed = replace(result, passed=False, reason=Reason.CHAMPION_SINCE_TRAINING, why=sentence(told))
     return judged(warehouse, version, [failed], on)[0]

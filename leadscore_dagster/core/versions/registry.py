@@ -103,7 +103,7 @@ def save_version(
 
 
 def trained_as_of(version: str) -> date:
-    """The quarter a version was trained for, as its id says."""
+    """The period a version was trained for, as its id says."""
     return date.fromisoformat(version[:10])
 
 
@@ -314,7 +314,7 @@ def _require_same(manifest: Mapping[str, Any], version: str, today: FeatureState
 
 
 def _run_again(recipe: str, version: str) -> str:
-    return f"train its quarter again: `leadscore run {recipe} --as-of {trained_as_of(version)}`"
+    return f"train it again: `leadscore run {recipe} --as-of {trained_as_of(version)}`"
 
 
 def _damaged(folder: Path, version: str, name: str) -> InputError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from leadscore_dagster.core.recipe.schema import Retention
+from leadscore_dagster.core.recipe.schema import Cadence, Retention
 from leadscore_dagster.core.versions.registry import trained_as_of
 
 Kind = Literal["day", "version", "run", "copy"]
@@ -100,19 +100,20 @@ def judge_versions(
     today: date,
     retention: Retention,
     *,
+    cadence: Cadence,
     training: bool,
 ) -> list[Verdict]:
     """Model versions whose files are there, oldest first.
 
     Parameters
     ----------
-    stored : names of versions, which begin with the quarter they were trained for.
+    stored : names of versions, which begin with the period they were trained for.
     references : version to what refers to it: the ledger, a table or a list that is kept.
     reports : version to the versions that its own report names. A report counts for as long as its version stays, so
         neither a version's own report keeps it, nor that of one that goes.
     training : whether a run is in progress, which may be about to refer to any of them.
     """
-    oldest = oldest_kept(today, retention)
+    oldest = oldest_kept(today, retention, cadence)
     named = dict(references)
     kept = {name for name in stored if training or name in named or trained_as_of(name) >= oldest}
     reading = sorted({*kept, *(name for name in reports if name not in stored)})
@@ -125,15 +126,15 @@ def judge_versions(
                 reading.append(other)
     verdicts = []
     for version in sorted(stored):
-        quarter = trained_as_of(version)
+        trained = trained_as_of(version)
         if version in named:
             why, goes = f"named by {named[version]}", False
-        elif quarter >= oldest:
-            why, goes = f"not older than {retention.versions_quarters} quarters", False
+        elif trained >= oldest:
+            why, goes = f"not older than {retention.versions_periods} {cadence.value}s", False
         elif training:
             why, goes = "a run is in progress", False
         else:
-            why, goes = f"trained for {quarter}, trained again since, and nothing that is kept names it", True
+            why, goes = f"trained for {trained}, trained again since, and nothing that is kept names it", True
         verdicts.append(Verdict("version", version, goes, why))
     return verdicts
 
@@ -171,7 +172,6 @@ def judge_copies(there: Mapping[str, datetime], now: datetime) -> list[Verdict]:
     ]
 
 
-def oldest_kept(today: date, retention: Retention) -> date:
-    """First day of the oldest quarter whose versions are kept whatever became of them."""
-    count = today.year * 4 + (today.month - 1) // 3 - retention.versions_quarters
-    return date(count // 4, count % 4 * 3 + 1, 1)
+def oldest_kept(today: date, retention: Retention, cadence: Cadence) -> date:
+    """First day of the oldest period whose versions are kept whatever became of them."""
+    return cadence.back(today, retention.versions_periods)

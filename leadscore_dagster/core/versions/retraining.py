@@ -1,4 +1,4 @@
-"""Why a quarter is to be trained although no new drop has asked for it.
+"""Why a period is to be trained although no new drop has asked for it.
 
 Lives here: the triggers, and what a due one leads to. Not here: new drops (core/sources/arrivals/decision), the
 schedule that asks once a day (leadscore_dagster/schedules).
@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from leadscore_dagster.core.clock import day_of, newest_quarter_begun
-from leadscore_dagster.core.recipe.contract import quarter_of
-from leadscore_dagster.core.recipe.schema import Automation, Recipe
+from leadscore_dagster.core.clock import day_of
+from leadscore_dagster.core.recipe.schema import Automation, Cadence, Recipe
 from leadscore_dagster.core.sources.arrivals import Known, Request, Sightings, decide, hand_over, vintage_sources
 
 
@@ -26,15 +25,17 @@ class Standing:
     Parameters
     ----------
     today : the date then, by the clock of the recipe's zone.
-    champion_as_of : quarter the champion was trained for; None: there is none.
-    begun : the newest quarter that has begun; None: the recipe's first one has not.
-    overdue : the newest quarter whose fall-back day has come; None: none has.
+    cadence : whether its periods are quarters or months.
+    champion_as_of : period the champion was trained for; None: there is none.
+    begun : the newest period that has begun; None: the recipe's first one has not.
+    overdue : the newest period whose fall-back day has come; None: none has.
     drifted : columns that monitoring found far from what the champion was trained on.
     fallen : whether the champion's delivered scores have turned out worse than its test period.
     """
 
     now: datetime
     today: date
+    cadence: Cadence
     champion_as_of: date | None
     begun: date | None
     overdue: date | None
@@ -44,7 +45,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Due:
-    """A quarter that should be trained, and why."""
+    """A period that should be trained, and why."""
 
     as_of: date
     why: str
@@ -54,42 +55,42 @@ Trigger = Callable[[Standing, Automation], Due | None]
 
 
 def fallback(standing: Standing, automation: Automation) -> Due | None:
-    """The fall-back day of a quarter has come: it is run as it lies there, so that a drop that never became complete,
+    """The fall-back day of a period has come: it is run as it lies there, so that a drop that never became complete,
     or never came, is heard of."""
     if standing.overdue is None:
         return None
     when = standing.overdue + timedelta(days=automation.fallback_days)
-    return Due(standing.overdue, f"the fall-back day of {quarter_of(standing.overdue)} was {when}")
+    return Due(standing.overdue, f"the fall-back day of {standing.cadence.label(standing.overdue)} was {when}")
 
 
 def age(standing: Standing, automation: Automation) -> Due | None:
-    """The champion was trained too long ago, and a quarter has begun since."""
-    trained, begun = standing.champion_as_of, _newer_quarter(standing)
+    """The champion was trained too long ago, and a period has begun since."""
+    trained, begun = standing.champion_as_of, _newer_period(standing)
     if trained is None or begun is None:
         return None
     days = (standing.today - trained).days
     if days <= automation.retrain_after_days:
         return None
-    return Due(begun, f"the champion's quarter {trained} is {days} days old")
+    return Due(begun, f"the champion's {standing.cadence.value} {trained} is {days} days old")
 
 
 def drift(standing: Standing, automation: Automation) -> Due | None:
-    """Columns have moved as far as an error, and a quarter has begun since the champion was trained."""
-    if not standing.drifted or (begun := _newer_quarter(standing)) is None:
+    """Columns have moved as far as an error, and a period has begun since the champion was trained."""
+    if not standing.drifted or (begun := _newer_period(standing)) is None:
         return None
     more = f" and {len(standing.drifted) - 3} more" if len(standing.drifted) > 3 else ""
     return Due(begun, f"{', '.join(standing.drifted[:3])}{more} drifted from the champion's training rows")
 
 
 def performance(standing: Standing, automation: Automation) -> Due | None:
-    """Delivered scores have turned out worse than in the test period, and a quarter has begun since."""
-    if not standing.fallen or (begun := _newer_quarter(standing)) is None:
+    """Delivered scores have turned out worse than in the test period, and a period has begun since."""
+    if not standing.fallen or (begun := _newer_period(standing)) is None:
         return None
     return Due(begun, "the champion's delivered scores turned out worse than its test period")
 
 
-def _newer_quarter(standing: Standing) -> date | None:
-    """The newest quarter that has begun, if the champion was trained for an earlier one."""
+def _newer_period(standing: Standing) -> date | None:
+    """The newest period that has begun, if the champion was trained for an earlier one."""
     trained, begun = standing.champion_as_of, standing.begun
     return begun if trained is not None and begun is not None and begun > trained else None
 
@@ -113,8 +114,9 @@ def standing_of(
         now=now,
         today=today,
         champion_as_of=champion_as_of,
-        begun=newest_quarter_begun(recipe.first_quarter, today, recipe.as_of),
-        overdue=newest_quarter_begun(recipe.first_quarter, today - days, recipe.as_of),
+        cadence=recipe.cadence,
+        begun=max(recipe.as_ofs(today), default=None),
+        overdue=max(recipe.as_ofs(today - days), default=None),
         drifted=drifted,
         fallen=fallen,
     )
@@ -142,14 +144,14 @@ def retrain(
     if vintage_sources(recipe):
         answer = _of_vintages(standing, due, known, touched, look)
     else:
-        answer = _of_a_log(max(entry.as_of for entry in due), why, known)
+        answer = _of_a_log(max(entry.as_of for entry in due), why, known, recipe.cadence)
     return f"{why}; {answer}" if isinstance(answer, str) else answer
 
 
-def _of_a_log(as_of: date, why: str, known: Known) -> Request | str:
-    """A recipe without vintages has new data as soon as a quarter has begun."""
+def _of_a_log(as_of: date, why: str, known: Known, cadence: Cadence) -> Request | str:
+    """A recipe without vintages has new data as soon as a period has begun."""
     if _heard_of(as_of, known):
-        return f"{quarter_of(as_of)} has been run"
+        return f"{cadence.label(as_of)} has been run"
     return Request("refresh", as_of, "log", "log", why)
 
 
@@ -165,17 +167,17 @@ def _of_vintages(
         if heard and touched.timestamp() < max(done, default=0.0):
             return "nothing has arrived since the last run"
     sightings = look()
-    decision = decide(sightings.quarters, known)
+    decision = decide(sightings, known)
     if decision.request is not None and decision.request.kind == "ingest":
         return f"{decision.request.why}, which the drop sensor sees to"
     if decision.request is not None and decision.request.as_of <= max(entry.as_of for entry in due):
         return decision.request
     if overdue is None or _heard_of(overdue, known, later=True):
         return "; ".join(decision.why)
-    return hand_over(overdue, next((drop for drop in sightings.quarters if drop.as_of == overdue), None), known)
+    return hand_over(overdue, sightings, known)
 
 
 def _heard_of(as_of: date, known: Known, *, later: bool = False) -> bool:
-    """Whether the quarter, or only a ``later`` one, has been run up to its champion, or was to be."""
-    quarters = [*known.ruled, *(quarter for kind, quarter in known.asked if kind == "refresh")]
-    return any(quarter > as_of or (quarter == as_of and not later) for quarter in quarters)
+    """Whether the period, or only a ``later`` one, has been run up to its champion, or was to be."""
+    heard_of = [*known.ruled, *(other for kind, other in known.asked if kind == "refresh")]
+    return any(other > as_of or (other == as_of and not later) for other in heard_of)

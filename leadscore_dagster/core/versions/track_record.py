@@ -1,8 +1,8 @@
-"""The track record: the model of each quarter on the decisions of the quarter after it, once their outcomes are known.
+"""The track record: the model of each period on the decisions of the period after it, once their outcomes are known.
 
 Lives here: which version is held against which decisions, and the measuring. Not here: training (modelling), who was
 champion (champion), drawing (model_page, report), the truth of a simulated market, which nothing here can see (oracle).
-A training table of quarter q holds only what was known at q, so the model of q could have scored the decisions after q
+A training table of period q holds only what was known at q, so the model of q could have scored the decisions after q
 as they were taken: nothing here is a simulation.
 """
 
@@ -19,11 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.clock import next_quarter
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.intervals import Interval, entity_codes, period_metrics
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
-from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.recipe.schema import Cadence, Recipe
 from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.versions import registry
 from leadscore_dagster.core.versions.comparison import able_to_score
@@ -33,14 +32,14 @@ from leadscore_dagster.core.versions.promotion import CANDIDATES
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE = "track_record"
-#: with fewer positives after a quarter its intervals say nothing
+#: with fewer positives after a period its intervals say nothing
 MINIMUM_POSITIVES = 20
 MEASURED = ("top_decile_lift", "auc_pr", "auc_pr_over_base", "auc_roc", "decile_order", "ece", "brier_skill")
 
 
 @dataclass(frozen=True)
-class QuarterRecord:
-    """How one quarter's candidate did on the decisions from ``as_of`` until ``ends`` (not included).
+class PeriodRecord:
+    """How one period's candidate did on the decisions from ``as_of`` until ``ends`` (not included).
 
     ``role``: ``champion`` if it scored in life, else ``candidate``. ``metrics`` is empty with fewer than
     `MINIMUM_POSITIVES` positives, and where ``why`` says that the version cannot score these decisions as it would
@@ -79,40 +78,41 @@ def track_record(
     recipe: Recipe,
     as_of: date,
     fold_features: FoldFeatures | None,
-) -> list[QuarterRecord]:
-    """One record per earlier quarter that has a candidate, oldest first, judged with what is known at ``as_of``.
+) -> list[PeriodRecord]:
+    """One record per earlier period that has a candidate, oldest first, judged with what is known at ``as_of``.
 
     Parameters
     ----------
-    as_of : quarter whose training table gives the decisions, their features as known then, and matured outcomes.
+    as_of : period whose training table gives the decisions, their features as known then, and matured outcomes.
 
     A version that is damaged, or of whose features the recipe has lost or redefined one, is not measured; its record
-    says so. Raises InputError if the quarter has no training table.
+    says so. Raises InputError if the period has no training table.
     """
     rows = training_rows(warehouse, as_of)
     found = []
-    for quarter, version in _candidates(warehouse, as_of):
-        entry = champion_at(warehouse, _instant(quarter))
+    for trained, version in _candidates(warehouse, as_of):
+        entry = champion_at(warehouse, _instant(trained))
         role = "champion" if entry is not None and entry.version == version else "candidate"
-        found.append(_record(models, recipe, quarter, version, role, decisions_after(rows, quarter), fold_features))
+        after = decisions_after(rows, trained, recipe.cadence)
+        found.append(_record(models, recipe, trained, version, role, after, fold_features))
     return [record for record in found if record.n]
 
 
-def decisions_after(rows: pa.Table, quarter: date) -> pa.Table:
-    """The training rows decided on from ``quarter`` until the next one begins."""
-    times, begins, ends = rows["decision_at"], _instant(quarter), _instant(next_quarter(quarter))
+def decisions_after(rows: pa.Table, as_of: date, cadence: Cadence) -> pa.Table:
+    """The training rows decided on in the period that begins on ``as_of``."""
+    times, begins, ends = rows["decision_at"], _instant(as_of), _instant(cadence.next(as_of))
     return rows.filter(pc.and_(pc.greater_equal(times, pa.scalar(begins)), pc.less(times, pa.scalar(ends))))
 
 
 def _record(
     models: Path,
     recipe: Recipe,
-    quarter: date,
+    trained: date,
     version: str,
     role: str,
     rows: pa.Table,
     fold_features: FoldFeatures | None,
-) -> QuarterRecord:
+) -> PeriodRecord:
     positives = int(pc.sum(rows["label"]).as_py() or 0)
     measured: dict[str, Interval] = {}
     claimed: dict[str, Interval] = {}
@@ -127,8 +127,8 @@ def _record(
         if positives >= MINIMUM_POSITIVES:
             scores = model.score(rows)
             measured = measure(rows, scores.margin, scores.probability, calibration_rate(manifest), recipe)
-    ends = next_quarter(quarter)
-    return QuarterRecord(version, quarter, role, ends, rows.num_rows, positives, measured, claimed, why)
+    ends = recipe.cadence.next(trained)
+    return PeriodRecord(version, trained, role, ends, rows.num_rows, positives, measured, claimed, why)
 
 
 def calibration_rate(manifest: Mapping[str, Any]) -> float:
@@ -153,26 +153,26 @@ def measure(
     return {name: found[name] for name in MEASURED}
 
 
-def write_track_record(warehouse: Warehouse, as_of: date, records: Sequence[QuarterRecord]) -> None:
-    """Keep the track record as known at a quarter: partition ``as_of`` of the table ``track_record``."""
+def write_track_record(warehouse: Warehouse, as_of: date, records: Sequence[PeriodRecord]) -> None:
+    """Keep the track record as known at a period's as_of: partition ``as_of`` of the table ``track_record``."""
     rows = [(record.version, record.as_of, json.dumps(record.to_dict(), sort_keys=True)) for record in records]
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    schema = pa.schema([("version", pa.string()), ("quarter", pa.date32()), ("record_json", pa.string())])
+    schema = pa.schema([("version", pa.string()), ("trained_as_of", pa.date32()), ("record_json", pa.string())])
     content = pa.table([pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)], schema)
     dated = content.append_column("as_of", pa.repeat(pa.scalar(as_of, pa.date32()), content.num_rows))
     warehouse.write_partition(TABLE, as_of.isoformat(), dated)
 
 
 def read_track_record(warehouse: Warehouse, as_of: date) -> list[dict[str, Any]]:
-    """The records kept at a quarter, as `QuarterRecord.to_dict` made them; none when none were kept."""
+    """The records kept at a period's as_of, as `PeriodRecord.to_dict` made them; none when none were kept."""
     if as_of.isoformat() not in warehouse.partitions(TABLE):
         return []
-    sql = f"SELECT record_json FROM {TABLE} WHERE as_of = @as_of ORDER BY quarter"
+    sql = f"SELECT record_json FROM {TABLE} WHERE as_of = @as_of ORDER BY trained_as_of"
     return [json.loads(text) for text in table(warehouse, sql, {"as_of": as_of})["record_json"].to_pylist()]
 
 
 def newest_track_record(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """The records kept at the newest quarter that has any."""
+    """The records kept at the newest period that has any."""
     kept = warehouse.partitions(TABLE)
     return read_track_record(warehouse, date.fromisoformat(max(kept))) if kept else []
 

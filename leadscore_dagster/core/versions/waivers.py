@@ -18,7 +18,7 @@ from leadscore_dagster.core.verdict import Reason, Verdict
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE = "waivers"
-#: a waiver is a bridge to the next quarter's candidate, not a second set of thresholds
+#: a waiver is a bridge to the next period's candidate, not a second set of thresholds
 LONGEST_DAYS = 184
 _SCHEMA = pa.schema(
     [

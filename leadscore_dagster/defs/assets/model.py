@@ -1,4 +1,4 @@
-"""Assets of the model room: the candidate of a quarter, and the champion.
+"""Assets of the model room: the candidate of a period, and the champion.
 
 Lives here: wiring, and the questions a consumer asks first. Not here: training (core/modelling), gates
 (core/versions/gates), the ledger's rules (core/versions/ledger).
@@ -20,7 +20,7 @@ from leadscore_dagster.core.versions import promotion
 from leadscore_dagster.core.versions.mlflow import log_version
 from leadscore_dagster.core.versions.version_audit import keep_audit
 from leadscore_dagster.defs.assets.shell import group, key, metadata, owners, partition_day, plain_failures
-from leadscore_dagster.defs.partitions import quarters
+from leadscore_dagster.defs.partitions import periods
 from leadscore_dagster.defs.resources import Workspace
 
 
@@ -33,14 +33,15 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
     @dg.asset(
         key=key(recipe, "candidate_model"),
         deps=[key(recipe, "training_table")],
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "model"),
         owners=owners(recipe),
         kinds={"xgboost", "scikitlearn"},
         code_version=fingerprint(recipe.model.model_dump_json())[:16],
         description=(
-            "A model trained on the quarter's training table: chosen on the development period by time-ordered "
-            "folds, calibrated on a later period, judged once on the last one. The gates decide what becomes of it."
+            f"A model trained on the {recipe.cadence.value}'s training table: chosen on the development period by "
+            "time-ordered folds, calibrated on a later period, judged once on the last one. The gates decide what "
+            "becomes of it."
         ),
     )
     def candidate_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -103,7 +104,7 @@ def _champion(recipe: Recipe) -> dg.AssetsDefinition:
     @dg.asset(
         key=key(recipe, "champion_model"),
         deps=[key(recipe, "candidate_model")],
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "model"),
         owners=owners(recipe),
         kinds={"ledger"},

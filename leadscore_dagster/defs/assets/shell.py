@@ -31,7 +31,7 @@ def owners(recipe: Recipe) -> list[str] | None:
 
 
 def partition_day(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> date:
-    """The partition's key as a date: the ``as_of`` of a quarter, or the day that is scored."""
+    """The partition's key as a date: the ``as_of`` of a period, or the day that is scored."""
     return date.fromisoformat(context.partition_key)
 
 

@@ -8,7 +8,7 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.versions.track_record import TABLE, track_record, write_track_record
 from leadscore_dagster.defs.assets.shell import group, key, metadata, owners, partition_day, plain_failures
-from leadscore_dagster.defs.partitions import quarters
+from leadscore_dagster.defs.partitions import periods
 from leadscore_dagster.defs.resources import Workspace
 
 
@@ -18,16 +18,17 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=key(recipe, TABLE),
         deps=[key(recipe, "training_table")],
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "model"),
         owners=owners(recipe),
         kinds={"ledger"},
         description=(
-            "What every earlier quarter's model would have delivered: its scores of the decisions taken in the quarter "
-            "after it, held against the outcomes known now. Beside it, what the model had claimed on its test period."
+            f"What every earlier {recipe.cadence.value}'s model would have delivered: its scores of the decisions "
+            f"taken in the {recipe.cadence.value} after it, held against the outcomes known now. Beside it, what the "
+            "model had claimed on its test period."
         ),
     )
-    def track_record_of_quarter(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+    def track_record_of_period(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, as_of = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
             require_audit(warehouse, recipe, as_of)
@@ -38,11 +39,13 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
             metadata=metadata(
                 {
                     "dagster/row_count": len(records),
-                    "record": markdown.track_record_markdown([record.to_dict() for record in records]),
+                    "record": markdown.track_record_markdown(
+                        [record.to_dict() for record in records], recipe.cadence.value
+                    ),
                     **{name: interval.value for name, interval in newest.items() if interval.value == interval.value},
                 }
             ),
             data_version=dg.DataVersion(warehouse.digest(TABLE, as_of.isoformat())),
         )
 
-    return [track_record_of_quarter]
+    return [track_record_of_period]

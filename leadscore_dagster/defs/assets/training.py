@@ -14,7 +14,7 @@ from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.labels import build_labels
 from leadscore_dagster.core.table.training import build_training_table
 from leadscore_dagster.defs.assets.shell import group, key, metadata, owners, partition_day, plain_failures
-from leadscore_dagster.defs.partitions import quarters, up_to_own_quarter
+from leadscore_dagster.defs.partitions import periods, up_to_own_period
 from leadscore_dagster.defs.resources import Workspace
 
 
@@ -27,18 +27,19 @@ def _labels(recipe: Recipe) -> dg.AssetsDefinition:
     @dg.asset(
         key=key(recipe, "labels"),
         deps=[key(recipe, recipe.decision_source.table)],
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "training"),
         owners=owners(recipe),
         kinds={"sql"},
         description=(
-            "Every decision known at the quarter's as_of, with its status: labelled, right-censored, negative lag, "
-            "duplicate, recycled or excluded. Only decisions whose whole label window had been observed carry a label."
+            f"Every decision known at the {recipe.cadence.value}'s as_of, with its status: labelled, right-censored, "
+            "negative lag, duplicate, recycled or excluded. Only decisions whose whole label window had been observed "
+            "carry a label."
         ),
     )
     def labels(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         with plain_failures():
-            check_recipe(recipe)  # a quarter begins here; a slip is not to be found after training
+            check_recipe(recipe)  # a period begins here; a slip is not to be found after training
             report = build_labels(workspace.warehouse(recipe), recipe, partition_day(context))
         return dg.MaterializeResult(metadata=metadata(report.as_metadata()))
 
@@ -47,7 +48,7 @@ def _labels(recipe: Recipe) -> dg.AssetsDefinition:
 
 def _training_table(recipe: Recipe) -> dg.AssetsDefinition:
     vintages = [
-        dg.AssetDep(key(recipe, source.table), partition_mapping=up_to_own_quarter())
+        dg.AssetDep(key(recipe, source.table), partition_mapping=up_to_own_period())
         for source in recipe.sources.values()
         if isinstance(source, VintageSource)
     ]
@@ -55,7 +56,7 @@ def _training_table(recipe: Recipe) -> dg.AssetsDefinition:
     @dg.asset(
         key=key(recipe, "training_table"),
         deps=[key(recipe, "labels"), *vintages],
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "training"),
         owners=owners(recipe),
         kinds={"sql"},

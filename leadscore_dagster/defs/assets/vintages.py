@@ -1,4 +1,4 @@
-"""Assets of the vintages room: one table per source, one partition per quarter.
+"""Assets of the vintages room: one table per source, one partition per period.
 
 Lives here: wiring. Not here: finding, cleaning and writing a drop (core/sources), judging it (defs/checks/vintages).
 """
@@ -6,12 +6,11 @@ Lives here: wiring. Not here: finding, cleaning and writing a drop (core/sources
 import dagster as dg
 
 from leadscore_dagster.core.audit.admission import source_checks
-from leadscore_dagster.core.recipe.contract import quarter_of
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources import ingest_log, ingest_vintage
 from leadscore_dagster.core.sources.arrivals import copies_of, local_folder, local_log
 from leadscore_dagster.defs.assets.shell import group, key, metadata, owners, partition_day, plain_failures
-from leadscore_dagster.defs.partitions import quarters
+from leadscore_dagster.defs.partitions import periods
 from leadscore_dagster.defs.resources import Workspace
 
 
@@ -26,22 +25,24 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
 def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefinition:
     @dg.asset(
         key=key(recipe, source.table),
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "vintages"),
         owners=owners(recipe),
         kinds={"parquet"},
         description=(
-            f"{source.contract.description} One partition per quarter, as the vendor delivered it: the key is the "
-            "as_of instant, and every row carries available_at, the instant it could have been known. A correction "
-            "is kept beside what it corrects; what its checks refuse is set aside and read by nobody. Bad rows stand "
-            "in the quarantine table."
+            f"{source.contract.description} One partition per {recipe.cadence.value}, as the vendor delivered it: the "
+            "key is the as_of instant, and every row carries available_at, the instant it could have been known. A "
+            "correction is kept beside what it corrects; what its checks refuse is set aside and read by nobody. Bad "
+            "rows stand in the quarantine table."
         ),
         metadata={"files": ", ".join(source.files), "source": name},
     )
     def vintage(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         as_of = partition_day(context)
         with plain_failures():
-            folder = local_folder(workspace.location(recipe, name), source, as_of, copies_of(workspace.home))
+            folder = local_folder(
+                workspace.location(recipe, name), source, as_of, copies_of(workspace.home), recipe.cadence
+            )
             warehouse = workspace.warehouse(recipe)
             report = ingest_vintage(
                 warehouse,
@@ -49,11 +50,12 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
                 source,
                 folder,
                 as_of,
+                cadence=recipe.cadence,
                 seen_at=workspace.now(),
                 judge=lambda: source_checks(warehouse, recipe, source, as_of),
             )
         return dg.MaterializeResult(
-            metadata=metadata({"quarter": quarter_of(as_of), **report.as_metadata()}),
+            metadata=metadata({recipe.cadence.value: recipe.cadence.label(as_of), **report.as_metadata()}),
             data_version=dg.DataVersion(report.digest),
         )
 
@@ -63,13 +65,13 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
 def _log(recipe: Recipe, name: str, source: LogSource) -> dg.AssetsDefinition:
     @dg.asset(
         key=key(recipe, source.table),
-        partitions_def=quarters(recipe),
+        partitions_def=periods(recipe),
         group_name=group(recipe, "vintages"),
         owners=owners(recipe),
         kinds={"parquet"},
         description=(
-            f"{source.contract.description} Read as it stood at the quarter's as_of: rows that became known later are "
-            "not there, columns that were filled in later are empty."
+            f"{source.contract.description} Read as it stood at the {recipe.cadence.value}'s as_of: rows that became "
+            "known later are not there, columns that were filled in later are empty."
         ),
         metadata={"files": ", ".join(source.files), "source": name},
     )

@@ -27,7 +27,7 @@ RECIPE_TAG, KIND_TAG, DROP_TAG, CONTENT_TAG = (
 _RUN_KEY, _PARTITION, _DATA_VERSION = "dagster/run_key", "dagster/partition", "dagster/data_version"
 #: no further file is opened after so many seconds: a sensor that takes a minute is stopped, and starts all over
 SECONDS_PER_LOOK = 20
-_NEWEST = 1000  # records of one kind that are read: more than ten years of quarters
+_NEWEST = 1000  # records of one kind that are read: more than ten years of periods
 
 
 def not_set_up(recipe: Recipe, workspace: Workspace) -> str:
@@ -62,7 +62,7 @@ def known_of(instance: dg.DagsterInstance, recipe: Recipe) -> Known:
         for as_of, found in of_source.items()
         if found[0].refused and (good := next((arrival for arrival in found if not arrival.refused), None))
     }
-    ruled = _newest_by_quarter(instance, key(recipe, "champion_model"))
+    ruled = _newest_by_period(instance, key(recipe, "champion_model"))
     rulings = {as_of: record.timestamp for as_of, record in ruled.items()}
     return Known(newest, rulings, _asked(instance, recipe), held)
 
@@ -97,7 +97,7 @@ def asked_for(instance: dg.DagsterInstance, run_keys: Collection[str]) -> set[st
 
 
 def _arrivals(instance: dg.DagsterInstance, recipe: Recipe, source: str) -> dict[date, list[Arrival]]:
-    """Arrivals of a source by quarter, the newest first."""
+    """Arrivals of a source by period, the newest first."""
     asset = key(recipe, recipe.sources[source].table)
     records = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=asset), limit=_NEWEST).records
     found: dict[date, list[Arrival]] = {}
@@ -115,7 +115,7 @@ def _arrivals(instance: dg.DagsterInstance, recipe: Recipe, source: str) -> dict
     return found
 
 
-def _newest_by_quarter(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[date, dg.EventLogRecord]:
+def _newest_by_period(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[date, dg.EventLogRecord]:
     records = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=asset), limit=_NEWEST).records
     newest: dict[date, dg.EventLogRecord] = {}
     for record in records:  # the newest comes first

@@ -1,6 +1,6 @@
-"""What happens by the clock: a day's scores, and a quarter that no drop has asked for.
+"""What happens by the clock: a day's scores, and a period that no drop has asked for.
 
-Lives here: one tick each, from its scheduled instant to run requests. Not here: which days and quarters those are
+Lives here: one tick each, from its scheduled instant to run requests. Not here: which days and periods those are
 (core/clock, core/versions/retraining). Off until the deployment turns them on (automation).
 """
 
@@ -138,10 +138,10 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         execution_timezone=automation.timezone,
         default_status=schedule_status(recipe),
         description=(
-            f"Asks every day whether a quarter is due although no drop has asked for it: {automation.fallback_days} "
-            "days after it has ended it is run as it lies there, so that an incomplete drop is heard of; and when the "
-            f"champion is more than {automation.retrain_after_days} days old, its features have drifted or its scores "
-            "have turned out worse, and there is new data."
+            f"Asks every day whether a {recipe.cadence.value} is due although no drop has asked for it: "
+            f"{automation.fallback_days} days after it has ended it is run as it lies there, so that an incomplete "
+            f"drop is heard of; and when the champion is more than {automation.retrain_after_days} days old, its "
+            "features have drifted or its scores have turned out worse, and there is new data."
         ),
     )
     def train_what_is_due(context: dg.ScheduleEvaluationContext, workspace: Workspace) -> dg.RunRequest | dg.SkipReason:
@@ -193,7 +193,7 @@ def _crowned(recipe: Recipe, workspace: Workspace) -> datetime | None:
 
 
 def _standing(recipe: Recipe, workspace: Workspace, instant: datetime) -> Standing:
-    """How the recipe stands. The quarter a champion was trained for is what its version begins with."""
+    """How the recipe stands. The period a champion was trained for is what its version begins with."""
     warehouse = workspace.warehouse(recipe)
     champion = champion_at(warehouse, instant)
     trained = trained_as_of(champion.version) if champion else None

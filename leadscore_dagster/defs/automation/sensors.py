@@ -44,10 +44,10 @@ def drop_sensor(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition])
         minimum_interval_seconds=recipe.automation.look_every_seconds,
         default_status=sensor_status(recipe),
         description=(
-            "Watches the vendor's folders. When a quarter's drop is complete and has stopped changing, it asks for one "
-            "run: the ingest of an older quarter, or the refresh of the newest, from drop to champion. One run per "
-            "content; a corrected file is a new arrival. The cursor tells what each quarter lacks and which files "
-            "nobody expects."
+            f"Watches the vendor's folders. When a {recipe.cadence.value}'s drop is complete and has stopped changing, "
+            f"it asks for one run: the ingest of an older {recipe.cadence.value}, or the refresh of the newest, from "
+            "drop to champion. One run per content; a corrected file is a new arrival. The cursor tells what each "
+            "drop lacks and which files nobody expects."
         ),
     )
     def look(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult:
@@ -62,8 +62,8 @@ def drop_sensor(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition])
             workspace.now().date(),
             hurry=lambda: time.monotonic() > deadline,
         )
-        decision = decide(sightings.quarters, known_of(context.instance, recipe))
-        said = [*decision.why, *_told(sightings.unknown)]
+        decision = decide(sightings, known_of(context.instance, recipe))
+        said = [*decision.why, *_told(sightings.unknown, recipe.cadence.value)]
         requests = [run_request(recipe, decision.request)] if decision.request else []
         return dg.SensorResult(
             run_requests=requests,
@@ -74,9 +74,9 @@ def drop_sensor(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition])
     return look
 
 
-def _told(unknown: Sequence[str]) -> list[str]:
+def _told(unknown: Sequence[str], period: str) -> list[str]:
     if not unknown:
         return []
     more = f" and {len(unknown) - _NAMES_TOLD} more" if len(unknown) > _NAMES_TOLD else ""
     names = ", ".join(name[:80] for name in unknown[:_NAMES_TOLD])
-    return [f"ignored, for no quarter or source expects it: {names}{more}"]
+    return [f"ignored, for no {period} or source expects it: {names}{more}"]

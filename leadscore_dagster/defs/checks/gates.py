@@ -9,7 +9,7 @@ from leadscore_dagster.core.recipe.schema import Gate, Recipe
 from leadscore_dagster.core.versions import promotion
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.checks.shell import checks_of
-from leadscore_dagster.defs.partitions import quarters
+from leadscore_dagster.defs.partitions import periods
 
 
 def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
@@ -17,7 +17,7 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
     return [
         checks_of(
             key(recipe, "candidate_model"),
-            quarters(recipe),
+            periods(recipe),
             {name: _described(name, gate) for name, gate in recipe.gates.items()},
             recipe,
             lambda warehouse, as_of, workspace: promotion.judge(

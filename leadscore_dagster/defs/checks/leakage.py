@@ -8,7 +8,7 @@ from leadscore_dagster.core.audit.admission import audit_checks, described_parts
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.checks.shell import checks_of
-from leadscore_dagster.defs.partitions import quarters
+from leadscore_dagster.defs.partitions import periods
 
 
 def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
@@ -16,7 +16,7 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
     return [
         checks_of(
             key(recipe, "training_table"),
-            quarters(recipe),
+            periods(recipe),
             described_parts(recipe),
             recipe,
             lambda warehouse, as_of, _: audit_checks(warehouse, recipe, as_of),  # type: ignore[arg-type]

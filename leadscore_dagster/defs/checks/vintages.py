@@ -8,7 +8,7 @@ from leadscore_dagster.core.audit.admission import described_checks, source_chec
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.checks.shell import checks_of
-from leadscore_dagster.defs.partitions import quarters
+from leadscore_dagster.defs.partitions import periods
 
 
 def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
@@ -19,7 +19,7 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
 def _source_checks(recipe: Recipe, source: VintageSource | LogSource) -> dg.AssetChecksDefinition:
     return checks_of(
         key(recipe, source.table),
-        quarters(recipe),
+        periods(recipe),
         described_checks(source),
         recipe,
         lambda warehouse, as_of, _: source_checks(warehouse, recipe, source, as_of),  # type: ignore[arg-type]

@@ -87,9 +87,9 @@ def reports(outputs: Path) -> dict[str, set[str]]:
 def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], today: date) -> dict[str, str]:
     """Version to what names it and is kept: tables of the warehouse, lists, and what else lies among the outputs.
 
-    The candidate of a quarter is in ``candidate_model``: the track record of every later quarter opens its files
+    The candidate of a period is in ``candidate_model``: the track record of every later period opens its files
     again. Not asked: ``model_versions``, which names all of them; the reports and audits of versions, which go with
-    them; and the track records of quarters that are older than the versions that are kept.
+    them; and the track records of periods that are older than the versions that are kept.
     """
     warehouse, outputs = workspace.warehouse(recipe), workspace.outputs(recipe)
     own, lists = {path for _, path in _own_files(outputs)}, {list_name(day) for day in gone}
@@ -97,8 +97,8 @@ def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], tod
     for path in sorted(outputs.rglob("*")) if outputs.is_dir() else ():
         if path.suffix in REPORT_SUFFIXES and path.is_file() and path not in own and path.name not in lists:
             found.update(dict.fromkeys(versions_named([path.read_text(encoding="utf-8", errors="replace")]), path.name))
-    oldest = oldest_kept(today, recipe.automation.retention)
-    told = {LEDGER: "the ledger", promotion.CANDIDATES: "the track record, as the candidate of its quarter"}
+    oldest = oldest_kept(today, recipe.automation.retention, recipe.cadence)
+    told = {LEDGER: "the ledger", promotion.CANDIDATES: "the track record, as the candidate of its period"}
     for name in warehouse.tables():
         if name not in (VERSIONS, version_audit.TABLE):
             named = versions_named(_texts(warehouse, name, gone, oldest))
@@ -147,7 +147,7 @@ def _own_files(outputs: Path) -> Iterator[tuple[str, Path]]:
 
 def _texts(warehouse: Warehouse, name: str, gone: Collection[date], oldest: date) -> Iterator[str]:
     """Texts of a table that may name a version: of the ledger all, else of columns that are called so. Left out are
-    days that go, and track records from before the ``oldest`` quarter."""
+    days that go, and track records from before the ``oldest`` period."""
     kept, values = "", dict[str, object]()
     if name in DAY_COLUMNS and gone:
         kept, values = f"WHERE {DAY_COLUMNS[name]} NOT IN UNNEST(@gone)", {"gone": sorted(gone)}

@@ -84,6 +84,7 @@ def prune(
         reports(workspace.outputs(recipe)),
         now.date(),
         retention,
+        cadence=recipe.cadence,
         training=any(_is_at_work(run, recipe, now) for run in runs if run.run_id != own_run),
     )
     copies = judge_copies(copies_there(workspace), now)

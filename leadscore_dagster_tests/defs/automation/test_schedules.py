@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from dagster._utils.schedules import cron_string_iterator  # what the daemon asks when a schedule ticks
 
-from leadscore_dagster.core.clock import day_of, days_to_score, newest_quarter_begun
+from leadscore_dagster.core.clock import day_of, days_to_score
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.recipe.automation import Automation
 from leadscore_dagster.core.recipe.schema import Recipe
@@ -222,11 +222,13 @@ def test_a_day_before_the_champion_began_is_not_caught_up() -> None:
     assert wanted == [date(2024, 7, 10), date(2024, 7, 9)]
 
 
-def test_the_newest_quarter_is_the_one_that_has_begun() -> None:
-    assert newest_quarter_begun(FIRST, date(2024, 3, 31)) is None
-    assert newest_quarter_begun(FIRST, date(2024, 6, 30)) == FIRST
-    assert newest_quarter_begun(FIRST, date(2024, 7, 1)) == SECOND
-    assert newest_quarter_begun(FIRST, date(2026, 7, 1), closed=SECOND) == SECOND
+def test_the_periods_of_a_recipe_are_those_that_have_begun() -> None:
+    recipe = vendor.recipe()
+    assert list(recipe.as_ofs(date(2024, 3, 31))) == []
+    assert list(recipe.as_ofs(date(2024, 6, 30))) == [FIRST]
+    assert list(recipe.as_ofs(date(2024, 7, 1))) == [FIRST, SECOND]
+    closed = recipe.model_copy(update={"as_of": SECOND})
+    assert list(closed.as_ofs(date(2026, 7, 1))) == [FIRST, SECOND]
 
 
 # ---- vintages that are too old
@@ -265,7 +267,7 @@ def test_a_source_without_any_vintage_is_refused(workspace: Workspace) -> None:
 
 def test_a_recipe_without_vintages_is_never_stale(workspace: Workspace) -> None:
     require_fresh(workspace.warehouse(vendor.log_recipe()), vendor.log_recipe(), date(2030, 5, 1))
-    assert stale({}, date(2030, 5, 1), 1) == []
+    assert stale({}, date(2030, 5, 1), vendor.log_recipe()) == []
 
 
 # ---- the fall-back

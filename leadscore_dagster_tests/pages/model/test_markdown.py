@@ -75,11 +75,11 @@ def test_the_gates_are_a_table_and_the_champion_a_sentence_behind_it() -> None:
 
 def test_a_track_record_says_what_was_delivered_and_what_was_claimed() -> None:
     [record] = evidence()["track_record"]
-    text = track_record_markdown([record])
+    text = track_record_markdown([record], "quarter")
     assert (
         "| 2025-10-01 | 2025-10-01-aaaaaaaaaaaa (champion) | 812 | 37 | – | – | – | 0.710 [0.630, 0.790] | – |" in text
     )
-    assert "No earlier quarter" in track_record_markdown([])
+    assert "No earlier quarter" in track_record_markdown([], "quarter")
 
 
 def test_the_summary_plot_is_a_picture_and_the_same_again() -> None:

@@ -99,7 +99,7 @@ def evidence(**changes: Any) -> dict[str, Any]:
     verdicts = {"tenure": {"lineage": "clear", "replay": "clear"}, "region": {"lineage": "unproven"}}
     given = {
         "version": VERSION, "as_of": "2026-01-01", "manifest": manifest, "measured": json.loads(measured()),
-        "recipe": {"title": "Leads that call back", "owner": "RevOps", "stale_after_quarters": 2},
+        "recipe": {"title": "Leads that call back", "owner": "RevOps", "cadence": "quarter", "stale_after_periods": 2},
         "gates": [asdict(gate) for gate in gates], "ledger": [entry],
         "standing": {"champion": True, "since": "2026-01-01", "why": "The improvement is larger than chance."},
         "audit": {"blocks": False, "why": "", "overall": {"tenure": "clear", "region": "unproven"}, "parts": verdicts,
@@ -329,7 +329,8 @@ def test_where_the_base_rate_is_followed_it_is_said_who_got_a_probability() -> N
 
 def test_text_from_outside_is_text() -> None:
     given = evidence(
-        recipe={"title": HOSTILE, "owner": HOSTILE}, version=HOSTILE, ledger=[], standing={"why": HOSTILE},
+        recipe={"title": HOSTILE, "owner": HOSTILE, "cadence": "month"},
+        version=HOSTILE, ledger=[], standing={"why": HOSTILE},
         track_record=[{"as_of": HOSTILE, "version": HOSTILE, "from": HOSTILE, "until": HOSTILE, "n": 1, "positives": 0,
                        "role": HOSTILE, "claimed": {}, "metrics": {HOSTILE: None}}],
     )  # fmt: skip

@@ -17,8 +17,8 @@ from leadscore_dagster.core.sources.arrivals import (
     Decision,
     Folder,
     Known,
+    PeriodDrop,
     Place,
-    QuarterDrop,
     Request,
     SeenFile,
     decide,
@@ -35,7 +35,7 @@ RECIPE = vendor.recipe()
 LATER = "2024-10-20T06:00:00Z"
 
 
-def _with_other_content(drop: QuarterDrop) -> QuarterDrop:
+def _with_other_content(drop: PeriodDrop) -> PeriodDrop:
     return replace(drop, sources={name: replace(source, digest="b") for name, source in drop.sources.items()})
 
 
@@ -181,7 +181,7 @@ def test_what_is_not_right_is_said_and_asks_for_no_run(
     vendor.write_drop(tmp_path, "2024_q1")
     damage(tmp_path)
     seen = vendor.look_twice(tmp_path)
-    decision = decide(seen.quarters, Known())
+    decision = decide(seen, Known())
     assert decision.request is None
     assert said in " ".join(decision.why)
 
@@ -215,7 +215,7 @@ def test_what_nobody_expects_is_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     seen = vendor.look_twice(tmp_path)
     assert seen.unknown == tuple(sorted(strange))
-    assert [drop.as_of for drop in seen.quarters] == [FIRST]
+    assert [drop.as_of for drop in seen.drops] == [FIRST]
 
 
 def test_a_cursor_that_is_not_ours_is_begun_anew() -> None:
@@ -228,7 +228,7 @@ def test_a_cursor_that_is_not_ours_is_begun_anew() -> None:
 
 def test_the_newest_complete_quarter_is_refreshed(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
-    request = _request(decide(vendor.look_twice(tmp_path).quarters, Known()))
+    request = _request(decide(vendor.look_twice(tmp_path), Known()))
     assert (request.kind, request.as_of) == ("refresh", FIRST)
     assert request.run_key("small").startswith("small/refresh/2024-04-01/")
 
@@ -238,17 +238,17 @@ def test_older_quarters_are_ingested_first_and_one_at_a_time(tmp_path: Path) -> 
         vendor.write_drop(tmp_path, quarter)
     seen, known, order = vendor.look_twice(tmp_path), Known(), []
     for at in range(3):
-        request = _request(decide(seen.quarters, known))
+        request = _request(decide(seen, known))
         order.append((request.kind, request.as_of))
         known = vendor.done(vendor.drop_of(seen, request.as_of), float(at), known, ruled=request.kind == "refresh")
     assert order == [("ingest", FIRST), ("ingest", SECOND), ("refresh", THIRD)]
-    assert decide(seen.quarters, known).request is None
+    assert decide(seen, known).request is None
 
 
 def test_while_a_run_is_under_way_no_other_is_asked_for(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
     known = Known(asked={("ingest", SECOND): [Asked("a", "a", "unfinished", "r1")]})
-    decision = decide(vendor.look_twice(tmp_path).quarters, known)
+    decision = decide(vendor.look_twice(tmp_path), known)
     assert decision.request is None
     assert decision.why[-1] == "ingest of 2024_q2 is under way in run r1"
 
@@ -257,7 +257,7 @@ def test_an_incomplete_older_quarter_does_not_hold_up_the_newest(tmp_path: Path)
     for quarter in ("2024_q1", "2024_q2"):
         vendor.write_drop(tmp_path, quarter)
     (tmp_path / "firms_2024_q1.csv").unlink()
-    decision = decide(vendor.look_twice(tmp_path).quarters, Known())
+    decision = decide(vendor.look_twice(tmp_path), Known())
     assert _request(decision).as_of == SECOND
     assert decision.why[0].startswith("2024_q1 waits: ")
 
@@ -265,11 +265,11 @@ def test_an_incomplete_older_quarter_does_not_hold_up_the_newest(tmp_path: Path)
 def test_a_failed_run_is_not_repeated_for_the_same_content_and_does_not_hold_up_the_newest(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
     seen = vendor.look_twice(tmp_path)
-    refused = _request(decide(seen.quarters, Known()))
+    refused = _request(decide(seen, Known()))
     known = Known(asked={("refresh", FIRST): [Asked(refused.drop, refused.content, "failed", "r1")]})
-    assert "r1 failed on this content" in " ".join(decide(seen.quarters, known).why)
+    assert "r1 failed on this content" in " ".join(decide(seen, known).why)
     vendor.write_drop(tmp_path, "2024_q2")
-    assert _request(decide(vendor.look_twice(tmp_path).quarters, known)).as_of == SECOND
+    assert _request(decide(vendor.look_twice(tmp_path), known)).as_of == SECOND
 
 
 def test_the_same_content_again_under_other_names_and_times_asks_for_nothing(tmp_path: Path) -> None:
@@ -281,17 +281,17 @@ def test_the_same_content_again_under_other_names_and_times_asks_for_nothing(tmp
     (tmp_path / "again" / "firms_2024_q1.csv").replace(tmp_path / "firms_2024_q1.csv")
     again = vendor.look_twice(tmp_path)
     assert vendor.drop_of(again, FIRST).is_complete
-    assert decide(again.quarters, known).request is None
+    assert decide(again, known).request is None
 
 
 def test_a_corrected_file_is_a_new_arrival(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
     seen = vendor.look_twice(tmp_path)
-    first = _request(decide(seen.quarters, Known()))
+    first = _request(decide(seen, Known()))
     done = Asked(first.drop, first.content, "done", "r1")
     known = replace(vendor.done(vendor.drop_of(seen, FIRST), 1.0), asked={("refresh", FIRST): [done]})
     (tmp_path / "firms_2024_q1.csv").write_text(vendor.text("firms", 2))
-    second = _request(decide(vendor.look_twice(tmp_path).quarters, known))
+    second = _request(decide(vendor.look_twice(tmp_path), known))
     assert second.kind == "refresh"
     assert second.run_key("small") != first.run_key("small")
 
@@ -301,20 +301,20 @@ def test_a_manifest_that_states_another_instant_is_a_new_arrival(tmp_path: Path)
     vendor.write_manifest(tmp_path, "2024_q1", LATER)
     known = vendor.done(vendor.drop_of(vendor.look_twice(tmp_path), FIRST), 1.0)
     vendor.write_manifest(tmp_path, "2024_q1", "2024-10-25T06:00:00Z")
-    assert decide(vendor.look_twice(tmp_path).quarters, known).request is not None
+    assert decide(vendor.look_twice(tmp_path), known).request is not None
 
 
 def test_a_late_older_quarter_is_ingested_and_the_newest_refreshed_again(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q2")
     seen = vendor.look_twice(tmp_path)
-    first = _request(decide(seen.quarters, Known()))
+    first = _request(decide(seen, Known()))
     known = vendor.done(vendor.drop_of(seen, SECOND), 1.0)
     known = replace(known, asked={("refresh", SECOND): [Asked(first.drop, first.content, "done", "r1")]})
     vendor.write_drop(tmp_path, "2024_q1")
     seen = vendor.look_twice(tmp_path)
-    late = _request(decide(seen.quarters, known))
+    late = _request(decide(seen, known))
     assert (late.kind, late.as_of) == ("ingest", FIRST)
-    again = _request(decide(seen.quarters, vendor.done(vendor.drop_of(seen, FIRST), 5.0, known, ruled=False)))
+    again = _request(decide(seen, vendor.done(vendor.drop_of(seen, FIRST), 5.0, known, ruled=False)))
     assert (again.kind, again.as_of, again.drop) == ("refresh", SECOND, first.drop)
     assert again.content != first.content
 
@@ -322,11 +322,11 @@ def test_a_late_older_quarter_is_ingested_and_the_newest_refreshed_again(tmp_pat
 def test_content_that_comes_back_is_a_new_arrival_with_a_key_of_its_own(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
     seen = vendor.look_twice(tmp_path)
-    first = _request(decide(seen.quarters, Known()))
+    first = _request(decide(seen, Known()))
     asked = [Asked(first.drop, first.content, "done", "r1"), Asked("b", "b", "done", "r2", 2.0)]
     other = _with_other_content(vendor.drop_of(seen, FIRST))
     known = replace(vendor.done(other, 2.0), asked={("refresh", FIRST): asked})
-    back = _request(decide(seen.quarters, known))
+    back = _request(decide(seen, known))
     assert back.run_key("small") == first.run_key("small") + "/2"
 
 
@@ -334,12 +334,12 @@ def test_a_run_that_took_in_something_else_is_repeated_but_not_for_ever(tmp_path
     """The files changed between the request and the run, and changed back after it."""
     vendor.write_drop(tmp_path, "2024_q1")
     seen = vendor.look_twice(tmp_path)
-    first = _request(decide(seen.quarters, Known()))
+    first = _request(decide(seen, Known()))
     other = _with_other_content(vendor.drop_of(seen, FIRST))
     asked: list[Asked] = []
     for _ in range(5):
         known = replace(vendor.done(other, 2.0), asked={("refresh", FIRST): asked})
-        if (request := decide(seen.quarters, known).request) is not None:
+        if (request := decide(seen, known).request) is not None:
             asked = [*asked, Asked(request.drop, request.content, "done", "r")]
     assert len(asked) == 3
     assert {run.content for run in asked} == {first.content}
@@ -352,7 +352,7 @@ def test_an_older_quarter_is_not_refreshed_after_a_newer_one_whose_files_are_gon
     known = vendor.done(vendor.drop_of(seen, SECOND), 3.0, vendor.done(vendor.drop_of(seen, FIRST), 1.0, ruled=False))
     for name in vendor.names("2024_q2"):
         (tmp_path / name).unlink()
-    decision = decide(vendor.look_twice(tmp_path).quarters, known)
+    decision = decide(vendor.look_twice(tmp_path), known)
     assert decision.request is None
     assert "2024_q2 has been ingested" in decision.why[-1]
 
@@ -360,8 +360,8 @@ def test_an_older_quarter_is_not_refreshed_after_a_newer_one_whose_files_are_gon
 def test_what_somebody_has_refreshed_by_hand_is_not_refreshed_again(tmp_path: Path) -> None:
     vendor.write_drop(tmp_path, "2024_q1")
     seen = vendor.look_twice(tmp_path)
-    assert decide(seen.quarters, vendor.done(vendor.drop_of(seen, FIRST), 1.0)).request is None
-    assert decide(seen.quarters, vendor.done(vendor.drop_of(seen, FIRST), 1.0, ruled=False)).request is not None
+    assert decide(seen, vendor.done(vendor.drop_of(seen, FIRST), 1.0)).request is None
+    assert decide(seen, vendor.done(vendor.drop_of(seen, FIRST), 1.0, ruled=False)).request is not None
 
 
 # ---- folders elsewhere
@@ -452,12 +452,12 @@ def test_a_refused_correction_makes_no_refresh_of_a_later_quarter_another(tmp_pa
     corrected = vendor.look_twice(tmp_path)
     drop = vendor.drop_of(corrected, FIRST)
     taken = vendor.done(drop, 30.0, known, ruled=False)
-    assert decide(corrected.quarters, taken).request is not None
+    assert decide(corrected, taken).request is not None
     refused = {
         key: replace(arrival, refused=True) if key[1] == FIRST else arrival for key, arrival in taken.ingested.items()
     }
     held = {key: arrival for key, arrival in known.ingested.items() if key[1] == FIRST}
     after = replace(taken, ingested=refused, held=held)
-    decision = decide(corrected.quarters, after)
+    decision = decide(corrected, after)
     assert decision.request is None
     assert any("has been refreshed with this content" in said for said in decision.why)

@@ -142,7 +142,7 @@ class _World:
                     self.end(run)
         hurry = self.random.random() < 0.2
         seen = sight(vendor.places(self.folder), RECIPE, Cursor.from_json(self.cursor), TODAY, hurry=lambda: hurry)
-        decision = decide(seen.quarters, self.known())
+        decision = decide(seen, self.known())
         if decision.request is not None:
             self.start(decision.request)
         if self.random.random() > 0.1:
@@ -150,7 +150,7 @@ class _World:
         elif self.random.random() < 0.1:
             self.cursor = None
         running = any(run.left for run in self.runs)
-        return not (running or decision.request or any(drop.in_flight for drop in seen.quarters))
+        return not (running or decision.request or any(drop.in_flight for drop in seen.drops))
 
     def start(self, request: Request) -> None:
         key = request.run_key("small")

@@ -26,7 +26,7 @@ from leadscore_dagster.core.sources.arrivals import (
     Cursor,
     Folder,
     Known,
-    QuarterDrop,
+    PeriodDrop,
     Request,
     Sightings,
     connections,
@@ -103,12 +103,12 @@ def _look(server: Server, before: Sightings | None = None) -> Sightings:
     return vendor.look(server.location, before.cursor if before else None)
 
 
-def _first(sightings: Sightings) -> QuarterDrop:
+def _first(sightings: Sightings) -> PeriodDrop:
     return vendor.drop_of(sightings, FIRST)
 
 
 def _request(sightings: Sightings, known: Known | None = None) -> Request:
-    decision = decide(sightings.quarters, known or Known())
+    decision = decide(sightings, known or Known())
     assert decision.request is not None, decision.why
     return decision.request
 
@@ -199,7 +199,7 @@ def test_an_upload_that_stands_still_is_not_what_the_manifest_describes(server: 
     seen = None
     for _ in range(3):
         seen = _look(server, seen)
-        assert decide(seen.quarters, Known()).request is None
+        assert decide(seen, Known()).request is None
     assert seen is not None
     waits = {"s3": f"{FIRMS} of {MANIFEST} is not there yet", "sftp": f"{FIRMS} is not the file {MANIFEST} describes"}
     assert waits[server.kind] in " ".join(_first(seen).lacks)
@@ -218,7 +218,7 @@ def test_a_complete_set_is_one_request_and_the_content_is_that_of_the_same_files
     request = _request(seen)
     assert (request.kind, request.as_of) == ("refresh", FIRST)
     assert _first(seen).content == _first(vendor.look_twice(tmp_path / "here")).content
-    assert decide(_look(server, seen).quarters, _refreshed(seen)).request is None
+    assert decide(_look(server, seen), _refreshed(seen)).request is None
 
 
 def test_the_same_content_uploaded_again_asks_for_nothing(server: Server) -> None:
@@ -231,7 +231,7 @@ def test_the_same_content_uploaded_again_asks_for_nothing(server: Server) -> Non
     after = _look(server, during)
     assert not _first(during).is_complete
     assert _first(after).is_complete
-    assert [decide(looked.quarters, known).request for looked in (during, after)] == [None, None]
+    assert [decide(looked, known).request for looked in (during, after)] == [None, None]
 
 
 def test_a_correction_is_a_new_arrival(server: Server) -> None:
@@ -253,7 +253,7 @@ def test_a_deleted_file_is_missed(server: Server) -> None:
     gone = next(file for file in places[0].files if file.name == FIRMS)
     assert places[0].contents.sha256(gone) is None  # after the listing, before the reading
     seen = _look(server, seen)
-    decision = decide(seen.quarters, Known())
+    decision = decide(seen, Known())
     assert decision.request is None
     assert "0 of 1 files of firm_vintage for 2024_q1" in " ".join(decision.why)
 

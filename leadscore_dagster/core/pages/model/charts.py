@@ -227,8 +227,8 @@ def order_over_time(cells: Sequence[Record]) -> str:
     )
 
 
-def delivered(records: Sequence[Record]) -> str:
-    """Lift of each earlier quarter's model on the decisions after it, and a ring at what it had claimed."""
+def delivered(records: Sequence[Record], period: str) -> str:
+    """Lift of each earlier period's model on the decisions after it, and a ring at what it had claimed."""
     marks = []
     for one in records:
         value, low, high = (finite(at(one, "metrics", "top_decile_lift", name)) for name in ("value", "low", "high"))
@@ -241,9 +241,9 @@ def delivered(records: Sequence[Record]) -> str:
     if not marks:
         return ""
     chart = _Chart(
-        "Lift of each quarter's model",
+        f"Lift of each {period}'s model",
         _said(marks),
-        "quarter of the model",
+        f"{period} of the model",
         "times the average (top-decile lift)",
         '<i class="key dot"></i>on the decisions after it, 95% interval '
         '<i class="key ring"></i>on its own test period; dashed: chance',

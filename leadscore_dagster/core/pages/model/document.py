@@ -39,7 +39,7 @@ def model_page(evidence: Record) -> str:
     ----------
     evidence : plain data, as it comes out of JSON. Every key may be absent: its section then says so.
 
-        ``version``, ``as_of``; ``recipe`` (``title``, ``owner``, ``stale_after_quarters``);
+        ``version``, ``as_of``; ``recipe`` (``title``, ``owner``, ``cadence``, ``stale_after_periods``);
         ``manifest`` as core/versions/registry writes it; ``measured`` as `candidate_evidence` makes it;
         ``gates`` (``GateResult`` as mappings); ``ledger`` (entries as mappings);
         ``standing`` (``champion``, ``since``, ``why``, ``holder``: who scores if this version does not);

@@ -109,10 +109,10 @@ def metrics_markdown(metrics: Mapping[str, Interval], baseline: Mapping[str, Int
     return _table(("metric", "value [95% interval]", "n", "positives", "logistic baseline"), rows)
 
 
-def track_record_markdown(records: Sequence[Mapping[str, Any]]) -> str:
-    """One row per earlier quarter's model: what it delivered on the decisions after it, and what it had claimed."""
+def track_record_markdown(records: Sequence[Mapping[str, Any]], period: str) -> str:
+    """One row per earlier period's model: what it delivered on the decisions after it, and what it had claimed."""
     if not records:
-        return "No earlier quarter has a model whose later decisions have matured.\n"
+        return f"No earlier {period} has a model whose later decisions have matured.\n"
     rows = [
         (
             str(record["as_of"]),
@@ -125,7 +125,7 @@ def track_record_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         )
         for record in records
     ]
-    header = ("quarter", "version", "decisions after it", "positives", "lift [95% interval]", "lift claimed")
+    header = (period, "version", "decisions after it", "positives", "lift [95% interval]", "lift claimed")
     return _table((*header, "AUC-PR", "AUC-ROC", "calibration error"), rows)
 
 

@@ -140,14 +140,15 @@ DELIVERED = ("top_decile_lift", "auc_pr", "auc_roc", "ece")
 
 
 def track_record(evidence: Record) -> str:
-    """What the model of each quarter did on the decisions that came after it."""
+    """What the model of each period did on the decisions that came after it."""
+    period = str(at(evidence, "recipe", "cadence"))
     lead = (
-        "The model of each earlier quarter, as it was, on decisions that came after it was trained: what the way of "
+        f"The model of each earlier {period}, as it was, on decisions that came after it was trained: what the way of "
         "making these models delivers, not only what a test period claims."
     )
     records: Sequence[Record] = evidence.get("track_record") or []
     if not records:
-        why = "no later quarter has been scored with this recipe's earlier versions"
+        why = f"no later {period} has been scored with this recipe's earlier versions"
         return section("Track record", lead, absent(why), "record")
     known = any(at(one, "oracle", "top_decile_lift") for one in records)
     rows = [
@@ -167,7 +168,7 @@ def track_record(evidence: Record) -> str:
     header = ["model of", "judged on", "n", "positives", "lift on its own test period"]
     delivered = [escaped(phrase_of(name)) for name in DELIVERED]
     header += [delivered[0], *(["lift of the true ranking"] if known else []), *delivered[1:]]
-    drawn = charts.delivered(records)
+    drawn = charts.delivered(records, period)
     made = table(header, rows, numeric=range(2, len(header)), kind="tight stack record")
     note = "A champion scored in life; a candidate could have, and did not. Intervals: 95%, bootstrap."
     note += " The true ranking is known because the market is simulated; nobody has it in life." if known else ""

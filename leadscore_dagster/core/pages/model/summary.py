@@ -132,9 +132,10 @@ def _quality(evidence: Record) -> str:
     later = [at(one, "metrics", "top_decile_lift", "value") for one in evidence.get("track_record") or []]
     known = [value for value in map(finite, later) if value is not None]
     if known:
+        period = at(evidence, "recipe", "cadence")
         ends = sorted({f"{value:.2f}" for value in (min(known), max(known))})
         told += (
-            f" {counted(len(known), 'model')} of earlier quarters reached {' to '.join(ends)} times on the decisions "
+            f" {counted(len(known), 'model')} of earlier {period}s reached {' to '.join(ends)} times on the decisions "
             'that came after them (<a href="#record">track record</a>).'
         )
     return told
@@ -210,11 +211,10 @@ def _doubts(evidence: Record) -> str:
     """Conditions a person can watch: gates on later outcomes, age, what is unproven, what is waived."""
     gates = {gate["name"]: gate for gate in evidence.get("gates") or []}
     told = [_worse(gate, noticed) for gate in gates.values() if (noticed := _noticed(gate))]
-    limit = at(evidence, "recipe", "stale_after_quarters")
+    limit = at(evidence, "recipe", "stale_after_periods")
     if limit:
-        told.append(
-            f"it is older than {counted(limit, 'quarter')}: a newer model then replaces it unless clearly worse"
-        )
+        age = counted(limit, str(at(evidence, "recipe", "cadence")))
+        told.append(f"it is older than {age}: a newer model then replaces it unless clearly worse")
     audit = evidence.get("audit") or {}
     unproven = [name for name, kind in (audit.get("overall") or {}).items() if kind in ("unproven", "clock")]
     if unproven:

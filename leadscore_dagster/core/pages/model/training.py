@@ -27,6 +27,7 @@ from leadscore_dagster.core.pages.model.reading import (
     percent,
     spanned,
 )
+from leadscore_dagster.core.recipe.cadence import Cadence
 
 
 def data(evidence: Record) -> str:
@@ -38,6 +39,7 @@ def data(evidence: Record) -> str:
     vintages = at(evidence, "manifest", "vintages") or {}
     if not vintages:
         return section("Data", lead, absent("no vintage is stored with this version"), "data")
+    cadence = Cadence(at(evidence, "recipe", "cadence"))
     tables: dict[str, list[tuple[str, str]]] = {}
     for name, digest in vintages.items():
         source, _, partition = str(name).partition("/")
@@ -47,14 +49,14 @@ def data(evidence: Record) -> str:
             f"<b>{escaped(source)}</b>",
             number(len(found)),
             _span([key for key, _ in found]),
-            ", ".join(_nowrap(key) for key in _quarters_missing([key for key, _ in found])) or "–",
+            ", ".join(_nowrap(key) for key in _periods_missing([key for key, _ in found], cadence)) or "–",
             "<details><summary>digests</summary><ul>"
             + "".join(f"<li>{escaped(key)} <code>{escaped(digest[:16])}</code></li>" for key, digest in found)
             + "</ul></details>",
         ]
         for source, found in tables.items()
     ]
-    header = ["table", "partitions", "from, to", "missing quarters", "content"]
+    header = ["table", "partitions", "from, to", f"missing {cadence.value}s", "content"]
     return section("Data", lead, table(header, rows, numeric=(1,), kind="stack digests"), "data")
 
 
@@ -297,17 +299,15 @@ def _nowrap(text: str) -> str:
     return f"<span class=nowrap>{escaped(text)}</span>"
 
 
-def _quarters_missing(keys: Sequence[str]) -> list[str]:
-    """Quarters between the first and the last partition for which there is none; none unless all keys are quarters."""
+def _periods_missing(keys: Sequence[str], cadence: Cadence) -> list[str]:
+    """Periods between the first and the last partition for which there is none; none unless all keys are periods."""
     try:
         days = sorted(date.fromisoformat(key) for key in keys)
     except ValueError:
         return []
-    if any(one.day != 1 or one.month % 3 != 1 for one in days):
+    if not all(map(cadence.is_first_day, days)):
         return []
-    numbers = {4 * one.year + one.month // 3 for one in days}
-    missing = sorted(set(range(min(numbers), max(numbers))) - numbers)
-    return [date(one // 4, 3 * (one % 4) + 1, 1).isoformat() for one in missing]
+    return [day.isoformat() for day in cadence.between(days[0], days[-1]) if day not in days]
 
 
 def _legend(kinds: Mapping[str, Mapping[str, str]]) -> str:

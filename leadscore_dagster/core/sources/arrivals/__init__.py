@@ -1,6 +1,6 @@
 """Arrivals: what a vendor has delivered, whether a drop is complete, and which run it asks for.
 
-``quarters_to_ingest`` compares folders with the warehouse, for a run that somebody starts. ``sight`` and ``decide``
+``periods_to_ingest`` compares folders with the warehouse, for a run that somebody starts. ``sight`` and ``decide``
 compare them with what runs have done, for the sensor. Not here: reading a drop's rows (core/sources), Dagster.
 """
 
@@ -15,13 +15,13 @@ from leadscore_dagster.core.sources.arrivals.decision import (
     hand_over,
 )
 from leadscore_dagster.core.sources.arrivals.delivered import (
-    delivered_quarters,
-    newest_quarter,
-    quarters_to_ingest,
+    delivered_periods,
+    newest_period,
+    periods_to_ingest,
     vintage_sources,
 )
 from leadscore_dagster.core.sources.arrivals.folders import Folder, SeenFile, copies_of, local_folder, local_log
-from leadscore_dagster.core.sources.arrivals.sightings import QuarterDrop, Sightings, expected_files, sight
+from leadscore_dagster.core.sources.arrivals.sightings import PeriodDrop, Sightings, expected_files, sight
 
 __all__ = [
     "Arrival",
@@ -30,20 +30,20 @@ __all__ = [
     "Decision",
     "Folder",
     "Known",
+    "PeriodDrop",
     "Place",
-    "QuarterDrop",
     "Request",
     "SeenFile",
     "Sightings",
     "copies_of",
     "decide",
-    "delivered_quarters",
+    "delivered_periods",
     "expected_files",
     "hand_over",
     "local_folder",
     "local_log",
-    "newest_quarter",
-    "quarters_to_ingest",
+    "newest_period",
+    "periods_to_ingest",
     "sight",
     "vintage_sources",
 ]

@@ -1,6 +1,6 @@
 """A folder in which a vendor drops files, on this machine or behind any URL fsspec opens (s3://, sftp://, memory://).
 
-Lives here: listing it, reading from it, and a local copy of one quarter's files for the ingest. Not here: what the
+Lives here: listing it, reading from it, and a local copy of one period's files for the ingest. Not here: what the
 names mean (core/sources/drops), whether a drop is complete (sightings).
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.recipe.contract import quarter_of
+from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
 from leadscore_dagster.core.sources.arrivals import connections
 from leadscore_dagster.core.sources.databases import is_database
-from leadscore_dagster.core.sources.drops import quarter_in, stem
+from leadscore_dagster.core.sources.drops import label_in, stem
 from leadscore_dagster.core.sources.manifest import manifest_name
 
 _BLOCK = 1 << 20
@@ -135,8 +135,10 @@ def copies_of(home: str | Path) -> Path:
     return Path(home) / "arrivals"
 
 
-def local_folder(location: str, source: VintageSource, as_of: date, cache: Path) -> Path:
-    """A folder on this machine that holds the quarter's files of ``source`` and their manifest.
+def local_folder(
+    location: str, source: VintageSource, as_of: date, cache: Path, cadence: Cadence = Cadence.QUARTER
+) -> Path:
+    """A folder on this machine that holds the period's files of ``source`` and their manifest.
 
     A local location is returned as it is. From a URL they are copied to ``cache/<digest of the listing>/<its name>``,
     which appears whole or not at all; as long as the listing stays the same it is not copied again.
@@ -145,8 +147,8 @@ def local_folder(location: str, source: VintageSource, as_of: date, cache: Path)
     folder = Folder(location)
     if not folder.is_remote:
         return Path(location.removeprefix("file://"))
-    quarter = quarter_of(as_of)
-    wanted = _of_quarter(folder, source, quarter)
+    label = cadence.label(as_of)
+    wanted = _of_period(folder, source, label)
     described = "\n".join(f"{file.name}\t{file.size}\t{file.stamp}" for file in wanted)
     target = cache / hashlib.sha256(f"{folder.key}\n{folder.name}\n{described}".encode()).hexdigest()[:32]
     if target.is_dir():
@@ -156,8 +158,8 @@ def local_folder(location: str, source: VintageSource, as_of: date, cache: Path)
     shutil.rmtree(beside, ignore_errors=True)
     (beside / folder.name).mkdir(parents=True)
     try:
-        if not folder.copy(wanted, beside / folder.name) or _of_quarter(folder, source, quarter) != wanted:
-            raise _changed(f"the drop of {quarter}", folder)
+        if not folder.copy(wanted, beside / folder.name) or _of_period(folder, source, label) != wanted:
+            raise _changed(f"the drop of {label}", folder)
         beside.rename(target)
     except OSError:
         if not target.is_dir():  # if it is there, another run was quicker: its copy has the same content
@@ -183,7 +185,7 @@ def local_log(location: str, source: LogSource) -> Iterator[Path | str]:
     wanted = [
         file
         for file in folder.files()
-        if file.name == one or (not one and quarter_in(source.files, file.name) is not None)
+        if file.name == one or (not one and label_in(source.files, file.name) is not None)
     ]
     if one and not wanted:
         raise InputError(f"There is no file {one}", where=folder.shown, remedy="check --source")
@@ -201,12 +203,12 @@ def _changed(what: str, folder: Folder) -> InputError:
     )
 
 
-def _of_quarter(folder: Folder, source: VintageSource, quarter: str) -> list[SeenFile]:
-    names = (quarter, "")
+def _of_period(folder: Folder, source: VintageSource, label: str) -> list[SeenFile]:
+    names = (label, "")
     return [
         file
         for file in folder.files()
-        if file.name == manifest_name(quarter) or quarter_in(source.files, file.name) in names
+        if file.name == manifest_name(label) or label_in(source.files, file.name) in names
     ]
 
 

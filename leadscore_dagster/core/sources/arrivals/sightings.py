@@ -1,4 +1,4 @@
-"""What lies in the vendor's folders at one look: which quarters' drops are complete, and what the others lack.
+"""What lies in the vendor's folders at one look: which periods' drops are complete, and what the others lack.
 
 Lives here: the rules of completeness over listings, digests and manifests; they are those of the ingest
 (core/sources/drops), without its need to read a row. Not here: what has been read before (cursor), what is to be done
@@ -13,19 +13,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from leadscore_dagster.core.clock import quarters_between
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.recipe.contract import quarter_of
+from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources.arrivals.cursor import LOOKS, Cursor, Mark, Place, Wanted, advance
 from leadscore_dagster.core.sources.arrivals.folders import SeenFile
-from leadscore_dagster.core.sources.drops import DropFile, digest_of, quarter_in, stem
+from leadscore_dagster.core.sources.drops import DropFile, digest_of, label_in, stem
 from leadscore_dagster.core.sources.manifest import Manifest, manifest_name, parse_manifest
 
 
 @dataclass(frozen=True)
 class SourceDrop:
-    """One source's files of a quarter.
+    """One source's files of a period.
 
     ``digest`` is of their contents, as the ledger of ingests has it; None while ``lacks`` says what is not right.
     ``in_flight``: not to be judged yet, rather than wrong. ``content`` names whatever lies there.
@@ -39,8 +38,8 @@ class SourceDrop:
 
 
 @dataclass(frozen=True)
-class QuarterDrop:
-    """Everything of one quarter that lies there, by source."""
+class PeriodDrop:
+    """Everything of one period that lies there, by source."""
 
     as_of: date
     sources: Mapping[str, SourceDrop]
@@ -67,11 +66,12 @@ class QuarterDrop:
 
 @dataclass(frozen=True)
 class Sightings:
-    """Drops by quarter, oldest first; names of files nobody expects; and the cursor for the next look."""
+    """Drops by period, oldest first; names of files nobody expects; and the cursor for the next look."""
 
-    quarters: tuple[QuarterDrop, ...]
+    drops: tuple[PeriodDrop, ...]
     unknown: tuple[str, ...]
     cursor: Cursor
+    cadence: Cadence
 
 
 def sight(
@@ -87,12 +87,12 @@ def sight(
 
     Parameters
     ----------
-    today : files of quarters that have not ended by then, or lie outside the recipe's own, are nobody's.
+    today : files of periods that have not ended by then, or lie outside the recipe's own, are nobody's.
     looks : how many looks must agree before a file is read; 1: it is read at once.
     hurry : asked before every file but the first: whether what is left is better read at the next look.
     """
-    quarters = _quarters(recipe, today)
-    expected = {place.key: _expected(place, recipe, quarters) for place in places}
+    labels = _labels(recipe, today)
+    expected = {place.key: _expected(place, recipe, labels) for place in places}
     wanted = sorted(_wanted(places, expected), key=lambda found: (found[0], found[1].mark))
     after = advance(cursor, (item for _, item in wanted), looks=looks, hurry=hurry)
     logs = [pattern for source in recipe.sources.values() if isinstance(source, LogSource) for pattern in source.files]
@@ -100,21 +100,21 @@ def sight(
         file.name
         for place in places
         for file in place.files
-        if file.name not in expected[place.key] and quarter_in(logs, file.name) is None
+        if file.name not in expected[place.key] and label_in(logs, file.name) is None
     }
-    there = {quarter for quarter, _ in wanted}
+    there = {label for label, _ in wanted}
     found = [
-        QuarterDrop(as_of, dict(_source_drops(name, as_of, places, expected, after, recipe)))
-        for name, as_of in quarters.items()
-        if name in there
+        PeriodDrop(as_of, dict(_source_drops(as_of, places, expected, after, recipe)))
+        for label, as_of in labels.items()
+        if label in there
     ]
-    return Sightings(tuple(found), tuple(sorted(unknown)), after)
+    return Sightings(tuple(found), tuple(sorted(unknown)), after, recipe.cadence)
 
 
 def expected_files(places: Sequence[Place], recipe: Recipe, today: date) -> list[SeenFile]:
     """The files of the folders that belong to a drop; extracts and others that lie beside them do not."""
-    quarters = _quarters(recipe, today)
-    return [file for place in places for file in place.files if file.name in _expected(place, recipe, quarters)]
+    labels = _labels(recipe, today)
+    return [file for place in places for file in place.files if file.name in _expected(place, recipe, labels)]
 
 
 def fingerprint(parts: Sequence[str]) -> str:
@@ -122,64 +122,62 @@ def fingerprint(parts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _quarters(recipe: Recipe, today: date) -> dict[str, date]:
-    """The quarters that have ended by a day, by name."""
-    last = min(today, recipe.as_of) if recipe.as_of else today
-    return {quarter_of(as_of): as_of for as_of in quarters_between(recipe.first_quarter, last)}
+def _labels(recipe: Recipe, today: date) -> dict[str, date]:
+    """The periods that have ended by a day, by how vendors write them."""
+    return {recipe.cadence.label(as_of): as_of for as_of in recipe.as_ofs(today)}
 
 
-def _expected(place: Place, recipe: Recipe, quarters: Mapping[str, date]) -> dict[str, str]:
-    """File name → quarter, for the files of a folder that somebody expects."""
-    manifests = {manifest_name(quarter): quarter for quarter in quarters}
+def _expected(place: Place, recipe: Recipe, labels: Mapping[str, date]) -> dict[str, str]:
+    """File name → period, for the files of a folder that somebody expects."""
+    manifests = {manifest_name(label): label for label in labels}
     patterns = [pattern for name in place.sources for pattern in recipe.sources[name].files]
-    stated = {file.name: manifests.get(file.name) or quarter_in(patterns, file.name) for file in place.files}
-    return {name: quarter for name, quarter in stated.items() if quarter is not None and quarter in quarters}
+    stated = {file.name: manifests.get(file.name) or label_in(patterns, file.name) for file in place.files}
+    return {name: label for name, label in stated.items() if label is not None and label in labels}
 
 
 def _wanted(places: Sequence[Place], expected: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Wanted]]:
     for place in places:
         for file in place.files:
-            quarter = expected[place.key].get(file.name)
-            if quarter is not None:
-                is_manifest = file.name == manifest_name(quarter)
-                yield quarter, Wanted(f"{place.key}/{file.name}", file, place.contents, is_manifest)
+            label = expected[place.key].get(file.name)
+            if label is not None:
+                is_manifest = file.name == manifest_name(label)
+                yield label, Wanted(f"{place.key}/{file.name}", file, place.contents, is_manifest)
 
 
 def _source_drops(
-    quarter: str,
     as_of: date,
     places: Sequence[Place],
     expected: Mapping[str, Mapping[str, str]],
     cursor: Cursor,
     recipe: Recipe,
 ) -> Iterator[tuple[str, SourceDrop]]:
+    label = recipe.cadence.label(as_of)
     for place in places:
-        mine = {name: cursor.marks[f"{place.key}/{name}"] for name, q in expected[place.key].items() if q == quarter}
-        told = mine.pop(manifest_name(quarter), None)
+        mine = {name: cursor.marks[f"{place.key}/{name}"] for name, of in expected[place.key].items() if of == label}
+        told = mine.pop(manifest_name(label), None)
         for name in place.sources:
             source = recipe.sources[name]
             assert isinstance(source, VintageSource)
-            files = {file: mark for file, mark in mine.items() if quarter_in(source.files, file) == quarter}
-            yield name, _source_drop(source, quarter, as_of, files, told, recipe.automation.manifest_required)
+            files = {file: mark for file, mark in mine.items() if label_in(source.files, file) == label}
+            yield name, _source_drop(source, as_of, files, told, recipe)
 
 
 def _source_drop(
     source: VintageSource,
-    quarter: str,
     as_of: date,
     files: Mapping[str, Mark],
     told: Mark | None,
-    manifest_required: bool,
+    recipe: Recipe,
 ) -> SourceDrop:
-    manifest, lacks = None, ""
+    manifest, lacks, label = None, "", recipe.cadence.label(as_of)
     if told is not None and told.content is not None:
         try:
-            manifest = parse_manifest(told.content, manifest_name(quarter), quarter, as_of)
+            manifest = parse_manifest(told.content, as_of, recipe.cadence)
         except InputError as error:
             lacks = str(error)
-    elif told is not None or manifest_required:
-        lacks = f"{manifest_name(quarter)} is not there yet, or being written"
-    lacks = lacks or next(_problems(source, quarter, as_of, files, manifest), "")
+    elif told is not None or recipe.automation.manifest_required:
+        lacks = f"{manifest_name(label)} is not there yet, or being written"
+    lacks = lacks or next(_problems(source, label, as_of, files, manifest), "")
     in_flight = any(not mark.is_read for mark in (*files.values(), *([told] if told else [])))
     if in_flight and not lacks:
         unread = next(name for name, mark in files.items() if not mark.is_read)
@@ -199,13 +197,13 @@ def _source_drop(
 
 
 def _problems(
-    source: VintageSource, quarter: str, as_of: date, files: Mapping[str, Mark], manifest: Manifest | None
+    source: VintageSource, label: str, as_of: date, files: Mapping[str, Mark], manifest: Manifest | None
 ) -> Iterator[str]:
     """What the ingest would refuse, as far as it can be told without reading a row."""
     stems = [stem(name).lower() for name in files]
     yield from (f"{name} is empty" for name, mark in files.items() if mark.size == 0)
     if manifest is not None:
-        listed = [name for name in manifest.sha256 if quarter_in(source.files, name) is not None]
+        listed = [name for name in manifest.sha256 if label_in(source.files, name) is not None]
         missing = [name for name in listed if stem(name).lower() not in stems]
         yield from (f"{name} of {manifest.name} is not there yet" for name in missing)
         known = {stem(name) for name in listed}
@@ -216,9 +214,9 @@ def _problems(
         if manifest.available_at.date() < as_of:
             yield f"{manifest.name} states available_at {manifest.available_at.date()}, before as_of {as_of}"
     if len(set(stems)) != len(stems):
-        yield f"a file of {source.table} for {quarter} is there in two formats"
+        yield f"a file of {source.table} for {label} is there in two formats"
     if len(files) != source.expected_files:
-        yield f"{len(files)} of {source.expected_files} files of {source.table} for {quarter}"
+        yield f"{len(files)} of {source.expected_files} files of {source.table} for {label}"
     contents = [mark.content for mark in files.values() if mark.content is not None]
     if len(set(contents)) != len(contents):
-        yield f"two files of {source.table} for {quarter} have the same content"
+        yield f"two files of {source.table} for {label} have the same content"

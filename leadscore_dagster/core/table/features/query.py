@@ -76,7 +76,7 @@ def _latest(name: str, aliases: list[str]) -> str:
 def own_columns_query(recipe: Recipe, own: list[Feature]) -> str:
     """SELECT of columns of the decision's own row, and of when it became known.
 
-    The log is stored once per quarter as it then stood: the row is taken from the first quarter that shows it, the
+    The log is stored once per period as it then stood: the row is taken from the first period that shows it, the
     nearest there is to what the decision saw, and never changes afterwards.
     """
     table, key = recipe.decision_source.table, recipe.decisions.id
