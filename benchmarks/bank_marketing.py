@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from leadscore_dagster.core.measures.intervals import Interval, period_metrics
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import Judged
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
@@ -78,7 +80,7 @@ def reference(table: pa.Table, split: str, features: Sequence[Feature], estimato
     margin = model.margin(to_matrix(test, columns))
     probability = 1 / (1 + np.exp(-margin))
     constant = float(train["label"].to_numpy().mean())
-    return period_metrics(test["label"].to_numpy(), margin, probability, constant, None, 1000, 0)
+    return period_metrics(Judged(test["label"].to_numpy(), margin, probability), constant, Bootstrap(1000, 0))
 
 
 def shown(interval: Interval) -> str:

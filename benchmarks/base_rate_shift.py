@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bank_marketing import RECIPE, contacts
-from leadscore_dagster.core.measures.intervals import Interval, expected_calibration_error
+from leadscore_dagster.core.measures.calibration_error import calibration_error_interval
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.rates import wilson_intervals
 from leadscore_dagster.core.modelling.base_rate import Served, served_probability
 from leadscore_dagster.core.modelling.candidate import train_candidate
@@ -31,7 +33,7 @@ def shown(interval: Interval) -> str:
 
 
 def error_of(label: np.ndarray, probability: np.ndarray, rows: np.ndarray) -> str:
-    return shown(expected_calibration_error(label[rows], probability[rows], None))
+    return shown(calibration_error_interval(label[rows], probability[rows], None))
 
 
 def table(label: np.ndarray, said: np.ndarray, served: Served, month: np.ndarray) -> str:
@@ -109,7 +111,13 @@ def main() -> None:
     test = candidate.predictions
     decided = rows_of(rows, test["decision_id"])["decision_at"].to_numpy()
     label, said = test["label"].to_numpy(), candidate.model.calibrator.apply(test["margin"].to_numpy())
-    served = served_probability(decided, decided, label, said, SETTINGS, RECIPE.gates["ece"].threshold)
+    served = served_probability(
+        Judged(label, said, said),
+        decision_at=decided,
+        known_at=decided,
+        base_rate=SETTINGS,
+        ece_limit=RECIPE.gates["ece"].threshold,
+    )
     month = decided.astype("datetime64[M]").astype(str)
     print(f"{candidate.estimator}, {SETTINGS.window_days} days, at least {SETTINGS.minimum_positives} of each class.\n")
     print(table(label, said, served, month))

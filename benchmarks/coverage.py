@@ -26,12 +26,11 @@ import numpy as np
 
 from benchmarks.worlds import NAMES, Population, draw_entities, draw_outcomes, in_parallel, simulate_population
 from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.calibration_error import calibration_error_interval
 from leadscore_dagster.core.measures.catalogue import curve_metrics
-from leadscore_dagster.core.measures.intervals import (
-    expected_calibration_error,
-    paired_differences,
-    period_metrics,
-)
+from leadscore_dagster.core.measures.intervals import Bootstrap
+from leadscore_dagster.core.measures.judged import Judged
+from leadscore_dagster.core.measures.period import paired_differences, period_metrics
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.modelling.calibration import fit_calibrator
 from leadscore_dagster.core.modelling.judgement.evaluation import gains_table, segment_calibration_error
@@ -137,17 +136,21 @@ def one_world(scored: Scored, draw: Draw, seed: int) -> dict[str, Ends]:
         copies = random.integers(1, draw.copies + 1, codes.max() + 1)[codes]
         drawn, codes, label = (np.repeat(each, copies) for each in (drawn, codes, label))
     margin, other, probability = (each[drawn] for each in (scored.margin, scored.other, scored.probability))
-    measured = dict(period_metrics(label, margin, probability, RATE, codes, draw.replicates, seed))
+    measured = dict(period_metrics(Judged(label, margin, probability, codes), RATE, Bootstrap(draw.replicates, seed)))
     for name, shift in WRONG.items():
-        measured[name] = expected_calibration_error(label, shifted(probability, shift), codes)
-    measured["segment_ece"] = segment_calibration_error(label, probability, scored.segment[drawn], codes)
-    differences = paired_differences(label, margin, other, PAIRED, codes, draw.replicates, seed)
+        measured[name] = calibration_error_interval(label, shifted(probability, shift), codes)
+    measured["segment_ece"] = segment_calibration_error(
+        Judged(label, probability, probability, codes), scored.segment[drawn]
+    )
+    differences = paired_differences(
+        Judged.ranked(label, margin, codes), other, PAIRED, bootstrap=Bootstrap(draw.replicates, seed)
+    )
     measured |= {f"difference of {name}": interval for name, interval in differences.items()}
     if draw.copies > 1:
-        alone = period_metrics(label, margin, probability, RATE, None, draw.replicates, seed)
+        alone = period_metrics(Judged(label, margin, probability), RATE, Bootstrap(draw.replicates, seed))
         measured |= {f"{name}{NAIVE}": alone[name] for name in ("auc_roc", "top_decile_lift", "ece")}
     ends = {name: (interval.value, interval.low, interval.high) for name, interval in measured.items()}
-    top = gains_table(label, margin, codes)[0]
+    top = gains_table(Judged.ranked(label, margin, codes))[0]
     return ends | {"rate of the top tenth": (top.rate, top.low, top.high), "rows": (len(label),) * 3}
 
 

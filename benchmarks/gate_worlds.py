@@ -24,13 +24,16 @@ from benchmarks.coverage import Scored, scored_population
 from benchmarks.worlds import draw_entities, draw_outcomes, in_parallel
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.catalogue import curve_metrics
-from leadscore_dagster.core.measures.intervals import entity_codes, paired_differences
+from leadscore_dagster.core.measures.intervals import Bootstrap
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
+from leadscore_dagster.core.measures.period import paired_differences
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Promotion, Recipe
 from leadscore_dagster.core.table.features.catalogue import Feature
-from leadscore_dagster.core.versions.gates import compare_with_champion, evaluate_gates, refused
+from leadscore_dagster.core.versions.comparison import compare_with_champion
+from leadscore_dagster.core.versions.gates import evaluate_gates, refused
 
 METRICS = ("auc_pr", "auc_roc", "top_decile_lift")
 IMPROVEMENT = 0.4
@@ -108,13 +111,16 @@ def promoted_in_world(
     """
     random = np.random.default_rng([world, rows])
     drawn, people = draw_entities(scored.leads.entity, random, rows)
-    label, pair = draw_outcomes(scored.leads.truth[drawn], random), (ours[drawn], theirs[drawn])
-    differences = paired_differences(label, *pair, METRICS, entity_codes(people), replicates, world)
+    label = draw_outcomes(scored.leads.truth[drawn], random)
+    judged, bootstrap = Judged.ranked(label, ours[drawn], entity_codes(people)), Bootstrap(replicates, world)
+    differences = paired_differences(judged, theirs[drawn], METRICS, bootstrap=bootstrap)
     promoted = Counter(metric for metric, difference in differences.items() if difference.low > 0)
     if world == 0:
         for metric in METRICS:
-            ruling = compare_with_champion(label, *pair, people, Promotion(metric=metric), 0, replicates, world)
-            assert ruling.passed == bool(promoted[metric]), f"another rule than the product's: {ruling.why}"
+            ruling = compare_with_champion(
+                judged, theirs[drawn], Promotion(metric=metric), champion_age=0, bootstrap=bootstrap
+            )
+            assert ruling.verdict.passed == bool(promoted[metric]), f"another rule than the product's: {ruling.found}"
     return promoted
 
 

@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from leadscore_dagster.core.measures.intervals import paired_difference, period_metrics
+from leadscore_dagster.core.measures.intervals import Bootstrap
+from leadscore_dagster.core.measures.judged import Judged
+from leadscore_dagster.core.measures.period import paired_difference, period_metrics
 
 
 def _timed(name: str, run: Callable[[], object]) -> None:
@@ -34,9 +36,13 @@ def main() -> None:
     codes = random.integers(0, int(0.95 * rows), rows)
     print(f"| {replicates:,} replicates of {rows:,} rows | processor s | elapsed s |\n|---|--:|--:|")
     for name, entity in (("all metrics, rows", None), ("all metrics, entities", codes)):
-        _timed(name, lambda e=entity: period_metrics(label, margin, probability, 0.039, e, replicates, 1))  # type: ignore[misc]
+        _timed(
+            name,
+            lambda e=entity: period_metrics(Judged(label, margin, probability, e), 0.039, Bootstrap(replicates, 1)),
+        )  # type: ignore[misc]
     _timed(
-        "paired difference of AUC-PR", lambda: paired_difference(label, margin, other, "auc_pr", None, replicates, 1)
+        "paired difference of AUC-PR",
+        lambda: paired_difference(Judged.ranked(label, margin), other, "auc_pr", bootstrap=Bootstrap(replicates, 1)),
     )
 
 

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from leadscore_dagster.core.measures import metrics
-from leadscore_dagster.core.measures.intervals import interval_ends, resamples
+from leadscore_dagster.core.measures.intervals import Bootstrap, interval_ends
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.fold import fold_features_of
@@ -118,7 +118,7 @@ def main(home: Path, as_of: date, say: Progress) -> None:
         return np.concatenate([expected, outcomes, expected / expected[1], outcomes / outcomes[1]])
 
     value = statistic(np.ones(len(label)))
-    drawn = np.array([statistic(weight) for weight in resamples(len(label), advisor, REPLICATES, SEED)])
+    drawn = np.array([statistic(weight) for weight in Bootstrap(REPLICATES, SEED).weights(len(label), advisor)])
     low, high = interval_ends(value, drawn, np.zeros(len(value), bool))
     told = [f"{v:.3f} [{a:.3f}, {b:.3f}]" for v, a, b in zip(value, low, high, strict=True)]
     print(f"\nTest period: n {len(label):,}, {label.sum():,} positives\n")

@@ -18,8 +18,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from leadscore_dagster.core.measures.intervals import Interval, period_metrics
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.metrics import auc_pr
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.calibration import fit_calibrator
 from leadscore_dagster.core.modelling.ensemble import agreement, out_of_fold_margins
 from leadscore_dagster.core.modelling.estimators.registry import ESTIMATORS, complete_parameters
@@ -195,7 +197,9 @@ def contender(
 def quality(margins: list[np.ndarray], labels: list[np.ndarray], replicates: int) -> str:
     """Cells of the table: AUC-PR, precision at 10%, calibration error as fitted and calibrated, stability."""
     margin, label = np.concatenate(margins), np.concatenate(labels)
-    found = period_metrics(label, margin, 1 / (1 + np.exp(-margin)), float(label.mean()), None, replicates, SEED)
+    found = period_metrics(
+        Judged(label, margin, 1 / (1 + np.exp(-margin))), float(label.mean()), Bootstrap(replicates, SEED)
+    )
     # as the product does it: a calibrator learned on the rows before
     later = np.concatenate(margins[2:]), np.concatenate(labels[2:])
     calibrated = np.concatenate(
@@ -204,7 +208,7 @@ def quality(margins: list[np.ndarray], labels: list[np.ndarray], replicates: int
             for at in range(2, len(margins))
         ]
     )
-    after = period_metrics(later[1], later[0], calibrated, float(label.mean()), None, 2, SEED)["ece"]
+    after = period_metrics(Judged(later[1], later[0], calibrated), float(label.mean()), Bootstrap(2, SEED))["ece"]
     areas = np.array([auc_pr(hits, values) for hits, values in zip(labels, margins, strict=True)])
     cells = [shown(found["auc_pr"]), shown(found["precision_at_10pct"]), shown(found["ece"]), shown(after)]
     return " | ".join([*cells, f"{areas.std(ddof=1) / areas.mean():.2f}"])

@@ -6,6 +6,7 @@ gone, it is named in `SHOWN_ELSEWHERE`; the others are here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pyarrow as pa
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
-from leadscore_dagster.core.measures.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.measures.metrics import auc_pr, brier, brier_skill, ece, precision_at_10pct
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.modelling.candidate import Candidate, train_candidate
 from leadscore_dagster.core.modelling.choice.contenders import Contender, fit_contender
@@ -133,7 +136,13 @@ def test_nineteen_hits_of_173_do_not_replace_twelve_nor_22_nineteen(champion: in
     """Defect: lifts of 1.65, 2.62 and 3.03 on 73 positives were taken for two improvements."""
     label = (np.arange(ROWS) < POSITIVES).astype(int)
     first, second = ranked_with_hits(candidate, 1), ranked_with_hits(champion, 2)
-    compared = compare_with_champion(label, first, second, None, Promotion(metric="top_decile_lift"), 0, 1000)
+    compared = compare_with_champion(
+        Judged.ranked(label, first),
+        second,
+        Promotion(metric="top_decile_lift"),
+        champion_age=0,
+        bootstrap=Bootstrap(1000, 0),
+    )
     result = compared.told(promoted=compared.verdict.passed)
     assert not result.passed
     assert result.why.endswith("The difference may be noise: unchanged.")
@@ -185,7 +194,7 @@ def test_a_brier_score_below_five_per_cent_is_no_proof_where_positives_are_rare(
     constant = np.full(ROWS, rate)
     assert brier(label, constant) < 0.05
     noise = np.random.default_rng(0).normal(size=ROWS)
-    measured = period_metrics(label, noise, constant * np.exp(0.2 * noise), rate, None, 200, 0)
+    measured = period_metrics(Judged(label, noise, constant * np.exp(0.2 * noise)), rate, Bootstrap(200, 0))
     assert measured["brier"].value < 0.05
     assert not shipped("brier_skill", measured["brier_skill"]).passed
 
@@ -223,7 +232,7 @@ def test_a_model_that_learned_its_rows_by_heart_is_not_judged_on_them() -> None:
     assert not set(fold.fold.training) & set(fold.fold.validation)
     assert auc_pr(learned, own) > 0.95
     assert auc_pr(later, new) < 2 * later.mean()
-    gap, _ = train_test_gap((learned, own, None), (later, new, None), 100, 0)
+    gap, _ = train_test_gap(Judged.ranked(learned, own), Judged.ranked(later, new), Bootstrap(100, 0))
     assert gap.value > 0.76
     assert not shipped("train_test_gap", gap).passed
 
@@ -285,7 +294,8 @@ def test_metrics_are_those_of_the_stored_test_scores(trained: tuple[Candidate, p
     """Defect: reported lifts could not be found again in the scores that were delivered."""
     candidate, _ = trained
     label, margin, probability = (candidate.predictions[name].to_numpy() for name in ("label", "margin", "probability"))
-    again = period_metrics(label, margin, probability, 0.1, entity_codes(candidate.predictions["rep"]), 100, 0)
+    people = entity_codes(candidate.predictions["rep"])
+    again = period_metrics(Judged(label, margin, probability, people), 0.1, Bootstrap(100, 0))
     for name in ("auc_roc", "auc_pr", "top_decile_lift", "ece"):
         assert candidate.metrics[name].value == pytest.approx(again[name].value, rel=1e-12), name
     assert candidate.metrics["test_positives"].value == label.sum()
@@ -299,9 +309,9 @@ def test_a_person_with_a_row_for_every_firm_does_not_make_a_metric_surer() -> No
     rng = np.random.default_rng(0)
     label = (rng.random(2000) < 0.1).astype(int)
     margin = rng.normal(size=2000) + label
-    people = np.repeat(np.arange(2000), 4)
+    people, judged = np.repeat(np.arange(2000), 4), Judged(label, margin, np.full(2000, 0.1))
     once, as_rows, as_people = (
-        period_metrics(label[rows], margin[rows], np.full(len(rows), 0.1), 0.1, codes, 200, 0)["top_decile_lift"]
+        period_metrics(replace(judged.take(rows), entity=codes), 0.1, Bootstrap(200, 0))["top_decile_lift"]
         for rows, codes in ((np.arange(2000), None), (people, None), (people, people))
     )
     width = once.high - once.low
@@ -317,8 +327,8 @@ def test_folds_that_differ_by_two_fifths_or_by_nobody_knows_are_refused() -> Non
     rng, folds = np.random.default_rng(0), []
     for _ in range(5):
         label = (rng.random(1600) < 0.0288).astype(int)
-        folds.append((label, rng.normal(size=1600) + 0.6 * label, None))
-    found = cross_validation_variation(folds, 60, 0)
+        folds.append(Judged.ranked(label, rng.normal(size=1600) + 0.6 * label))
+    found = cross_validation_variation(folds, Bootstrap(60, 0))
     assert found.low < 0.05  # nothing says that they differ, and nothing that they do not
     assert not evaluate_gates({"cross_validation_variation": found}, gate)[0].passed  # type: ignore[arg-type]
 

@@ -22,7 +22,9 @@ from leadscore_dagster.commands.run import gate_record, gate_table, opened, refr
 from leadscore_dagster.commands.score import day_outcome, list_path, score
 from leadscore_dagster.core.audit.training_audit import audit_training_table
 from leadscore_dagster.core.audit.verdict import SEVERITY, overall
-from leadscore_dagster.core.measures.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.simulation.market import DEMO, MarketSize, generate_market
 from leadscore_dagster.core.sources.ledger import INGESTS
@@ -160,7 +162,7 @@ def _lifts(scores: pa.Table, market: Path, recipe: Recipe) -> dict[str, Interval
     codes = entity_codes(joined[recipe.decisions.entity])
     ranked = {"model": joined["margin"].to_numpy(), "oracle": joined["propensity"].to_numpy()}
     return {
-        name: period_metrics(label, margin, label * 0.0, 0.5, codes, 1000, 0)["top_decile_lift"]
+        name: period_metrics(Judged(label, margin, label * 0.0, codes), 0.5, Bootstrap(1000, 0))["top_decile_lift"]
         for name, margin in ranked.items()
     }
 

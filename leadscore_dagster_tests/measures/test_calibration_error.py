@@ -7,6 +7,7 @@ import pytest
 
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.calibration_error import calibration_error
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.modelling.judgement.evaluation import segment_calibration_error
 
 WORLDS = 200
@@ -88,7 +89,7 @@ def segments(random: np.random.Generator, rows: int) -> tuple[np.ndarray, np.nda
 def test_one_bad_segment_is_found_where_the_whole_looks_well() -> None:
     truth, label, segment = segments(np.random.default_rng(0), 9000)
     probability = np.where(segment == "large", too_high(truth, 1.0), truth)
-    worst = segment_calibration_error(label, probability, segment)
+    worst = segment_calibration_error(Judged(label, probability, probability), segment)
     overall = calibration_error(label, probability)
     assert worst.low > overall[0]
     assert worst.n == (segment == "large").sum()
@@ -99,12 +100,12 @@ def test_the_worst_of_many_good_segments_is_not_called_bad() -> None:
     random, called = np.random.default_rng(5), 0
     for _ in range(100):
         truth, label, _ = segments(random, 6000)
-        called += segment_calibration_error(label, truth, random.integers(0, 8, 6000)).low > 0
+        called += segment_calibration_error(Judged(label, truth, truth), random.integers(0, 8, 6000)).low > 0
     assert called <= 8
 
 
 def test_small_segments_are_judged_together() -> None:
     truth, label, _ = segments(np.random.default_rng(2), 4000)
     names = np.array(["main"] * 3600 + [f"s{number % 40}" for number in range(400)])
-    assert segment_calibration_error(label, truth, names).method.startswith("worst of 2 segments")
-    assert np.isnan(segment_calibration_error(label[:0], truth[:0], names[:0]).value)
+    assert segment_calibration_error(Judged(label, truth, truth), names).method.startswith("worst of 2 segments")
+    assert np.isnan(segment_calibration_error(Judged(label[:0], truth[:0], truth[:0]), names[:0]).value)

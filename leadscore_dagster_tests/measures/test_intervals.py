@@ -9,15 +9,9 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
-from leadscore_dagster.core.measures.intervals import (
-    Interval,
-    entity_codes,
-    interval_ends,
-    paired_difference,
-    paired_differences,
-    period_metrics,
-    worth,
-)
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval, interval_ends
+from leadscore_dagster.core.measures.judged import Judged, entity_codes, worth
+from leadscore_dagster.core.measures.period import paired_difference, paired_differences, period_metrics
 
 
 def scored(rows: int, seed: int, shift: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +24,7 @@ def measure(
     label: np.ndarray, margin: np.ndarray, codes: np.ndarray | None = None, replicates: int = 200
 ) -> dict[str, Interval]:
     probability = 1 / (1 + np.exp(-margin))
-    return period_metrics(label, margin, probability, 0.1, codes, replicates, seed=1)
+    return period_metrics(Judged(label, margin, probability, codes), 0.1, Bootstrap(replicates, 1))
 
 
 def test_intervals_hold_their_value_and_repeat_for_a_seed() -> None:
@@ -121,26 +115,31 @@ def test_too_few_entities_or_positives_have_no_interval() -> None:
 def test_the_paired_interval_is_narrower_than_two_separate_ones() -> None:
     label, first = scored(3000, 0)
     second = first + np.random.default_rng(5).normal(size=3000) * 0.1
-    paired = paired_difference(label, first, second, "auc_roc", replicates=300)
+    paired = paired_difference(Judged.ranked(label, first), second, "auc_roc", bootstrap=Bootstrap(300, 0))
     alone = measure(label, first)["auc_roc"]
     assert paired.low <= paired.value <= paired.high
     assert paired.high - paired.low < 0.3 * (alone.high - alone.low)
-    same = paired_difference(label, first, 3 * first - 1, "auc_pr", replicates=100)
+    same = paired_difference(Judged.ranked(label, first), 3 * first - 1, "auc_pr", bootstrap=Bootstrap(100, 0))
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_differences_measured_together_are_those_measured_one_by_one() -> None:
     label, first = scored(1000, 0)
     second, names = first + np.random.default_rng(5).normal(size=1000), ("auc_pr", "top_decile_lift")
-    together = paired_differences(label, first, second, names, None, 50, 3)
-    assert together == {name: paired_difference(label, first, second, name, None, 50, 3) for name in names}
+    together = paired_differences(Judged.ranked(label, first), second, names, bootstrap=Bootstrap(50, 3))
+    assert together == {
+        name: paired_difference(Judged.ranked(label, first), second, name, bootstrap=Bootstrap(50, 3)) for name in names
+    }
 
 
 def test_the_paired_interval_sees_a_real_difference() -> None:
     label, first = scored(5000, 0, shift=1.2)
     noise = np.random.default_rng(3).normal(size=5000)
     for metric in ("auc_pr", "auc_roc", "top_decile_lift"):
-        assert paired_difference(label, first, first + 2 * noise, metric, replicates=200).low > 0
+        assert (
+            paired_difference(Judged.ranked(label, first), first + 2 * noise, metric, bootstrap=Bootstrap(200, 0)).low
+            > 0
+        )
 
 
 def test_an_interval_survives_json_and_nan_is_none() -> None:

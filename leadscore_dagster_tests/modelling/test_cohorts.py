@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from leadscore_dagster.core.measures.impact import call_lists
+from leadscore_dagster.core.measures.intervals import Bootstrap
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.log_odds import shifted
 from leadscore_dagster.core.measures.metrics import auc_roc
 from leadscore_dagster.core.measures.rates import wilson
@@ -19,7 +23,7 @@ PROBABILITY = 1 / (1 + np.exp(2.5 - MARGIN))
 
 def test_cells_count_their_rows_and_hold_rate_against_promise() -> None:
     part = np.repeat([0, 1, -1], [1200, 50, 750])
-    large, small = cohort_cells(LABEL, MARGIN, PROBABILITY, part, ("large", "small", "empty"), None)
+    large, small = cohort_cells(Judged(LABEL, MARGIN, PROBABILITY), part, ("large", "small", "empty"))
     assert (large.n, large.positives) == (1200, int(LABEL[:1200].sum()))
     assert large.low < large.rate == large.positives / 1200 < large.high
     assert large.expected == pytest.approx(PROBABILITY[:1200].sum())
@@ -32,7 +36,7 @@ def test_cells_count_their_rows_and_hold_rate_against_promise() -> None:
 
 
 def test_a_part_without_positives_says_so_and_claims_no_lift() -> None:
-    (cell,) = cohort_cells(np.zeros(200), MARGIN[:200], PROBABILITY[:200], np.zeros(200, int), ("none",), None)
+    (cell,) = cohort_cells(Judged(np.zeros(200), MARGIN[:200], PROBABILITY[:200]), np.zeros(200, int), ("none",))
     assert (cell.positives, cell.rate, cell.small) == (0, 0.0, True)
     assert np.isnan(cell.lift.value)
 
@@ -74,7 +78,7 @@ def test_a_list_brings_what_its_leads_brought() -> None:
     label = np.array([1, 1, 0, 1, 0, 0, 0, 0, 0, 0] * 10)
     margin = -np.tile(np.arange(10.0), 10)
     probability = np.full(100, 0.3)
-    half, everybody = call_lists(label, margin, probability, None, 200, 1, shares=(0.5, 1.0))
+    half, everybody = call_lists(Judged(label, margin, probability), Bootstrap(200, 1), shares=(0.5, 1.0))
     assert (half.called, half.conversions.value, half.per_hundred.value) == (50, 30.0, 60.0)
     assert half.expected == pytest.approx(15.0)
     assert half.lift.value == pytest.approx(2.0)
@@ -87,14 +91,14 @@ def test_a_list_brings_what_its_leads_brought() -> None:
 
 
 def test_equal_scores_are_cut_at_their_expected_value() -> None:
-    (tenth,) = call_lists(LABEL, np.zeros(2000), PROBABILITY, None, 100, 1, shares=(0.1,))
+    (tenth,) = call_lists(Judged(LABEL, np.zeros(2000), PROBABILITY), Bootstrap(100, 1), shares=(0.1,))
     assert tenth.lift.value == pytest.approx(1.0)
 
 
 def test_a_list_with_hardly_a_conversion_has_wilsons_interval_and_no_upper_end_of_calls() -> None:
     label = np.zeros(400, dtype=np.int64)
     label[390:] = 1
-    (tenth,) = call_lists(label, -np.arange(400.0), np.full(400, 0.02), None, 100, 1, shares=(0.1,))
+    (tenth,) = call_lists(Judged(label, -np.arange(400.0), np.full(400, 0.02)), Bootstrap(100, 1), shares=(0.1,))
     assert tenth.conversions.value == 0.0
     assert 0 < tenth.per_hundred.high < 10
     assert np.isnan(tenth.calls_per_conversion.high)
@@ -109,7 +113,7 @@ def test_a_list_with_hardly_a_conversion_has_wilsons_interval_and_no_upper_end_o
 def test_a_list_that_found_everything_may_have_missed_one() -> None:
     label = np.zeros(400, dtype=np.int64)
     label[:12] = 1
-    half, whole = call_lists(label, -np.arange(400.0), np.full(400, 0.02), None, 100, 1, shares=(0.5, 1.0))
+    half, whole = call_lists(Judged(label, -np.arange(400.0), np.full(400, 0.02)), Bootstrap(100, 1), shares=(0.5, 1.0))
     assert (half.found.value, half.found.high) == (1.0, 1.0)
     assert half.found.low == pytest.approx(wilson(12, 12)[0])
     assert half.lift.low == pytest.approx(half.found.low / 0.5)
@@ -121,7 +125,7 @@ def test_leads_that_repeat_a_person_widen_the_interval_of_a_few_conversions() ->
     label, codes = np.zeros(800, dtype=np.int64), np.repeat(np.arange(200), 4)
     label[40:44], label[400:480] = 1, 1
     margin = -np.arange(800.0)
-    alone, four = (call_lists(label, margin, np.full(800, 0.1), found, 100, 1, shares=(0.1,))[0]
+    alone, four = (call_lists(Judged(label, margin, np.full(800, 0.1), found), Bootstrap(100, 1), shares=(0.1,))[0]
                    for found in (None, codes))  # fmt: skip
     assert alone.per_hundred.value == four.per_hundred.value == pytest.approx(5.0)
     # people convert four times or never: 80 leads are worth 20
@@ -132,23 +136,23 @@ def test_leads_that_repeat_a_person_widen_the_interval_of_a_few_conversions() ->
 
 
 def test_a_probability_is_the_border_of_a_list_only_where_it_falls_with_the_margin() -> None:
-    (tenth,) = call_lists(LABEL, MARGIN, PROBABILITY, None, 100, 1, shares=(0.1,))
+    (tenth,) = call_lists(Judged(LABEL, MARGIN, PROBABILITY), Bootstrap(100, 1), shares=(0.1,))
     assert int((tenth.threshold <= PROBABILITY).sum()) == tenth.called
     # every second lead belongs to a part that converts twice as often in odds
     apart = shifted(PROBABILITY, np.tile([0.0, 0.7], 1000))
-    (tenth,) = call_lists(LABEL, MARGIN, apart, None, 100, 1, shares=(0.1,))
+    (tenth,) = call_lists(Judged(LABEL, MARGIN, apart), Bootstrap(100, 1), shares=(0.1,))
     assert np.isnan(tenth.threshold)
 
 
 def test_rows_of_one_person_make_rate_and_lift_of_a_part_no_surer() -> None:
     people = np.repeat(np.arange(2000), 4)
-    judged = LABEL, MARGIN, PROBABILITY
-    (once,) = cohort_cells(*judged, np.zeros(2000, int), ("all",), None)
-    repeated = [each[people] for each in judged]
-    (naive,), (honest,) = (cohort_cells(*repeated, np.zeros(8000, int), ("all",), codes) for codes in (None, people))
+    judged, every = Judged(LABEL, MARGIN, PROBABILITY), np.zeros(8000, int)
+    (once,) = cohort_cells(judged, every[:2000], ("all",))
+    repeated = judged.take(people)
+    (naive,), (honest,) = (cohort_cells(replace(repeated, entity=e), every, ("all",)) for e in (None, people))
     assert (honest.rate, honest.lift.value) == pytest.approx((once.rate, once.lift.value))
     assert (honest.low, honest.high) == pytest.approx((once.low, once.high))
     assert (honest.lift.low, honest.lift.high) == pytest.approx((once.lift.low, once.lift.high))
     assert naive.high - naive.low < 0.6 * (once.high - once.low)
-    (nobody,) = cohort_cells(np.zeros(8000), *repeated[1:], np.zeros(8000, int), ("all",), people)
+    (nobody,) = cohort_cells(replace(repeated, label=np.zeros(8000), entity=people), every, ("all",))
     assert nobody.high == pytest.approx(wilson(0, 2000)[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
 from leadscore_dagster.core.modelling.choice.contenders import Contender
 from leadscore_dagster.core.modelling.choice.cross_fitted import cross_fitted_places
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters
@@ -32,9 +32,9 @@ def world(seed: int, drift: float = 0.0, rate: float = 0.0, rows: int = ROWS) ->
 
 
 def distance(contender: Contender, matrix: np.ndarray, label: np.ndarray) -> Interval:
-    places = cross_fitted_places(contender, matrix, label, None, COLUMNS, MODEL)
+    places = cross_fitted_places(contender, matrix, label, codes=None, columns=COLUMNS, model=MODEL)
     folds = np.array_split(np.arange(len(label)), 6)[1:]
-    return fold_score_ks([places[fold] for fold in folds], [None] * 5, 60, 1)
+    return fold_score_ks([places[fold] for fold in folds], [None] * 5, Bootstrap(60, 1))
 
 
 @pytest.mark.parametrize("contender", [LOGISTIC, BOOSTED])
@@ -53,13 +53,13 @@ def test_outcomes_that_become_more_frequent_are_no_movement_of_the_scores() -> N
 def test_nobody_is_scored_by_a_model_that_knew_them() -> None:
     matrix, label = world(1, rows=4000)
     codes = np.arange(4000) % 1000
-    places = cross_fitted_places(BOOSTED, matrix, label, codes, COLUMNS, MODEL)
+    places = cross_fitted_places(BOOSTED, matrix, label, codes=codes, columns=COLUMNS, model=MODEL)
     assert places.min() >= 0
     assert places.max() <= 1
     for person in (0, 1, 2):
         own = codes == person
         destroyed = np.where(own, 1 - label, label)
-        again = cross_fitted_places(BOOSTED, matrix, destroyed, codes, COLUMNS, MODEL)
+        again = cross_fitted_places(BOOSTED, matrix, destroyed, codes=codes, columns=COLUMNS, model=MODEL)
         np.testing.assert_array_equal(again[own], places[own])
         assert (again != places).any()
 
@@ -73,4 +73,4 @@ def test_halves_that_cannot_be_fitted_have_no_places() -> None:
         (LOGISTIC, np.zeros(400, dtype=np.int64), None),
         (smote, few, None),
     ):
-        assert np.isnan(cross_fitted_places(contender, matrix, labels, codes, COLUMNS, MODEL)).all()
+        assert np.isnan(cross_fitted_places(contender, matrix, labels, codes=codes, columns=COLUMNS, model=MODEL)).all()

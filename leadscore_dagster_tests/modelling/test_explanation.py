@@ -9,6 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from leadscore_dagster.core.measures.intervals import Bootstrap
 from leadscore_dagster.core.modelling.judgement.explanation import (
     compare_rankings,
     contribution_summary,
@@ -26,7 +27,7 @@ CONTRIBUTIONS = np.stack([-2 * MATRIX[:, 0], MATRIX[:, 1] - 0.5, np.zeros(400)],
 
 
 def test_importance_is_the_mean_size_of_the_contributions_with_share_rank_and_direction() -> None:
-    first, second, third = importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, None, 200, 1)
+    first, second, third = importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, codes=None, bootstrap=Bootstrap(200, 1))
     assert (first.feature, second.feature, third.feature) == ("tenure", "kind", "flat")
     assert first.value == pytest.approx(np.abs(CONTRIBUTIONS[:, 0]).mean(), rel=1e-6)
     assert second.value == second.low == second.high == 0.5
@@ -37,12 +38,12 @@ def test_importance_is_the_mean_size_of_the_contributions_with_share_rank_and_di
 
 def test_the_interval_of_an_importance_is_about_two_standard_errors_wide_and_wider_for_clustered_rows() -> None:
     sizes = np.abs(CONTRIBUTIONS[:, 0])
-    alone = importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, None, 500, 1)[0]
+    alone = importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, codes=None, bootstrap=Bootstrap(500, 1))[0]
     assert alone.high - alone.low == pytest.approx(2 * 1.96 * sizes.std() / 20, rel=0.15)
     order = np.argsort(sizes)  # people whose rows are alike: forty of ten rows each
     codes = np.empty(400, dtype=np.int64)
     codes[order] = np.arange(400) // 10
-    clustered = importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, codes, 500, 1)[0]
+    clustered = importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, codes=codes, bootstrap=Bootstrap(500, 1))[0]
     assert clustered.high - clustered.low > 2 * (alone.high - alone.low)
 
 
@@ -84,7 +85,9 @@ def test_rankings_without_enough_in_common_have_no_correlation() -> None:
 
 
 def test_the_csv_names_unit_and_definition_and_quotes_what_it_must() -> None:
-    rows = [asdict(row) for row in importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, None, 100, 1)]
+    rows = [
+        asdict(row) for row in importance_table(MATRIX, CONTRIBUTIONS, COLUMNS, codes=None, bootstrap=Bootstrap(100, 1))
+    ]
     features = [{"name": "tenure", "unit": "months", "definition": 'since "hire", as known'}]
     read = list(csv.DictReader(io.StringIO(importance_csv(rows, features))))
     assert read[0]["feature"] == "tenure"

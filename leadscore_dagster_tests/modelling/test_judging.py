@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.modelling.judgement import judging
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.recipe.schema import Gate, Model, Segment
@@ -31,8 +32,9 @@ def test_no_metric_of_probabilities_is_measured_on_the_few_that_were_served(serv
     probability = np.full(ROWS, 0.04)
     probability[int(ROWS * served) :] = np.nan
     model = Model(segments={"s": Segment(feature="x", edges=(0.0,))}, bootstrap_replicates=100)
-    found = judging._period_metrics(label, matrix[:, 0].astype(float), probability, 0.04, None, model)
-    found |= judging._segment_metrics(matrix, Final(COLUMNS), label, probability, None, model)  # type: ignore[arg-type]
+    rows = Judged(label, matrix[:, 0].astype(float), probability)
+    found = judging._period_metrics(rows, 0.04, model)
+    found |= judging._segment_metrics(rows, matrix, Final(COLUMNS), model=model)  # type: ignore[arg-type]
     for name in ("ece", "segment_ece"):
         assert np.isfinite(found[name].high) == judged
         (gate,) = evaluate_gates(found, {name: Gate(at_most=0.2)})  # type: ignore[dict-item]
@@ -44,5 +46,5 @@ def test_no_metric_of_probabilities_is_measured_on_the_few_that_were_served(serv
 
 def test_without_segments_there_is_no_metric_of_segments() -> None:
     nobody = np.full(10, np.nan)
-    label, matrix = np.zeros(10, int), np.zeros((10, 1), np.float32)
-    assert judging._segment_metrics(matrix, Final(COLUMNS), label, nobody, None, Model()) == {}  # type: ignore[arg-type]
+    rows, matrix = Judged(np.zeros(10, int), nobody, nobody), np.zeros((10, 1), np.float32)
+    assert judging._segment_metrics(rows, matrix, Final(COLUMNS), model=Model()) == {}  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.log_odds import recalibration_line
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.reliability import measure_reliability, reliability_curve, segments_of
@@ -29,7 +30,7 @@ def rows(n: int, seed: int = 0, slope: float = 1.0, intercept: float = 0.0) -> t
 
 def test_right_probabilities_lie_inside_the_intervals_of_their_rates() -> None:
     label, probability = rows(20_000)
-    found = measure_reliability(label, probability, 0.15)
+    found = measure_reliability(Judged(label, probability, probability), 0.15)
     assert sum(each.n for each in found.bins) == 20_000
     assert sum(each.low <= each.probability <= each.high for each in found.bins) >= 8
     assert found.slope.low < 1 < found.slope.high
@@ -83,7 +84,7 @@ def test_the_part_that_is_wrong_is_found() -> None:
     wrong = np.arange(4000) % 4 == 0
     label[wrong] = np.random.default_rng(1).random(1000) < 0.7
     parts = {"firm size": (wrong.astype(np.int64), ("small", "large"))}
-    found = measure_reliability(label, probability, 0.15, parts=parts)
+    found = measure_reliability(Judged(label, probability, probability), 0.15, parts=parts)
     large, small = found.segments["firm size"]["large"], found.segments["firm size"]["small"]
     assert large.ece.low > 0.3
     assert large.shift.low > 1
@@ -97,12 +98,14 @@ def test_a_part_without_rows_is_left_out_and_entities_that_repeat_widen_the_inte
     label, probability = rows(600)
     label, probability = np.tile(label, 3), np.tile(probability, 3)
     halves = {"half": (np.tile(np.arange(600) // 300, 3), ("first", "second", "none"))}
-    alone = measure_reliability(label, probability, 0.15, parts=halves).segments["half"]
-    together = measure_reliability(label, probability, 0.15, np.tile(np.arange(600), 3), halves).segments["half"]
+    alone = measure_reliability(Judged(label, probability, probability), 0.15, parts=halves).segments["half"]
+    together = measure_reliability(
+        Judged(label, probability, probability, np.tile(np.arange(600), 3)), 0.15, halves
+    ).segments["half"]
     assert set(together) == {"first", "second"}
     assert together["second"].ece.high > alone["second"].ece.high
-    once = measure_reliability(label[:600], probability[:600], 0.15)
-    three = measure_reliability(label, probability, 0.15, np.tile(np.arange(600), 3))
+    once = measure_reliability(Judged(label[:600], probability[:600], probability[:600]), 0.15)
+    three = measure_reliability(Judged(label, probability, probability, np.tile(np.arange(600), 3)), 0.15)
     assert three.overall.shift.low == pytest.approx(once.overall.shift.low, abs=1e-6)
     assert three.overall.shift.high == pytest.approx(once.overall.shift.high, abs=1e-6)
     for honest, single in zip(three.bins, once.bins, strict=True):

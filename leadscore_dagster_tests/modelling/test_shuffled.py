@@ -31,13 +31,13 @@ def labels(positives: int) -> np.ndarray:
 
 def test_a_fold_left_with_too_few_positives_is_left_out() -> None:
     label = labels(30)
-    both = shuffled_label_auc(SMOTE, folds(40, 600), label, FAST, lambda text: None)
-    large = shuffled_label_auc(SMOTE, folds(600), label, FAST, lambda text: None)
+    both = shuffled_label_auc(SMOTE, folds(40, 600), label, model=FAST, progress=lambda text: None)
+    large = shuffled_label_auc(SMOTE, folds(600), label, model=FAST, progress=lambda text: None)
     assert (both.value, both.low, both.high) == (large.value, large.low, large.high)
     assert 0.5 <= both.value < 0.7
 
 
 def test_without_any_fold_nothing_was_measured() -> None:
-    found = shuffled_label_auc(SMOTE, folds(40), labels(30), FAST, lambda text: None)
+    found = shuffled_label_auc(SMOTE, folds(40), labels(30), model=FAST, progress=lambda text: None)
     assert np.isnan([found.value, found.low, found.high]).all()
     assert "no fold" in found.method

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from leadscore_dagster.core.measures.intervals import Bootstrap
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.monitoring.balance import judge_balance, measure_balance
 from leadscore_dagster.core.monitoring.health import Runs, availability, judge_health, measure_health, usual
 from leadscore_dagster.core.monitoring.performance import (
@@ -271,7 +273,8 @@ def test_auc_pr_of_a_rarer_outcome_is_no_drop() -> None:
     """The same ranking, with every second positive gone: AUC-PR falls, the drop at equal base rate does not."""
     values = _scored(6_000, 1.0, 4)
     label, margin = values["label"], values["margin"]
+    before = Judged.ranked(label, margin)
     kept = ~((label == 1) & (np.cumsum(label) % 2 == 0))
-    drop, _ = relative_drop((label, margin, None), (label[kept], margin[kept], None), "auc_pr", 200, 1)
+    drop, _ = relative_drop(before, before.take(kept), "auc_pr", bootstrap=Bootstrap(200, 1))
     assert drop.low < 0 < drop.high
     assert abs(drop.value) < 0.1

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore_dagster.core.delivery import lead_list
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.log_odds import shifted
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
@@ -140,7 +141,7 @@ def test_a_base_rate_that_rose_is_corrected_and_nobody_changes_places(
     assert known["label"].to_pylist() == window["y"].to_pylist()
     names = {column.raw_name: column.name for column in made.decision_source.contract.columns}
     margin = champion.model.score(window.rename_columns([names[name] for name in window.column_names])).margin
-    best = gains_table(known["label"].to_numpy(), margin)[0]
+    best = gains_table(Judged.ranked(known["label"].to_numpy(), margin))[0]
     assert after["expected_rate"][0].as_py() == pytest.approx(best.rate)
     checks = {check.name: check for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, DAY, True)}
     assert all(check.passed for check in checks.values())

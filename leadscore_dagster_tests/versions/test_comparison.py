@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from leadscore_dagster.core.measures.intervals import Bootstrap
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.recipe.schema import Promotion
 from leadscore_dagster.core.verdict import Reason, Verdict, from_json, to_json
 from leadscore_dagster.core.versions.comparison import PROMOTION, Comparison, compare_with_champion
 
 
-def compared(*given: Any) -> Verdict:
+def compared(
+    label: np.ndarray,
+    candidate: np.ndarray,
+    champion: np.ndarray,
+    people: np.ndarray | None,
+    rules: Promotion,
+    age: int,
+    replicates: int,
+) -> Verdict:
     """The verdict with its sentence, nobody having waived anything."""
-    found = compare_with_champion(*given)
+    judged = Judged.ranked(label, candidate, entity_codes(people))
+    bootstrap = Bootstrap(replicates, 0)
+    found = compare_with_champion(judged, champion, rules, champion_age=age, bootstrap=bootstrap)
     return found.told(promoted=found.verdict.passed)
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.errors import GateRefused
-from leadscore_dagster.core.measures.intervals import Interval, period_metrics, unmeasured
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval, unmeasured
+from leadscore_dagster.core.measures.judged import Judged
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.modelling.judgement.model_stability import business_signals, rank_correlation
 from leadscore_dagster.core.recipe.schema import Gate
@@ -158,10 +160,10 @@ def test_the_order_of_the_deciles_refuses_noise_and_an_upside_down_ranking() -> 
             random = np.random.default_rng(seed)
             score = random.normal(size=3000)
             label = (random.random(3000) < 1 / (1 + np.exp(3 - signal * score))).astype(int)
-            measured = period_metrics(label, score, np.full(3000, 0.05), 0.05, None, 100, seed)
+            measured = period_metrics(Judged(label, score, np.full(3000, 0.05)), 0.05, Bootstrap(100, seed))
             passed[signal] += evaluate_gates(measured, rising)[0].passed
     assert passed[0.0] <= 5  # 2.5% of 60 and the luck of 60 worlds
     assert passed[-0.3] == 0
     assert passed[0.6] >= 58
-    nobody_apart = period_metrics(label, np.zeros(3000), np.full(3000, 0.05), 0.05, None, 100, 0)
+    nobody_apart = period_metrics(Judged(label, np.zeros(3000), np.full(3000, 0.05)), 0.05, Bootstrap(100, 0))
     assert not evaluate_gates(nobody_apart, rising)[0].passed

@@ -23,13 +23,9 @@ from leadscore_dagster.core.audit.fold import fold_inputs
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.catalogue import curve_metrics, phrase_of
-from leadscore_dagster.core.measures.intervals import (
-    Interval,
-    bootstrap,
-    describe_method,
-    entity_codes,
-    flattered,
-)
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import entity_codes
+from leadscore_dagster.core.measures.period import flattered
 from leadscore_dagster.core.modelling.candidate import Progress, fit_scoring_model, select
 from leadscore_dagster.core.modelling.scoring import ScoringModel
 from leadscore_dagster.core.recipe.schema import Recipe
@@ -187,7 +183,7 @@ def three_numbers(
         clean.score(judged_rows(recipe, honest_rows)).margin,
         leaky.score(as_known).margin,
     )
-    found = _measured(test, margins, entity, recipe.model.bootstrap_replicates, recipe.model.seed)
+    found = _measured(test, margins, entity, bootstrap=recipe.model.bootstrap)
     lacking = {feature.name for feature in features} - {feature.name for feature in kept}
     return ThreeNumbers(
         names,
@@ -244,7 +240,7 @@ def _replaced(rows: pa.Table, served: pa.Table, flagged: Sequence[str]) -> pa.Ta
 
 
 def _measured(
-    test: pa.Table, margins: Sequence[np.ndarray], entity: str, replicates: int, seed: int
+    test: pa.Table, margins: Sequence[np.ndarray], entity: str, *, bootstrap: Bootstrap
 ) -> Iterator[dict[str, Interval]]:
     """Claimed, honest, delivered, claimed - delivered, honest - delivered, from one set of replicates."""
     # in the order of the claimed score, as a report measures it, so that both draw the same rows
@@ -261,8 +257,8 @@ def _measured(
 
     shifted = np.tile(flattered(SHOWN), 5)
     values = statistic(np.ones(len(label)))
-    low, high = bootstrap(statistic, len(label), codes, replicates, seed, shifted)
-    n, positives, method = len(label), int(label.sum()), describe_method(codes, replicates)
+    low, high = bootstrap.ends(statistic, len(label), codes, shifted=shifted)
+    n, positives, method = len(label), int(label.sum()), bootstrap.method(codes)
     for row in range(5):
         cells = zip(SHOWN, range(row * len(SHOWN), (row + 1) * len(SHOWN)), strict=True)
         told = method if row < 3 else f"paired {method}"

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from leadscore_dagster.core.measures.intervals import MINIMUM_UNITS, Interval
 from leadscore_dagster.core.measures.metrics import BINS, equal_mass_bins
 from leadscore_dagster.core.measures.rates import Z95
 
-#: fewer independent units have no interval
-MINIMUM_UNITS = 10
+METHOD = "debiased over 10 bins of equal mass, normal approximation"
 #: events lent to each bin, at its own probability, so that a bin without events is not taken for certain
 LENT_EVENTS = 1.0
 #: widths and heights of the two bumps that `_shrunk` adds to |z|: chosen so that they undo, over d = 0 … 8, the
@@ -30,7 +30,7 @@ SPREAD_NEAR, SPREAD_FAR, FAR = 1.08, 1.0, 3.0
 
 
 def calibration_error(
-    label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None = None, z: float = Z95
+    label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None = None, *, z: float = Z95
 ) -> tuple[float, float, float]:
     """Expected calibration error, freed from bias, and the ends of its interval: (value, low, high).
 
@@ -67,6 +67,11 @@ def calibration_error(
     low = value - z * deviation if _beyond_chance(difference / by_chance, z) else 0.0
     # what is smaller than its own standard error cannot be told from nothing, nor nothing from it
     return max(value, 0.0), max(low, 0.0), max(value + z * deviation, deviation)
+
+
+def calibration_error_interval(label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None) -> Interval:
+    """`calibration_error` as an interval."""
+    return Interval(*calibration_error(label, probability, codes), len(label), int(np.sum(label)), METHOD)
 
 
 def _shrunk(gap: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Every metric of a candidate: one entry each, read by the recipe's schema, the gates, the pages and the reports.
 
-To add a metric that is read off the curve of positives over rows, write its entry: it is then measured with an interval
-on every test period, can be named by a gate, and is shown. A metric that rests on anything else (folds, importances,
-probabilities) is measured in core/modelling/judgement, under the name of its entry.
+To add a metric that is a function of scored rows with outcomes, write its entry, with ``curve`` or ``measure``: it is
+then measured with an interval on every test period, can be named by a gate, and is shown. A metric that rests on
+anything else (folds, importances, training rows) is measured in core/modelling/judgement, under the name of its entry.
 
 Lives here: what is said about a metric. Not here: the point values (metrics), intervals (intervals), thresholds (the
 recipe), verdicts (core/versions/gates).
@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from leadscore_dagster.core.measures import metrics
+from leadscore_dagster.core.measures.calibration_error import calibration_error_interval
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import Judged
 
 #: how a metric is written; a share as a percentage
 Form = Literal["number", "percent", "count"]
@@ -41,7 +44,8 @@ class Metric:
     lowest, highest : ends of the range a threshold can lie in; one outside it is a mistake in the recipe.
     rests_on : what is counted as n: decisions whose outcomes are known, decisions whose scores alone are looked at, or
         features.
-    curve : its value of a curve, where it is read off one.
+    curve : its value of a curve, where it is read off one; its interval is then a bootstrap's.
+    measure : its interval of judged rows, where it is another function of them.
     flattered : rows drawn twice flatter its replicates, so that their bias is taken off, see `intervals.interval_ends`.
     against_champion : it holds a candidate against the champion; without one there is nothing to measure.
     gate : a gate may name it; the others are shown only.
@@ -55,12 +59,22 @@ class Metric:
     lower_is_better: bool = False
     rests_on: Rest = "outcomes"
     curve: Callable[[metrics.Curve], float] | None = None
+    measure: Callable[[Judged, Bootstrap], Interval] | None = None
     flattered: bool = False
     against_champion: bool = False
     noticed: Noticed | None = None
     gate: bool = True
 
 
+def _positives(judged: Judged, bootstrap: Bootstrap) -> Interval:
+    return Interval(judged.positives, judged.positives, judged.positives, len(judged), judged.positives, "count")
+
+
+def _calibration_error(judged: Judged, bootstrap: Bootstrap) -> Interval:
+    return calibration_error_interval(judged.label, judged.probability, judged.entity)
+
+
+#: in the order in which they are shown
 METRICS: dict[str, Metric] = {
     "test_positives": Metric(
         "positives in the test period",
@@ -68,6 +82,7 @@ METRICS: dict[str, Metric] = {
         lowest=1,
         highest=1e9,
         form="count",
+        measure=_positives,
     ),
     "auc_roc": Metric(
         "AUC-ROC",
@@ -110,17 +125,28 @@ METRICS: dict[str, Metric] = {
         form="percent",
         curve=metrics.precision_at_10pct_of,
     ),
-    "ece": Metric(
-        "calibration error",
-        "mean distance of what was said from what came, over tenths of equal size; 0 is right",
-        form="percent",
-        lower_is_better=True,
-        noticed=Noticed("on average, what it says differs from what comes by more than ", " of the leads", "percent"),
+    "decile_order": Metric(
+        "order of the deciles (Somers' D)",
+        "of one lead that converts and one that does not, how much more often the right one is in the better tenth "
+        "than in the worse; 0 is chance",
+        lowest=-1,
+        curve=metrics.decile_order_of,
+    ),
+    "brier": Metric(
+        "Brier score", "mean squared error of the probabilities; 0 is right", lower_is_better=True, gate=False
     ),
     "brier_skill": Metric(
         "Brier skill against the constant rate",
         "how much smaller the squared error is than that of one constant probability; 0 is no gain",
         lowest=-1,
+    ),
+    "ece": Metric(
+        "calibration error",
+        "mean distance of what was said from what came, over tenths of equal size; 0 is right",
+        form="percent",
+        lower_is_better=True,
+        measure=_calibration_error,
+        noticed=Noticed("on average, what it says differs from what comes by more than ", " of the leads", "percent"),
     ),
     "train_test_gap": Metric(
         "drop of AUC-PR from training to test",
@@ -129,19 +155,12 @@ METRICS: dict[str, Metric] = {
         form="percent",
         lower_is_better=True,
     ),
-    "cross_validation_auc_pr": Metric("cross-validated AUC-PR", "mean over the folds of the development period"),
-    "decile_order": Metric(
-        "order of the deciles (Somers' D)",
-        "of one lead that converts and one that does not, how much more often the right one is in the better tenth "
-        "than in the worse; 0 is chance",
-        lowest=-1,
-        curve=metrics.decile_order_of,
-    ),
     "shuffled_label_auc": Metric(
         "AUC with shuffled labels",
         "trained on outcomes dealt out at random; 0.5 if it finds nothing where nothing is",
         lower_is_better=True,
     ),
+    "cross_validation_auc_pr": Metric("cross-validated AUC-PR", "mean over the folds of the development period"),
     "cross_validation_variation": Metric(
         "variation of AUC-PR between folds",
         "standard deviation over mean, without what chance explains",
@@ -154,12 +173,6 @@ METRICS: dict[str, Metric] = {
         "0 if the scores of all folds are distributed alike, 1 if they do not overlap",
         lower_is_better=True,
         rests_on="scores",
-    ),
-    "segment_ece": Metric(
-        "calibration error of the worst segment",
-        "the same as the calibration error, in the part where it is largest",
-        form="percent",
-        lower_is_better=True,
     ),
     "business_signals": Metric(
         "expected features among the five strongest",
@@ -181,8 +194,11 @@ METRICS: dict[str, Metric] = {
         rests_on="features",
         against_champion=True,
     ),
-    "brier": Metric(
-        "Brier score", "mean squared error of the probabilities; 0 is right", lower_is_better=True, gate=False
+    "segment_ece": Metric(
+        "calibration error of the worst segment",
+        "the same as the calibration error, in the part where it is largest",
+        form="percent",
+        lower_is_better=True,
     ),
     "training_auc_pr": Metric(
         "AUC-PR on the training rows", "flattering: the model was fitted on these rows", gate=False

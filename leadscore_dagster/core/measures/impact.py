@@ -16,11 +16,12 @@ from leadscore_dagster.core.measures.calibration_error import design_effect
 from leadscore_dagster.core.measures.intervals import (
     MINIMUM_UNITS,
     NAN,
+    Bootstrap,
     Interval,
-    describe_method,
+    drawn_units,
     interval_ends,
-    resamples,
 )
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.rates import wilson
 
 #: shares of the test period that are called, best scores first
@@ -55,25 +56,18 @@ class CallList:
     over_random: Interval
 
 
-def call_lists(
-    label: np.ndarray,
-    margin: np.ndarray,
-    probability: np.ndarray,
-    codes: np.ndarray | None,
-    replicates: int,
-    seed: int,
-    shares: Sequence[float] = SHARES,
-) -> tuple[CallList, ...]:
-    """What lists of these ``shares`` of the test rows [n] would have brought.
+def call_lists(judged: Judged, bootstrap: Bootstrap, shares: Sequence[float] = SHARES) -> tuple[CallList, ...]:
+    """What lists of these ``shares`` of the test rows would have brought.
 
     Where equal scores are cut by the end of a list, the expected value of a random order is taken. Intervals are
-    percentile bootstraps over rows, or entities where ``codes`` repeat; every replicate is ranked anew. A list with
+    percentile bootstraps over rows, or entities where they repeat; every replicate is ranked anew. A list with
     fewer than `FEW` conversions, inside or outside it, has Wilson's interval instead, of as many rows as rows of
     entities are worth (their number over the design effect).
 
     The list follows the margin. Where the probability does not, because parts of a segment are calibrated apart or
     days are corrected by a base rate of their own, no probability is the border of the list, and none is told.
     """
+    label, margin, n = judged.label, judged.margin, len(judged)
     wanted = np.asarray(shares, dtype=np.float64)
     ranking = metrics.rank(label, margin)
 
@@ -83,13 +77,12 @@ def call_lists(
         return np.array([*(metrics.precision_at(points, share) for share in wanted), metrics.base_rate_of(points)])
 
     value = rates(None)
-    units = len(label) if codes is None else int(codes.max(initial=-1)) + 1
     drawn = np.full((1, len(value)), NAN)
-    if units >= MINIMUM_UNITS:
-        drawn = np.array([rates(weight) for weight in resamples(len(label), codes, replicates, seed)])
-    design = design_effect(label.astype(np.float64), metrics.equal_mass_bins(margin), codes)
-    lists = _Lists(value, drawn, wanted, len(label), int(label.sum()), describe_method(codes, replicates), design)
-    ordered = probability[np.argsort(-margin, kind="stable")]
+    if drawn_units(n, judged.entity) >= MINIMUM_UNITS:
+        drawn = np.array([rates(weight) for weight in bootstrap.weights(n, judged.entity)])
+    design = design_effect(label.astype(np.float64), metrics.equal_mass_bins(margin), judged.entity)
+    lists = _Lists(value, drawn, wanted, n, judged.positives, bootstrap.method(judged.entity), design)
+    ordered = judged.probability[np.argsort(-margin, kind="stable")]
     promised = np.append(0.0, np.cumsum(ordered))
     borders = ordered if (np.diff(ordered) <= ROUNDING).all() else np.full(len(ordered), NAN)
     return tuple(_call_list(lists, at, promised, borders) for at in range(len(wanted)))

@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from leadscore_dagster.core.measures.intervals import Interval, expected_calibration_error
+from leadscore_dagster.core.measures.calibration_error import calibration_error_interval
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.log_odds import (
     fit_shift,
     likelihood_fall,
@@ -95,14 +97,9 @@ class Served:
 
 
 def judge_base_rate(
-    label: np.ndarray,
-    probability: np.ndarray,
-    decision_at: np.ndarray,
-    base_rate: BaseRate,
-    ece_limit: float = ECE_LIMIT,
-    codes: np.ndarray | None = None,
+    judged: Judged, decision_at: np.ndarray, base_rate: BaseRate, *, ece_limit: float = ECE_LIMIT
 ) -> BaseRateVerdict:
-    """The verdict from matured outcomes: labels 0/1 [n] and what the calibrator says of the same rows.
+    """The verdict from n matured outcomes and what the calibrator says of the same rows.
 
     A shift is seen where the 95% interval of the estimate excludes 0. It is corrected unless the corrected
     probabilities cannot be trusted to within ``ece_limit``: too few positives or negatives, an interval so wide that
@@ -111,16 +108,17 @@ def judge_base_rate(
 
     Parameters
     ----------
+    judged : five equal rows of an entity are one outcome.
     decision_at : when the rows were decided, datetime64 [n]; tells the older half of the window from the newer.
-    codes : number of each row's entity, int [n]; None when none repeats. Five equal rows of a person are one outcome.
     """
+    label, probability, codes = judged.label, judged.probability, judged.entity
     odds = log_odds(probability)
     estimate = shift_interval(label, odds, codes)
     rate, said = (float(np.mean(values)) if len(label) else float("nan") for values in (label, probability))
     outcomes = f"{estimate.n:,} matured outcomes with {estimate.positives:,} positives"
 
     def verdict(name: Treatment, offset: float, why: str) -> BaseRateVerdict:
-        ece = expected_calibration_error(label, shifted(probability, offset), codes)
+        ece = calibration_error_interval(label, shifted(probability, offset), codes)
         return BaseRateVerdict(name, offset, estimate, rate, said, ece, why)
 
     few = min(estimate.positives, estimate.n - estimate.positives) < base_rate.minimum_positives
@@ -144,24 +142,21 @@ def judge_base_rate(
 
 
 def served_probability(
+    judged: Judged,
+    *,
     decision_at: np.ndarray,
     known_at: np.ndarray,
-    label: np.ndarray,
-    probability: np.ndarray,
     base_rate: BaseRate,
     ece_limit: float = ECE_LIMIT,
-    codes: np.ndarray | None = None,
 ) -> Served:
     """What would have been served over a past period, day by day (UTC), each with the outcomes known when it began.
 
     Parameters
     ----------
+    judged : n rows that neither model nor calibrator was fitted on: on their own rows they show no shift. A label is
+        read only where ``known_at`` is not after the day's begin.
     decision_at, known_at : datetime64 [n]: when a row was decided, and when its label window was over. A row counts for
         ``base_rate.window_days`` from then on.
-    label : 0/1 [n], read only where ``known_at`` is not after the day's begin.
-    probability : what the calibrator says [n]. The rows must be ones that neither model nor calibrator was fitted on:
-        on their own rows they show no shift.
-    codes : as `judge_base_rate` takes them.
     """
     days, inverse = np.unique(decision_at.astype("datetime64[D]"), return_inverse=True)
     order = np.argsort(known_at, kind="stable")
@@ -169,14 +164,12 @@ def served_probability(
     begins = days.astype("datetime64[us]")
     lasts = np.searchsorted(known, begins, side="right")
     firsts = np.searchsorted(known, begins - np.timedelta64(base_rate.window_days, "D"), side="right")
-    served = np.empty(len(label))
+    served = np.empty(len(judged))
     made = []
     for number, (day, first, last) in enumerate(zip(days, firsts, lasts, strict=True)):
         window, today = order[first:last], inverse == number
-        inside = None if codes is None else codes[window]
-        outcomes = label[window], probability[window], decision_at[window]
-        verdict = judge_base_rate(*outcomes, base_rate, ece_limit, inside)
-        served[today] = verdict.serve(probability[today])
+        verdict = judge_base_rate(judged.take(window), decision_at[window], base_rate, ece_limit=ece_limit)
+        served[today] = verdict.serve(judged.probability[today])
         made.append(ServedDay(str(day), int(today.sum()), verdict))
     return Served(served, tuple(made))
 

@@ -137,7 +137,17 @@ def train_candidate(
     say(f"judging on {test.num_rows:,} rows of the test period")
     baseline = _baseline(final, selection, development, calibration, model)
     judgement = judge(
-        final, baseline, selection, development, calibration, test, model, window_days, entity, known, say
+        final,
+        baseline,
+        selection,
+        development=development,
+        calibration=calibration,
+        test=test,
+        model=model,
+        window_days=window_days,
+        entity=entity,
+        known=known,
+        say=say,
     )
     return Candidate(
         model=final,

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.measures import metrics
-from leadscore_dagster.core.measures.intervals import Interval, expected_calibration_error, worth
+from leadscore_dagster.core.measures.calibration_error import calibration_error_interval
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.judged import Judged, worth
 from leadscore_dagster.core.measures.log_odds import log_odds, recalibration_line, shift_interval
 from leadscore_dagster.core.measures.rates import wilson_intervals
 from leadscore_dagster.core.modelling.matrix import Columns
@@ -78,32 +80,26 @@ class Reliability:
 
 
 def measure_reliability(
-    label: np.ndarray,
-    probability: np.ndarray,
+    judged: Judged,
     constant_rate: float,
-    codes: np.ndarray | None = None,
     parts: Mapping[str, tuple[np.ndarray, tuple[str, ...]]] | None = None,
 ) -> Reliability:
-    """Hold probabilities [n] against labels 0/1 [n].
+    """Hold probabilities against outcomes.
 
     Parameters
     ----------
     constant_rate : the rate somebody without a model would have said (of the calibration period).
-    codes : numbers of entities that repeat [n], whose rows are not independent.
     parts : segment → codes [n] and names, as `segments_of` gives them.
     """
+    label, probability, codes = judged.label, judged.probability, judged.entity
     slope, intercept = recalibration_line(label, probability, codes)
     segments = {}
     for segment, (numbers, names) in (parts or {}).items():
         inside = {name: numbers == number for number, name in enumerate(names)}
-        segments[segment] = {
-            name: _calibration(label[rows], probability[rows], None if codes is None else codes[rows])
-            for name, rows in inside.items()
-            if rows.any()
-        }
+        segments[segment] = {name: _calibration(judged.take(rows)) for name, rows in inside.items() if rows.any()}
     return Reliability(
         reliability_curve(label, probability, codes),
-        _calibration(label, probability, codes),
+        _calibration(judged),
         slope,
         intercept,
         metrics.brier(label, probability),
@@ -133,9 +129,9 @@ def reliability_curve(label: np.ndarray, probability: np.ndarray, codes: np.ndar
     return tuple(Bin(int(size), int(hits), *map(float, rest)) for size, hits, *rest in rows)
 
 
-def _calibration(label: np.ndarray, probability: np.ndarray, codes: np.ndarray | None) -> Calibration:
-    error = expected_calibration_error(label, probability, codes)
-    return Calibration(error, shift_interval(label, log_odds(probability), codes))
+def _calibration(rows: Judged) -> Calibration:
+    error = calibration_error_interval(rows.label, rows.probability, rows.entity)
+    return Calibration(error, shift_interval(rows.label, log_odds(rows.probability), rows.entity))
 
 
 def _as_dict(found: Calibration) -> dict[str, Any]:

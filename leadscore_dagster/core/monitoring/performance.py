@@ -22,18 +22,10 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core.measures import metrics
 from leadscore_dagster.core.measures.catalogue import METRICS, curve_metrics, phrase_of
-from leadscore_dagster.core.measures.intervals import (
-    MINIMUM_UNITS,
-    NAN,
-    Interval,
-    describe_method,
-    entity_codes,
-    interval_ends,
-    period_metrics,
-    resamples,
-)
+from leadscore_dagster.core.measures.intervals import MINIMUM_UNITS, NAN, Bootstrap, Interval, interval_ends
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.measures.rates import wilson
-from leadscore_dagster.core.modelling.judgement.evaluation import ScoredRows
 from leadscore_dagster.core.modelling.matrix import to_matrix
 from leadscore_dagster.core.modelling.segments import segment_codes
 from leadscore_dagster.core.monitoring.cohort import features_at
@@ -93,39 +85,43 @@ def measure_performance(
     ``p_value``: how probable so large a drop is by chance if the truth has fallen by ``performance_drop``; that of a
     ``rate``: how probable one so far off what was promised is, if it lies at the edge of what is tolerated.
     """
-    entity, replicates, seed = recipe.decisions.entity, recipe.model.bootstrap_replicates, recipe.model.seed
-    label, margin, score = (delivered[name].to_numpy() for name in ("label", "margin", "score"))
+    entity, bootstrap = recipe.decisions.entity, recipe.model.bootstrap
+    now = _judged(delivered, "score", entity)
     months = pc.strftime(delivered["decision_at"], "%Y-%m").to_numpy(zero_copy_only=False)
-    codes = entity_codes(delivered[entity])
-    tested = (test["label"].to_numpy(), test["margin"].to_numpy(), entity_codes(test[entity]))
-    points = metrics.curve(metrics.rank(*tested[:2]))
+    tested = _judged(test, "probability", entity)
+    points = metrics.curve(metrics.rank(tested.label, tested.margin))
     then = {name: measure(points) for name, measure in curve_metrics().items()}
-    then["ece"] = metrics.ece(tested[0], test["probability"].to_numpy())
+    then["ece"] = metrics.ece(tested.label, tested.probability)
     rows = []
     for scope, part, inside in _parts(months, segments):
-        group = None if codes is None else np.unique(codes[inside], return_inverse=True)[1]
-        y, found = label[inside], score[inside]
-        low, high = wilson(int(y.sum()), len(y))
+        judged = now.take(inside).numbered_anew()
+        n, positives = len(judged), judged.positives
+        low, high = wilson(positives, n)
         facts = {"version": delivered["model_version"][0].as_py(), "scope": scope, "part": part}
-        facts |= {"n": len(y), "positives": int(y.sum())}
-        promised = float(found.mean())
-        off = chance_of_rate(int(y.sum()), len(y), promised, recipe.monitoring.class_balance_tolerance)
-        rows.append(facts | _numbers("rate", float(y.mean()), low, high, promised, off))
-        if len(y) < recipe.monitoring.minimum_rows or y.sum() < MINIMUM_POSITIVES:
+        facts |= {"n": n, "positives": positives}
+        promised = float(judged.probability.mean())
+        off = chance_of_rate(positives, n, promised, recipe.monitoring.class_balance_tolerance)
+        rows.append(facts | _numbers("rate", float(judged.label.mean()), low, high, promised, off))
+        if n < recipe.monitoring.minimum_rows or positives < MINIMUM_POSITIVES:
             continue
-        now = period_metrics(y, margin[inside], found, 0.5, group, replicates, seed)
+        measured = period_metrics(judged, 0.5, bootstrap)
         for name in SHOWN:
-            rows.append(facts | _numbers(name, now[name].value, now[name].low, now[name].high, then[name]))
+            one = measured[name]
+            rows.append(facts | _numbers(name, one.value, one.low, one.high, then[name]))
         for name in JUDGED:
-            drop, p = relative_drop(
-                tested, (y, margin[inside], group), name, replicates, seed, recipe.monitoring.performance_drop
-            )
+            allowed = recipe.monitoring.performance_drop
+            drop, p = relative_drop(tested, judged, name, bootstrap=bootstrap, allowed=allowed)
             rows.append(facts | _numbers(f"drop_{name}", drop.value, drop.low, drop.high, 0.0, p))
     return rows
 
 
+def _judged(rows: pa.Table, probability: str, entity: str) -> Judged:
+    label, margin, said = (rows[name].to_numpy() for name in ("label", "margin", probability))
+    return Judged(label, margin, said, entity_codes(rows[entity]))
+
+
 def relative_drop(
-    test: ScoredRows, now: ScoredRows, metric: str, replicates: int, seed: int, allowed: float = 0.0
+    test: Judged, now: Judged, metric: str, *, bootstrap: Bootstrap, allowed: float = 0.0
 ) -> tuple[Interval, float]:
     """1 - metric(now) / metric(test), both periods resampled; AUC-PR at the base rate of the test period, because it
     rises and falls with the rate even when the ranking stays as good.
@@ -138,7 +134,7 @@ def relative_drop(
     """
     from scipy.special import ndtr
 
-    rankings = [metrics.rank(label, margin) for label, margin, _ in (test, now)]
+    rankings = [metrics.rank(rows.label, rows.margin) for rows in (test, now)]
     curve = curve_metrics()[metric]
 
     def measured(first: np.ndarray | None, second: np.ndarray | None) -> tuple[float, float]:
@@ -150,9 +146,8 @@ def relative_drop(
 
     before, after = measured(None, None)
     value, low, high, p = _drop(before, after), NAN, NAN, NAN
-    units = [len(rows[0]) if rows[2] is None else len(np.unique(rows[2])) for rows in (test, now)]
-    if min(units) >= MINIMUM_UNITS:
-        both = (resamples(len(rows[0]), rows[2], replicates, seed + at) for at, rows in enumerate((test, now)))
+    if min(test.units, now.units) >= MINIMUM_UNITS:
+        both = (bootstrap.stream(at).weights(len(rows), rows.entity) for at, rows in enumerate((test, now)))
         pairs = np.array([measured(*pair) for pair in zip(*both, strict=True)])
         drawn = np.array([[_drop(*pair)] for pair in pairs])
         ends = interval_ends(np.array([value]), drawn, np.array([METRICS[metric].flattered]))
@@ -160,7 +155,7 @@ def relative_drop(
         deviation = float(np.nanstd((1 - allowed) * pairs[:, 0] - pairs[:, 1]))
         if low == low and deviation > 0:
             p = float(ndtr(-((1 - allowed) * before - after) / deviation))
-    return Interval(value, low, high, len(now[0]), int(now[0].sum()), describe_method(now[2], replicates)), p
+    return Interval(value, low, high, len(now), now.positives, bootstrap.method(now.entity)), p
 
 
 def chance_of_rate(positives: int, rows: int, promised: float, tolerance: float) -> float:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from leadscore_dagster.core.measures.intervals import Bootstrap
 from leadscore_dagster.core.recipe.contract import Identifier, Strict
 from leadscore_dagster.core.text import did_you_mean
 
@@ -115,6 +116,11 @@ class Model(Strict):
     minimum_positives: int = Field(default=100, ge=10)  # fewer in the development period: refuse to train
     bootstrap_replicates: int = Field(default=1000, ge=100, le=100_000)
     seed: int = 42
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """How the rows of a period are drawn again for its intervals."""
+        return Bootstrap(self.bootstrap_replicates, self.seed)
 
     @field_validator("calibrate_by")
     @classmethod

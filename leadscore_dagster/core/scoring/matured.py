@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.measures.intervals import entity_codes
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.modelling.base_rate import ECE_LIMIT, BaseRateVerdict, judge_base_rate
 from leadscore_dagster.core.modelling.judgement.evaluation import gains_table
 from leadscore_dagster.core.recipe.schema import BaseRate, Recipe
@@ -57,12 +57,12 @@ def base_rate_of_day(
     who = known.select(list(dict.fromkeys(["decision_id", recipe.decisions.entity, "decision_at"])))
     rows = served_features(warehouse, recipe, who, _log_so_far(recipe, log_of_day), {"day": day}).read_all()
     scores = champion.score(champion.prepare(rows_of(rows, known["decision_id"])), contributions=False)
-    label = known["label"].to_numpy()
+    codes = entity_codes(known[recipe.decisions.entity])
+    judged = Judged(known["label"].to_numpy(), scores.margin, scores.probability, codes)
     gate = recipe.gates.get("ece")
     limit = gate.threshold if gate else ECE_LIMIT
-    codes = entity_codes(known[recipe.decisions.entity])
-    verdict = judge_base_rate(label, scores.probability, known["decision_at"].to_numpy(), base_rate, limit, codes)
-    gains = tuple(asdict(decile) for decile in gains_table(label, scores.margin, codes)) if len(label) else ()
+    verdict = judge_base_rate(judged, known["decision_at"].to_numpy(), base_rate, ece_limit=limit)
+    gains = tuple(asdict(decile) for decile in gains_table(judged)) if len(judged) else ()
     return DayBaseRate(verdict, gains)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.measures.intervals import entity_codes
+from leadscore_dagster.core.measures.judged import entity_codes
 from leadscore_dagster.core.recipe.schema import Model
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.periods import Fold, TimeSplit, split_periods, time_folds

@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.catalogue import curve_metrics, phrase_of
-from leadscore_dagster.core.measures.intervals import Interval, entity_codes, paired_difference
+from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.measures.metrics import curve, rank
+from leadscore_dagster.core.measures.period import paired_difference
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, ScoringModel
 from leadscore_dagster.core.recipe.schema import Cadence, Promotion, Recipe
 from leadscore_dagster.core.table.features.statements import statements_of
@@ -79,42 +81,37 @@ def compare(
         )
         few = Verdict(PROMOTION, False, Reason.TOO_FEW_POSITIVES, threshold=0.0, n=len(fresh))
         return Comparison(few, found)
+    entity = entity_codes(rows[recipe.decisions.entity].take(pa.array(fresh)))
     return compare_with_champion(
-        label[fresh],
-        margin[fresh],
+        Judged.ranked(label[fresh], margin[fresh], entity),
         model.score(rows.take(pa.array(fresh))).margin,
-        rows[recipe.decisions.entity].take(pa.array(fresh)),
         recipe.promotion,
-        recipe.cadence.count(registry.trained_as_of(champion), as_of),
-        recipe.model.bootstrap_replicates,
-        recipe.model.seed,
+        champion_age=recipe.cadence.count(registry.trained_as_of(champion), as_of),
+        bootstrap=recipe.model.bootstrap,
         cadence=recipe.cadence,
     )
 
 
 def compare_with_champion(
-    label: np.ndarray,
-    candidate_margin: np.ndarray,
+    judged: Judged,
     champion_margin: np.ndarray,
-    entity: pa.ChunkedArray | pa.Array | np.ndarray | None,
     promotion: Promotion,
-    champion_age: int,
-    replicates: int = 1000,
-    seed: int = 0,
     *,
+    champion_age: int,
+    bootstrap: Bootstrap,
     cadence: Cadence = Cadence.QUARTER,
 ) -> Comparison:
     """Whether the candidate replaces the champion: ``passed`` means promoted, otherwise unchanged.
 
-    Both score the same rows [n], which neither was trained on. The paired interval of the difference must lie
-    above 0. A champion whose ``champion_age``, in periods of the cadence, is more than
+    Both score the same rows, ``judged`` by the candidate, which neither was trained on. The paired interval of the
+    difference must lie above 0. A champion whose ``champion_age``, in periods of the cadence, is more than
     ``promotion.stale_after_periods`` is replaced unless the interval's low end loses more than
     ``promotion.tolerance`` of its value.
     """
-    metric, label = promotion.metric, np.asarray(label)
-    codes = entity_codes(entity)
-    difference = paired_difference(label, candidate_margin, champion_margin, metric, codes, replicates, seed)
-    champion, candidate = (curve_metrics()[metric](curve(rank(label, m))) for m in (champion_margin, candidate_margin))
+    metric = promotion.metric
+    difference = paired_difference(judged, champion_margin, metric, bootstrap=bootstrap)
+    measure, margins = curve_metrics()[metric], (champion_margin, judged.margin)
+    champion, candidate = (measure(curve(rank(judged.label, margin))) for margin in margins)
     stale = champion_age > promotion.stale_after_periods
     # a champion that gained the benefit of the doubt by age may be replaced by its near equal
     threshold = -promotion.tolerance * champion if stale else 0.0

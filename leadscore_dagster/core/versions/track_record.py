@@ -20,7 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.measures.intervals import Interval, entity_codes, period_metrics
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.recipe.schema import Cadence, Recipe
 from leadscore_dagster.core.table.training import training_rows
@@ -141,15 +143,9 @@ def measure(
     rows: pa.Table, margin: np.ndarray, probability: np.ndarray, constant: float, recipe: Recipe
 ) -> dict[str, Interval]:
     """The metrics of `MEASURED` of a ranking [n] with probabilities [n] on training rows [n]."""
-    found = period_metrics(
-        rows["label"].to_numpy(),
-        margin,
-        probability,
-        constant,
-        entity_codes(rows[recipe.decisions.entity]),
-        recipe.model.bootstrap_replicates,
-        recipe.model.seed,
-    )
+    codes = entity_codes(rows[recipe.decisions.entity])
+    judged = Judged(rows["label"].to_numpy(), margin, probability, codes)
+    found = period_metrics(judged, constant, recipe.model.bootstrap)
     return {name: found[name] for name in MEASURED}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from leadscore_dagster_tests.pages.model.test_page import MODEL, N, evidence, sc
 
 
 def section(**changes: Any) -> str:
-    measured = candidate_evidence(**(scored() | changes), model=MODEL, replicates=100, seed=1, constant_rate=0.1)
+    rows = scored()
+    judged = replace(rows["judged"], **changes)
+    measured = candidate_evidence(**(rows | {"judged": judged}), model=MODEL, constant_rate=0.1)
     return business(evidence(measured=measured))
 
 
@@ -24,7 +27,7 @@ def test_a_list_has_a_border_of_probability_where_probabilities_follow_the_rank(
 
 
 def test_parts_calibrated_apart_have_no_border_and_the_page_says_why() -> None:
-    apart = shifted(scored()["probability"], np.where(np.arange(N) % 2, 0.8, 0.0))
+    apart = shifted(scored()["judged"].probability, np.where(np.arange(N) % 2, 0.8, 0.0))
     shown = section(probability=apart)
     assert "probability from" not in shown
     assert "The lists follow the rank." in shown
@@ -32,6 +35,6 @@ def test_parts_calibrated_apart_have_no_border_and_the_page_says_why() -> None:
 
 def test_a_list_with_few_conversions_says_how_its_interval_was_made() -> None:
     label = np.zeros(N, dtype=np.int64)
-    label[np.argsort(-scored()["margin"])[[3, 40, 600, *range(1000, 1030)]]] = 1
+    label[np.argsort(-scored()["judged"].margin)[[3, 40, 600, *range(1000, 1030)]]] = 1
     assert "Wilson: too few conversions to resample" in section(label=label)
     assert "Wilson" not in section(label=np.tile([0, 0, 1], N // 3))

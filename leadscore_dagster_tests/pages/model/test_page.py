@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leadscore_dagster.core.measures.intervals import period_metrics
+from leadscore_dagster.core.measures.judged import Judged
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.choice.selection import COMPARED
 from leadscore_dagster.core.modelling.judgement.candidate_evidence import candidate_evidence, ranking_record
 from leadscore_dagster.core.modelling.judgement.evaluation import gains_table
@@ -34,7 +35,10 @@ FEATURES = (
 )
 COLUMNS = Columns(("tenure", "region", "mail"), ("number", "category", "number"), {"region": ("east", LEVEL)})
 MODEL = Model(
-    segments={"length": Segment(feature="tenure", edges=(-1.0, 2.5))}, reference_ranking=("region", "age", "tenure")
+    segments={"length": Segment(feature="tenure", edges=(-1.0, 2.5))},
+    reference_ranking=("region", "age", "tenure"),
+    bootstrap_replicates=100,
+    seed=1,
 )
 
 
@@ -48,28 +52,24 @@ def scored() -> dict[str, Any]:
     margin = contributions.sum(axis=1, dtype=np.float64) - 2.5
     probability = 1 / (1 + np.exp(-margin))
     return {
-        "label": (generator.random(N) < probability).astype(np.int64),
-        "margin": margin,
-        "probability": probability,
+        "judged": Judged((generator.random(N) < probability).astype(np.int64), margin, probability),
         "contributions": contributions,
         "matrix": matrix,
         "columns": COLUMNS,
         "features": FEATURES,
         "decision_at": np.datetime64("2025-06-10") + np.arange(N).astype("timedelta64[h]"),
-        "codes": None,
     }
 
 
 @lru_cache(maxsize=1)
 def measured() -> str:
-    return json.dumps(candidate_evidence(**scored(), model=MODEL, replicates=100, seed=1, constant_rate=0.1))
+    return json.dumps(candidate_evidence(**scored(), model=MODEL, constant_rate=0.1))
 
 
 def evidence(**changes: Any) -> dict[str, Any]:
     """Everything a page can be given."""
-    rows = scored()
-    label, margin = rows["label"], rows["margin"]
-    metrics = period_metrics(label, margin, rows["probability"], 0.1, None, 100, 1)
+    judged: Judged = scored()["judged"]
+    label, metrics = judged.label, period_metrics(judged, 0.1, MODEL.bootstrap)
     gates = evaluate_gates(metrics, {"auc_roc": Gate(at_least=0.6), "ece": Gate(at_most=0.2)})
     period = {"rows": N, "positives": int(label.sum())}
     fold = {"rows": 900, "positives": 90, "first": "2024-01-01T00:00:00Z", "last": "2024-06-01T00:00:00Z"}
@@ -93,7 +93,7 @@ def evidence(**changes: Any) -> dict[str, Any]:
         ],
         "features": [asdict(feature) for feature in FEATURES], "metrics": metrics_to_dict(metrics),
         "baseline_metrics": {}, "importances": {"tenure": 1.0, "region": 0.1},
-        "gains": [asdict(one) for one in gains_table(label, margin)],
+        "gains": [asdict(one) for one in gains_table(judged)],
     }  # fmt: skip
     entry = {"sequence": 3, "version": VERSION, "action": "promote", "effective_from": "2026-01-01", "why": "better"}
     verdicts = {"tenure": {"lineage": "clear", "replay": "clear"}, "region": {"lineage": "unproven"}}
@@ -355,7 +355,7 @@ def test_nothing_is_loaded_from_anywhere_and_equal_evidence_gives_equal_bytes(ht
 
 
 def test_evidence_is_small_the_same_again_and_shows_no_value_of_a_personal_feature() -> None:
-    again = candidate_evidence(**scored(), model=MODEL, replicates=100, seed=1, constant_rate=0.1)
+    again = candidate_evidence(**scored(), model=MODEL, constant_rate=0.1)
     assert json.dumps(again, allow_nan=False) == measured()
     assert len(measured()) < 200_000
     assert [one["feature"] for one in again["importance"]] == ["tenure", "region", "mail"]

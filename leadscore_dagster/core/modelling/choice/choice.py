@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.measures.intervals import entity_codes
+from leadscore_dagster.core.measures.judged import entity_codes
 from leadscore_dagster.core.measures.metrics import auc_pr
 from leadscore_dagster.core.modelling.choice.contenders import Contender, contenders_of
 from leadscore_dagster.core.modelling.choice.search import SearchResult, best_parameters

@@ -22,6 +22,7 @@ def cross_fitted_places(
     contender: Contender,
     matrix: np.ndarray,
     label: np.ndarray,
+    *,
     codes: np.ndarray | None,
     columns: Columns,
     model: Model,

@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures import metrics
-from leadscore_dagster.core.measures.intervals import Interval, bootstrap, describe_method, expected_calibration_error
+from leadscore_dagster.core.measures.calibration_error import calibration_error_interval
+from leadscore_dagster.core.measures.intervals import Interval
+from leadscore_dagster.core.measures.period import flattered
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
 from leadscore_dagster.core.modelling.choice.contenders import Contender, fit_contender
 from leadscore_dagster.core.modelling.ensemble import learn_weights, out_of_fold_margins
@@ -163,14 +165,14 @@ def measure(
 
     part = None if codes is None else np.unique(codes[rows], return_inverse=True)[1]
     value = statistic(np.ones(len(rows)))
-    low, high = bootstrap(statistic, len(rows), part, model.bootstrap_replicates, model.seed, np.array([True, False]))
-    method = f"{len(scored)} time-ordered folds; " + describe_method(part, model.bootstrap_replicates)
+    low, high = model.bootstrap.ends(statistic, len(rows), part, shifted=flattered(COMPARED[:2]))
+    method = f"{len(scored)} time-ordered folds; " + model.bootstrap.method(part)
     n, positives = len(rows), int(label[rows].sum())
     measured = {
         name: Interval(float(value[at]), float(low[at]), float(high[at]), n, positives, method)
         for at, name in enumerate(COMPARED[:2])
     }
-    measured["ece"] = expected_calibration_error(label[rows], probability, part)
+    measured["ece"] = calibration_error_interval(label[rows], probability, part)
     return CrossValidated(contender, scored, measured)
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.measures.impact import call_lists
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.modelling.judgement.cohorts import cohort_cells, months
 from leadscore_dagster.core.modelling.judgement.explanation import (
     compare_rankings,
@@ -46,58 +47,48 @@ _DIGITS = 6
 
 
 def candidate_evidence(
-    label: np.ndarray,
-    margin: np.ndarray,
-    probability: np.ndarray,
-    contributions: np.ndarray,
+    judged: Judged,
     matrix: np.ndarray,
+    contributions: np.ndarray,
+    *,
     columns: Columns,
     features: Sequence[Feature],
     decision_at: np.ndarray,
-    codes: np.ndarray | None,
     model: Model,
-    replicates: int,
-    seed: int,
     constant_rate: float,
 ) -> dict[str, Any]:
-    """Evidence on the test period, JSON-ready (NaN is None) and the same for the same input. Holds no row.
+    """Evidence on the n test rows, JSON-ready (NaN is None) and the same for the same input. Holds no row.
 
     Parameters
     ----------
-    label, margin, probability : int 0/1, log-odds and calibrated probability of the n test rows.
-    contributions, matrix : float32 [n, k] per feature, in the order of ``columns``.
+    matrix, contributions : float32 [n, k] per feature, in the order of ``columns``.
     decision_at : datetime64 [n], UTC.
-    codes : entity numbers of `intervals.entity_codes`, int [n]; None when no entity repeats.
-    model : segments and reference ranking of the recipe.
+    model : segments, reference ranking and bootstrap of the recipe.
     constant_rate : the rate somebody without a model would have said: that of the calibration period.
     """
-    importance = importance_table(matrix, contributions, columns, codes, replicates, seed)
+    importance = importance_table(matrix, contributions, columns, codes=judged.entity, bootstrap=model.bootstrap)
     ranking = [row.feature for row in importance]
     shown = [name for name in ranking[:SHOWN] if name not in private(features)]
     parts = segments_of(matrix, columns, model.segments)
-    reliability = measure_reliability(label, probability, constant_rate, codes, parts)
-    judged = label, margin, probability
-
-    def cells(part: np.ndarray, names: Sequence[str]) -> Any:
-        return cohort_cells(*judged, part, names, codes)
-
+    reliability = measure_reliability(judged, constant_rate, parts)
     return _plain(
         {
             "format": FORMAT,
-            "n": len(label),
-            "positives": int(label.sum()),
-            "replicates": replicates,
+            "n": len(judged),
+            "positives": judged.positives,
+            "replicates": model.bootstrap.replicates,
             "importance": importance,
             "summary": contribution_summary(matrix, contributions, columns, shown),
             "reference": ranking_record(ranking, model.reference_ranking) if model.reference_ranking else None,
             "reliability": reliability.to_dict(),
-            "expected": float(probability.sum()),
-            "histogram": _histogram(label, probability),
-            "months": cells(*months(decision_at)),
+            "expected": float(judged.probability.sum()),
+            "histogram": _histogram(judged.label, judged.probability),
+            "months": cohort_cells(judged, *months(decision_at)),
             "segments": {
-                name: {"feature": model.segments[name].feature, "parts": cells(*part)} for name, part in parts.items()
+                name: {"feature": model.segments[name].feature, "parts": cohort_cells(judged, *part)}
+                for name, part in parts.items()
             },
-            "lists": call_lists(*judged, codes, replicates, seed),
+            "lists": call_lists(judged, model.bootstrap),
         }
     )
 

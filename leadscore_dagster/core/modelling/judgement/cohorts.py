@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from leadscore_dagster.core.measures import metrics
-from leadscore_dagster.core.measures.intervals import NAN, Interval, worth
+from leadscore_dagster.core.measures.intervals import NAN, Interval
+from leadscore_dagster.core.measures.judged import Judged, worth
 from leadscore_dagster.core.measures.rates import Z95, wilson
 
 #: a part with fewer rows or positives is marked as small: its numbers are shown and not to be relied on
@@ -40,31 +41,19 @@ class Cell:
     small: bool
 
 
-def cohort_cells(
-    label: np.ndarray,
-    margin: np.ndarray,
-    probability: np.ndarray,
-    part: np.ndarray,
-    names: Sequence[str],
-    codes: np.ndarray | None,
-) -> tuple[Cell, ...]:
+def cohort_cells(judged: Judged, part: np.ndarray, names: Sequence[str]) -> tuple[Cell, ...]:
     """A cell for every part that has rows, in the order of ``names``.
 
-    Parameters
-    ----------
-    label, margin, probability : of the test rows, [n].
-    part : number of the part of each row, int [n]; -1 is in no part.
-    codes : numbers of the entities, whose rows are not independent, int [n]; None when none repeats.
+    ``part`` : number of the part of each row, int [n]; -1 is in no part.
     """
     cells = []
     for number, name in enumerate(names):
-        rows = np.flatnonzero(part == number)
+        rows = judged.take(np.flatnonzero(part == number))
         if not len(rows):
             continue
-        n, positives = len(rows), int(label[rows].sum())
+        n, positives = len(rows), rows.positives
         small = n < SMALL_ROWS or min(positives, n - positives) < SMALL_POSITIVES
-        inside = None if codes is None else codes[rows]
-        each = worth(label[rows], inside)
+        each = worth(rows.label, rows.entity)
         low, high = wilson(positives * each, n * each)
         cells.append(
             Cell(
@@ -74,27 +63,27 @@ def cohort_cells(
                 rate=positives / n,
                 low=low,
                 high=high,
-                lift=_lift(label[rows], margin[rows], inside),
-                auc_roc=None if small else clustered_auc(label[rows], margin[rows], inside),
-                expected=float(probability[rows].sum()),
+                lift=_lift(rows),
+                auc_roc=None if small else clustered_auc(rows.label, rows.margin, rows.entity),
+                expected=float(rows.probability.sum()),
                 small=small,
             )
         )
     return tuple(cells)
 
 
-def _lift(label: np.ndarray, margin: np.ndarray, codes: np.ndarray | None) -> Interval:
+def _lift(rows: Judged) -> Interval:
     """Top-decile lift as the share of the positives that the best tenth holds, over a tenth: Wilson's interval of that
     share, which few positives do not mislead. Positives of one entity count for what they are worth."""
-    positive = np.asarray(label) == 1
-    positives, value = int(positive.sum()), metrics.top_decile_lift(label, margin)
+    margin, codes, positive = rows.margin, rows.entity, rows.label == 1
+    positives, value = int(positive.sum()), metrics.top_decile_lift(rows.label, margin)
     tenth = max(1, len(margin) // metrics.BINS)
     best = margin >= np.partition(margin, -tenth)[-tenth]
     each = worth(best[positive].astype(np.float64), None if codes is None else codes[positive])
     found = positives * value / metrics.BINS if positives else 0.0
     low, high = wilson(found * each, positives * each)
     method = "Wilson, of the share of positives in the best tenth"
-    return Interval(value, metrics.BINS * low, metrics.BINS * high, len(label), positives, method)
+    return Interval(value, metrics.BINS * low, metrics.BINS * high, len(rows), positives, method)
 
 
 def months(decision_at: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

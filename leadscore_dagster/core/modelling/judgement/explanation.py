@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from leadscore_dagster.core.measures import metrics
-from leadscore_dagster.core.measures.intervals import MINIMUM_UNITS, NAN, TAILS, Interval, resamples
+from leadscore_dagster.core.measures.intervals import MINIMUM_UNITS, NAN, TAILS, Bootstrap, Interval, drawn_units
 from leadscore_dagster.core.measures.rates import Z95
 from leadscore_dagster.core.modelling.matrix import Columns
 from leadscore_dagster.core.table.features.catalogue import Feature
@@ -72,9 +72,9 @@ def importance_table(
     matrix: np.ndarray,
     contributions: np.ndarray,
     columns: Columns,
+    *,
     codes: np.ndarray | None,
-    replicates: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> tuple[Importance, ...]:
     """Importance of each feature from matrix and contributions float32 [n, k], largest first.
 
@@ -83,7 +83,7 @@ def importance_table(
     """
     sizes = np.abs(contributions).astype(np.float64)
     value = sizes.mean(axis=0) if len(sizes) else np.zeros(len(columns.names))
-    drawn = _drawn_means(sizes, codes, replicates, seed)
+    drawn = _drawn_means(sizes, codes, bootstrap)
     low, high = np.quantile(drawn, TAILS, axis=0) if len(drawn) else np.full((2, len(value)), NAN)
     order = np.lexsort((np.array(columns.names), -value))
     rank = _places(order)
@@ -175,18 +175,17 @@ def private(features: Sequence[Feature]) -> set[str]:
     return {feature.name for feature in features if feature.pii}
 
 
-def _drawn_means(sizes: np.ndarray, codes: np.ndarray | None, replicates: int, seed: int) -> np.ndarray:
+def _drawn_means(sizes: np.ndarray, codes: np.ndarray | None, bootstrap: Bootstrap) -> np.ndarray:
     """Means of ``sizes`` [n, k] in each replicate, float64 [r, k]; no replicates with too few units."""
     from threadpoolctl import threadpool_limits
 
-    units = len(sizes) if codes is None else int(codes.max(initial=-1)) + 1
-    if units < MINIMUM_UNITS:
+    if drawn_units(len(sizes), codes) < MINIMUM_UNITS:
         return np.empty((0, sizes.shape[1]))
     drawn, block = [], []
     with threadpool_limits(limits=1):  # the last digits of a multi-threaded sum depend on the machine
-        for number, weight in enumerate(resamples(len(sizes), codes, replicates, seed), start=1):
+        for number, weight in enumerate(bootstrap.weights(len(sizes), codes), start=1):
             block.append(weight)
-            if len(block) == _BLOCK or number == replicates:
+            if len(block) == _BLOCK or number == bootstrap.replicates:
                 weights = np.stack(block)
                 drawn.append((weights @ sizes) / weights.sum(axis=1, keepdims=True))
                 block = []

@@ -7,13 +7,15 @@ candidate_evidence), thresholds (core/versions/gates), what was decided before (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.measures.intervals import NAN, Interval, entity_codes, period_metrics
+from leadscore_dagster.core.measures.intervals import NAN, Interval
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
+from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.base_rate import ECE_LIMIT, Served, served_probability
 from leadscore_dagster.core.modelling.choice.choice import Progress, Selection
 from leadscore_dagster.core.modelling.choice.cross_fitted import cross_fitted_places
@@ -90,6 +92,7 @@ def judge(
     final: ScoringModel,
     baseline: ScoringModel,
     selection: Selection,
+    *,
     development: pa.Table,
     calibration: pa.Table,
     test: pa.Table,
@@ -102,72 +105,63 @@ def judge(
     """Score the test period once and measure."""
     say(f"judging on {test.num_rows:,} rows of the test period")
     constant = float(calibration["label"].to_numpy().mean())
-    label, codes = test["label"].to_numpy(), entity_codes(test[entity])
     matrix = final.matrix(test)
     scores = final.score_matrix(matrix, contributions=True)
     assert scores.contributions is not None
-    served = _served(test, scores.probability, window_days, model, known.ece_limit, codes)
-    probability = served.probability if served else scores.probability
-    measured = _period_metrics(label, scores.margin, probability, constant, codes, model)
+    judged = _judged(test, scores, entity)
+    served = _served(judged, test["decision_at"].to_numpy(), window_days, model=model, ece_limit=known.ece_limit)
+    judged = replace(judged, probability=served.probability) if served else judged
     strongest = importances(final.columns.names, scores.contributions)
-    gap, training_auc_pr = _gap(final, development, label, scores.margin, codes, entity, model)
-    measured |= {
+    learned = _judged(development, final.score(development), entity)
+    gap, training_auc_pr = train_test_gap(learned, judged, model.bootstrap)
+    measured = _period_metrics(judged, constant, model) | {
         "train_test_gap": gap,
         "shuffled_label_auc": shuffled_label_auc(
-            selection.chosen.contender, selection.folds, development["label"].to_numpy(), model, say
+            selection.chosen.contender, selection.folds, learned.label, model=model, progress=say
         ),
-        **_fold_metrics(final, selection, development, entity, model),
+        **_fold_metrics(final, selection, development, learned=learned, entity=entity, model=model),
         **_expected(strongest, model, known),
-        **_segment_metrics(matrix, final, label, probability, codes, model),
+        **_segment_metrics(judged, matrix, final, model=model),
     }
     brier = measured.pop("brier")
     return Judgement(
         metrics=measured,
-        baseline_metrics=measured if baseline is final else _baseline(baseline, test, label, constant, codes, model),
+        baseline_metrics=measured if baseline is final else _baseline(baseline, test, constant, entity, model),
         extra_metrics={"brier": brier, "training_auc_pr": training_auc_pr},
-        gains=gains_table(label, scores.margin, codes),
+        gains=gains_table(judged),
         importances=strongest,
-        predictions=_predictions(test, entity, scores, probability),
+        predictions=_predictions(test, entity, scores, judged.probability),
         served={verdict: served.share(verdict) for verdict in ("keep", "correct", "rank_only")} if served else {},
-        evidence=_evidence(final, test, label, scores, probability, matrix, codes, model, constant),
+        evidence=_evidence(
+            judged, matrix, scores.contributions, final=final, test=test, model=model, constant=constant
+        ),
     )
 
 
-def _served(
-    test: pa.Table,
-    probability: np.ndarray,
-    window_days: int,
-    model: Model,
-    ece_limit: float,
-    codes: np.ndarray | None,
-) -> Served | None:
+def _judged(rows: pa.Table, scores: Scores, entity: str) -> Judged:
+    return Judged(rows["label"].to_numpy(), scores.margin, scores.probability, entity_codes(rows[entity]))
+
+
+def _served(judged: Judged, decided: np.ndarray, window_days: int, *, model: Model, ece_limit: float) -> Served | None:
     """What would have been served day by day, where the recipe corrects for a base rate that moves."""
     if model.base_rate is None:
         return None
-    decided = test["decision_at"].to_numpy()
     known_at = decided + np.timedelta64(window_days, "D")
-    label = test["label"].to_numpy()
-    return served_probability(decided, known_at, label, probability, model.base_rate, ece_limit, codes)
+    return served_probability(
+        judged, decision_at=decided, known_at=known_at, base_rate=model.base_rate, ece_limit=ece_limit
+    )
 
 
-def _period_metrics(
-    label: np.ndarray,
-    margin: np.ndarray,
-    probability: np.ndarray,
-    constant: float,
-    codes: np.ndarray | None,
-    model: Model,
-) -> dict[str, Interval]:
+def _period_metrics(judged: Judged, constant: float, model: Model) -> dict[str, Interval]:
     """Ranking metrics of all rows; those of probabilities of the rows that were served one."""
-    there = ~np.isnan(probability)
-    replicates, seed = model.bootstrap_replicates, model.seed
+    there = ~np.isnan(judged.probability)
     if there.all():
-        return period_metrics(label, margin, probability, constant, codes, replicates, seed)
-    everyone = period_metrics(label, margin, np.full(len(label), constant), constant, codes, replicates, seed)
+        return period_metrics(judged, constant, model.bootstrap)
+    flat = replace(judged, probability=np.full(len(judged), constant))
+    everyone = period_metrics(flat, constant, model.bootstrap)
     if there.mean() < LEAST_SERVED:
-        return everyone | dict.fromkeys(OF_PROBABILITIES, _too_few_served(label, there))
-    part = None if codes is None else codes[there]
-    some = period_metrics(label[there], margin[there], probability[there], constant, part, replicates, seed)
+        return everyone | dict.fromkeys(OF_PROBABILITIES, _too_few_served(judged.label, there))
+    some = period_metrics(judged.take(there), constant, model.bootstrap)
     return everyone | {name: some[name] for name in OF_PROBABILITIES}
 
 
@@ -176,39 +170,25 @@ def _too_few_served(label: np.ndarray, there: np.ndarray) -> Interval:
     return Interval(NAN, NAN, NAN, int(there.sum()), int(label[there].sum()), method)
 
 
-def _gap(
-    final: ScoringModel,
-    development: pa.Table,
-    label: np.ndarray,
-    margin: np.ndarray,
-    codes: np.ndarray | None,
-    entity: str,
-    model: Model,
-) -> tuple[Interval, Interval]:
-    learned = development["label"].to_numpy(), final.score(development).margin, entity_codes(development[entity])
-    return train_test_gap(learned, (label, margin, codes), model.bootstrap_replicates, model.seed)
-
-
 def _fold_metrics(
-    final: ScoringModel, selection: Selection, development: pa.Table, entity: str, model: Model
+    final: ScoringModel, selection: Selection, development: pa.Table, *, learned: Judged, entity: str, model: Model
 ) -> dict[str, Interval]:
     """What the chosen contender's folds say of its steadiness."""
-    label, folds = development["label"].to_numpy(), selection.chosen.folds
+    folds = selection.chosen.folds
     codes = [entity_codes(development[entity].take(pa.array(fold.rows))) for fold in folds]
-    rows = [(label[fold.rows], fold.margin, code) for fold, code in zip(folds, codes, strict=True)]
-    replicates, seed = model.bootstrap_replicates, model.seed
+    rows = [Judged.ranked(learned.label[f.rows], f.margin, code) for f, code in zip(folds, codes, strict=True)]
     places = cross_fitted_places(
         selection.chosen.contender,
         final.matrix(development),
-        label,
-        entity_codes(development[entity]),
-        final.columns,
-        model,
+        learned.label,
+        codes=learned.entity,
+        columns=final.columns,
+        model=model,
     )
     return {
         "cross_validation_auc_pr": selection.chosen.auc_pr,
-        "cross_validation_variation": cross_validation_variation(rows, replicates, seed),
-        "fold_score_ks": fold_score_ks([places[fold.rows] for fold in folds], codes, replicates, seed),
+        "cross_validation_variation": cross_validation_variation(rows, model.bootstrap),
+        "fold_score_ks": fold_score_ks([places[fold.rows] for fold in folds], codes, model.bootstrap),
     }
 
 
@@ -226,35 +206,22 @@ def _expected(strongest: Mapping[str, float], model: Model, known: Known) -> dic
     return found
 
 
-def _segment_metrics(
-    matrix: np.ndarray,
-    final: ScoringModel,
-    label: np.ndarray,
-    probability: np.ndarray,
-    codes: np.ndarray | None,
-    model: Model,
-) -> dict[str, Interval]:
+def _segment_metrics(judged: Judged, matrix: np.ndarray, final: ScoringModel, *, model: Model) -> dict[str, Interval]:
     """The largest calibration error of any part of any segment."""
-    there = ~np.isnan(probability)
+    there = ~np.isnan(judged.probability)
     if model.segments and there.mean() < LEAST_SERVED:
-        return {"segment_ece": _too_few_served(label, there)}
+        return {"segment_ece": _too_few_served(judged.label, there)}
     found = []
     for segment in model.segments.values():
         parts, names = segment_codes(matrix, final.columns, segment)
-        named = np.array(names)[parts[there]]
-        found.append(
-            segment_calibration_error(label[there], probability[there], named, None if codes is None else codes[there])
-        )
+        found.append(segment_calibration_error(judged.take(there), np.array(names)[parts[there]]))
     return {"segment_ece": max(found, key=lambda interval: interval.high)} if found else {}
 
 
 def _baseline(
-    baseline: ScoringModel, test: pa.Table, label: np.ndarray, constant: float, codes: np.ndarray | None, model: Model
+    baseline: ScoringModel, test: pa.Table, constant: float, entity: str, model: Model
 ) -> dict[str, Interval]:
-    scores = baseline.score(test)
-    return period_metrics(
-        label, scores.margin, scores.probability, constant, codes, model.bootstrap_replicates, model.seed
-    )
+    return period_metrics(_judged(test, baseline.score(test), entity), constant, model.bootstrap)
 
 
 def _predictions(test: pa.Table, entity: str, scores: Scores, probability: np.ndarray) -> pa.Table:
@@ -266,31 +233,24 @@ def _predictions(test: pa.Table, entity: str, scores: Scores, probability: np.nd
 
 
 def _evidence(
+    judged: Judged,
+    matrix: np.ndarray,
+    contributions: np.ndarray,
+    *,
     final: ScoringModel,
     test: pa.Table,
-    label: np.ndarray,
-    scores: Scores,
-    probability: np.ndarray,
-    matrix: np.ndarray,
-    codes: np.ndarray | None,
     model: Model,
     constant: float,
 ) -> dict[str, Any]:
     """Evidence of the rows that were served a probability; of all rows where all were."""
-    there = ~np.isnan(probability)
-    assert scores.contributions is not None
+    there = ~np.isnan(judged.probability)
     return candidate_evidence(
-        label[there],
-        scores.margin[there],
-        probability[there],
-        scores.contributions[there],
+        judged.take(there),
         matrix[there],
-        final.columns,
-        final.features,
-        test["decision_at"].to_numpy()[there],
-        None if codes is None else codes[there],
-        model,
-        model.bootstrap_replicates,
-        model.seed,
-        constant,
+        contributions[there],
+        columns=final.columns,
+        features=final.features,
+        decision_at=test["decision_at"].to_numpy()[there],
+        model=model,
+        constant_rate=constant,
     )

@@ -15,11 +15,10 @@ from leadscore_dagster.core.measures.intervals import (
     MINIMUM_UNITS,
     NAN,
     TAILS,
+    Bootstrap,
     Interval,
-    describe_method,
-    resamples,
-    units_of,
 )
+from leadscore_dagster.core.measures.judged import Judged, units_of
 from leadscore_dagster.core.measures.rates import Z95
 from leadscore_dagster.core.verdict import Reason
 
@@ -30,12 +29,11 @@ MINIMUM_COMMON = 5
 #: points of the reference at which the scores of folds are compared
 SCORE_POINTS = 1000
 
-#: labels 0/1 [n], margins [n], entity codes [n] or None, of the validation rows of one fold
-FoldRows = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
 
-
-def cross_validation_variation(folds: Sequence[FoldRows], replicates: int, seed: int) -> Interval:
+def cross_validation_variation(folds: Sequence[Judged], bootstrap: Bootstrap) -> Interval:
     """Coefficient of variation (sample standard deviation over mean) of the folds' true AUC-PR, all at one base rate.
+
+    ``folds`` : the validation rows of each.
 
     Folds of few positives differ by chance alone, so the spread seen is not the spread there is. With k folds and the
     variance s^2 of one fold's AUC-PR (mean over folds, by resampling), (k - 1) variance / s^2 follows the noncentral
@@ -45,16 +43,15 @@ def cross_validation_variation(folds: Sequence[FoldRows], replicates: int, seed:
     """
     from scipy.special import chndtrinc
 
-    rows, hits = (int(sum(each)) for each in ([len(f[0]) for f in folds], [np.sum(f[0]) for f in folds]))
+    rows, hits = sum(map(len, folds)), sum(fold.positives for fold in folds)
     method = f"{len(folds)} folds at one base rate, chance within folds taken off by the noncentral chi-square"
-    labels, codes = [label for label, _, _ in folds], [code for _, _, code in folds]
-    rankings = [metrics.rank(label, margin) for label, margin, _ in folds]
+    rankings = [metrics.rank(fold.label, fold.margin) for fold in folds]
     values = np.array([metrics.auc_pr_of(metrics.curve(ranking), hits / rows) for ranking in rankings if rows])
-    if len(values) < 2 or not np.isfinite(values).all() or _too_few(labels, codes):
+    if len(values) < 2 or not np.isfinite(values).all() or min(fold.units for fold in folds) < MINIMUM_UNITS:
         return Interval(NAN, NAN, NAN, rows, hits, method)
     by_chance = []
-    for number, (ranking, label, code) in enumerate(zip(rankings, labels, codes, strict=True)):
-        weights = resamples(len(label), code, replicates, seed + number)
+    for number, (ranking, fold) in enumerate(zip(rankings, folds, strict=True)):
+        weights = bootstrap.stream(number).weights(len(fold), fold.entity)
         by_chance.append(np.nanvar([metrics.auc_pr_of(metrics.curve(ranking, w), hits / rows) for w in weights]))
     freedom, noise, mean = len(values) - 1, max(float(np.mean(by_chance)), 1e-18), float(values.mean())
     seen = freedom * float(values.var(ddof=1)) / noise
@@ -70,9 +67,7 @@ def _noncentrality(inverse: Callable[..., float], seen: float, freedom: int, lev
     return 0.0 if chdtr(freedom, seen) <= level else float(inverse(seen, freedom, level))
 
 
-def fold_score_ks(
-    scores: Sequence[np.ndarray], codes: Sequence[np.ndarray | None], replicates: int, seed: int
-) -> Interval:
+def fold_score_ks(scores: Sequence[np.ndarray], codes: Sequence[np.ndarray | None], bootstrap: Bootstrap) -> Interval:
     """Largest Kolmogorov-Smirnov distance between the scores of two folds: how far the scored people moved.
 
     ``scores`` are those of the validation rows of each fold, all on one scale (`cross_fitted_places`): the margins of
@@ -82,9 +77,7 @@ def fold_score_ks(
     differ, the low end is 0. NaN with fewer than two folds, `MINIMUM_UNITS` rows or entities in one, or a NaN score.
     """
     total = int(sum(map(len, scores)))
-    method = (
-        f"largest of the distances between {len(scores)} folds; {describe_method(codes[0], replicates)}, bias taken off"
-    )
+    method = f"largest of the distances between {len(scores)} folds; {bootstrap.method(codes[0])}, bias taken off"
     if len(scores) < 2 or _too_few(scores, codes) or not all(np.isfinite(each).all() for each in scores):
         return Interval(NAN, NAN, NAN, total, 0, method)
     points = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, SCORE_POINTS + 1)))
@@ -92,10 +85,10 @@ def fold_score_ks(
     cumulated = np.array([_distribution(each, None, len(points)) for each in placed])
     value = _largest_distance(cumulated)
     streams = [
-        resamples(len(each), code, replicates, seed + number)
+        bootstrap.stream(number).weights(len(each), code)
         for number, (each, code) in enumerate(zip(placed, codes, strict=True))
     ]
-    drawn = np.empty((replicates, 2))
+    drawn = np.empty((bootstrap.replicates, 2))
     together = np.average(cumulated, axis=0, weights=[len(each) for each in scores])
     for number, weights in enumerate(zip(*streams, strict=True)):
         again = np.array([_distribution(each, w, len(points)) for each, w in zip(placed, weights, strict=True)])

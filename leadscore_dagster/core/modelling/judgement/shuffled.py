@@ -23,6 +23,7 @@ def shuffled_label_auc(
     contender: Contender,
     folds: Sequence[EncodedFold],
     label: np.ndarray,
+    *,
     model: Model,
     progress: Callable[[str], None],
 ) -> Interval:
