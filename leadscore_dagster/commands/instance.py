@@ -113,7 +113,7 @@ def execute(
 
 def _definitions(recipe: Recipe, workspace: Workspace) -> dg.Definitions:
     """The definitions of one recipe, built once for all runs of a command."""
-    content = recipe.model_dump_json(), workspace.home, workspace.clock
+    content = recipe.model_dump_json(), workspace.home, workspace.clock, workspace.engine
     if _BUILT.get("content") != content:
         _BUILT.update(content=content, defs=build_defs(recipes=[recipe], workspace=workspace))
     return _BUILT["defs"]

@@ -17,7 +17,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.recipe.loading import parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.warehouse import Lake, Warehouse
+from leadscore_dagster.core.warehouse import Warehouse, open_warehouse
 
 
 def default_home() -> Path:
@@ -30,14 +30,16 @@ class Workspace(dg.ConfigurableResource):
 
     ``home`` holds ``warehouse/``, ``models/``, ``searches/``, ``outputs/``, ``dagster/`` and ``sources.yaml`` (which
     source of which recipe lies where). ``clock`` fixes the time as an ISO date; empty means the machine's clock.
+    ``engine`` names the engine of the warehouse (core/warehouse/engines); that of ``warehouse/`` is the lake.
     """
 
     home: str
     clock: str = ""
+    engine: str = "lake"
 
     def warehouse(self, recipe: Recipe) -> Warehouse:
         """The warehouse of a recipe: one dataset each, so that SQL names tables without a prefix."""
-        return Lake(Path(self.home) / "warehouse", recipe.name)
+        return open_warehouse(self.engine, Path(self.home), recipe.name)
 
     def models(self, recipe: Recipe) -> Path:
         return Path(self.home) / "models" / recipe.name

@@ -5,12 +5,14 @@ Not here: what the tables mean (see the rooms), Dagster resources (see leadscore
 """
 
 from leadscore_dagster.core.warehouse.dialect import translate
+from leadscore_dagster.core.warehouse.engines import ENGINES, open_warehouse
 from leadscore_dagster.core.warehouse.lake.engine import Lake
 from leadscore_dagster.core.warehouse.lint import lint
 from leadscore_dagster.core.warehouse.protocol import DryRun, Part, Relation, Warehouse, table
 from leadscore_dagster.core.warehouse.statements import compose, parameters, relations, statement, with_relations
 
 __all__ = [
+    "ENGINES",
     "DryRun",
     "Lake",
     "Part",
@@ -18,6 +20,7 @@ __all__ = [
     "Warehouse",
     "compose",
     "lint",
+    "open_warehouse",
     "parameters",
     "relations",
     "statement",

@@ -1,6 +1,6 @@
 """What every engine offers: query, write, drop and describe partitions, and tell what a query would read.
 
-Not here: an engine. `Lake` is the embedded one; BigQuery has its own module.
+Not here: an engine, and nothing of one is imported. engines.py lists them; the tests hold each against this page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Part:
-    """One partition of a stored table: given in the place of a table, the query reads nothing else of it."""
+    """One partition of a stored table: given in the place of a table, the query reads nothing else of it.
+
+    A partition is a date, or a date and the number of a later arrival: `2024-04-01`, `2024-04-01.2`. Engines may take
+    other keys; nothing that must run on every engine may use them.
+    """
 
     table: str
     partition: str
@@ -35,12 +39,15 @@ class DryRun:
 class Warehouse(Protocol):
     """Tables made of partitions that are replaced whole, queried with GoogleSQL.
 
-    Table names in SQL are unqualified; values are bound as `@parameters`. `relations` adds a table or takes
-    the place of one; an SQL relation reads the stored table of its own name, so a table can be narrowed:
+    Table names in SQL are unqualified, and their case counts (that of columns does not); values are bound as
+    `@parameters`. `relations` adds a table or takes the place of one; an SQL relation reads the stored table of its
+    own name, so a table can be narrowed:
     `{"rep_vintage": "SELECT * FROM rep_vintage WHERE available_at <= @cut"}`.
     Results hold GoogleSQL types only: int64, float64, bool, string, binary, date32, timestamp[us, UTC],
-    timestamp[us] (DATETIME) and lists or structs of them.
-    Bad input raises `InputError`: an unknown table, a missing parameter, a name that is not allowed.
+    timestamp[us] (DATETIME) and lists or structs of them; never NUMERIC.
+    Bad input raises `InputError` of one line: an unknown table or column, a missing parameter, a name that is not
+    allowed, a value no GoogleSQL type holds, two columns that differ by case alone. A read that has begun sees every
+    partition as it was; a write that fails leaves the old one.
     """
 
     def query(
@@ -74,11 +81,14 @@ class Warehouse(Protocol):
         ...
 
     def move_partition(self, table: str, partition: str, target: str, name: str) -> None:
-        """Make a partition of ``table`` partition ``name`` of ``target``, replacing that one, all or nothing."""
+        """Make a partition of ``table`` partition ``name`` of ``target``, replacing that one, all or nothing.
+
+        Raises InputError if it is not there; the target is then as it was.
+        """
         ...
 
     def schema(self, table: str) -> pa.Schema:
-        """Columns of a table over all its partitions."""
+        """Columns of a table over all its partitions; InputError for a table never written."""
         ...
 
     def tables(self) -> list[str]:
@@ -90,7 +100,10 @@ class Warehouse(Protocol):
         ...
 
     def digest(self, table: str, partition: str) -> str:
-        """Digest of a partition's content: equal data written again has the same digest."""
+        """Digest of a partition's content: equal data written again has the same digest, other data another.
+
+        Raises InputError for a partition that is not there.
+        """
         ...
 
     def dry_run(

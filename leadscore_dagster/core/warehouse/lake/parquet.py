@@ -54,7 +54,15 @@ def googlesql_type(given: pa.DataType) -> pa.DataType:
 
 
 def googlesql_schema(given: pa.Schema) -> pa.Schema:
-    """The schema with GoogleSQL types, every column nullable, without metadata."""
+    """The schema with GoogleSQL types, every column nullable, without metadata.
+
+    Raises InputError for two columns whose names differ by case alone: GoogleSQL cannot tell them apart.
+    """
+    seen: set[str] = set()
+    for name in given.names:
+        if name.lower() in seen:
+            raise InputError(f"two columns are named {name!r}", remedy="rename one; capitals make no difference")
+        seen.add(name.lower())
     return pa.schema([(field.name, googlesql_type(field.type)) for field in given])
 
 
@@ -153,7 +161,7 @@ def _row_groups(data: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Ta
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in data:
-        waiting.append(batch.cast(schema))
+        waiting.append(_fitted(batch, schema))
         count += batch.num_rows
         if count >= ROW_GROUP_ROWS:
             table = pa.Table.from_batches(waiting, schema)
@@ -164,6 +172,13 @@ def _row_groups(data: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Ta
             count -= whole
     if count:
         yield pa.Table.from_batches(waiting, schema).combine_chunks()
+
+
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    try:
+        return batch.cast(schema)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"a value does not fit its GoogleSQL type: {error}") from error
 
 
 def _sweep(path: Path) -> None:
