@@ -1,10 +1,10 @@
 """Worlds over one small market: generated once and taken in once per seed, then every world is another recipe.
 
 The vintages of a world are those of the market, linked into a warehouse of its own, so that no world sees the labels,
-training rows or remembered answers of another. Feature sets that no shipped recipe may have are written beside a copy
-of ``sql/``, and the processes of the benchmark read that copy.
+training rows or remembered answers of another. Feature sets that no shipped recipe may have are SQL of the world's own
+recipe folder.
 
-Lives here: the market, the copy, the world. Not here: which worlds there are (market_leaks, market_clean).
+Lives here: the market, the recipe folder, the world. Not here: which worlds there are (market_leaks, market_clean).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.simulation.market import MarketSize, generate_market
 from leadscore_dagster.core.simulation.market.size import QUARTERS
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
-from leadscore_dagster.core.table.features import sets
+from leadscore_dagster.core.table.features.sets import features_of
 from leadscore_dagster.core.table.labels import build_labels
 from leadscore_dagster.core.table.training import build_training_table
-from leadscore_dagster.core.warehouse import Lake, statements
+from leadscore_dagster.core.warehouse import Lake
 
 SIZE = MarketSize(reps=6_000, firms=480, leads=5_500)
 AS_OF = date(2026, 1, 1)
@@ -71,24 +71,14 @@ def read_features(kind: str) -> list[FeatureSql]:
     return found
 
 
-def write_sql(folder: Path) -> Path:
-    """A copy of the product's ``sql/`` with the benchmark's feature sets and views."""
-    shutil.copytree(statements.sql_folder(), folder)
-    kinds = sorted(path.name for path in SQL.iterdir() if path.name != "relations")
-    for entry in (entry for kind in kinds for entry in read_features(kind)):
+def write_sql(folder: Path, sets: Sequence[FeatureSql]) -> None:
+    """The SQL of a recipe: feature sets with their catalogues, and the views of the benchmark."""
+    (folder / "features").mkdir(parents=True)
+    for entry in sets:
         feature = {"name": entry.name, "definition": f"{entry.name} of the benchmark", "type": entry.type}
         (folder / "features" / f"set_{entry.name}.yaml").write_text(yaml.safe_dump([feature]), encoding="utf-8")
         (folder / "features" / f"set_{entry.name}.sql").write_text(entry.sql, encoding="utf-8")
-    for path in (SQL / "relations").glob("*.sql"):
-        shutil.copy(path, folder / "vintages" / path.name)
-    return folder
-
-
-def read_sql_from(folder: Path) -> None:
-    """Let this process read its SQL files from ``folder``. The product has one folder; the benchmark needs more."""
-    statements.sql_folder = lambda: folder
-    sets.sql_folder = statements.sql_folder  # type: ignore[attr-defined]
-    sets.load_set.cache_clear()
+    shutil.copytree(SQL / "relations", folder / "vintages")
 
 
 def market_world(
@@ -104,9 +94,9 @@ def market_world(
     document |= {"features": features, "audits": []}
     document["model"]["minimum_positives"] = 10
     document |= changes
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    recipe = load_recipe(path)
+    write_sql(folder / "sql", more)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    recipe = load_recipe(folder)
     dataset = folder / "warehouse" / recipe.name
     dataset.mkdir(parents=True)
     for source in recipe.sources.values():
@@ -116,5 +106,5 @@ def market_world(
     build_training_table(lake, recipe, AS_OF)
     planted = tuple(Planted(entry.kind, entry.name, (entry.name,)) for entry in more if entry.kind)
     leaking = {entry.name for entry in more if entry.kind}
-    clean = tuple(feature.name for feature in sets.features_of(recipe) if feature.name not in leaking)
+    clean = tuple(feature.name for feature in features_of(recipe) if feature.name not in leaking)
     return World(lake, recipe, AS_OF, planted, clean)

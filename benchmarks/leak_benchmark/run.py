@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.leak_benchmark.asking import FLAGGED, Answer, ask
 from benchmarks.leak_benchmark.catalogue import catalogue
-from benchmarks.leak_benchmark.market import MARKET, prepare_market, read_sql_from, write_sql
+from benchmarks.leak_benchmark.market import MARKET, prepare_market
 from benchmarks.leak_benchmark.screens import predictive_power, rank_auc
 from benchmarks.leak_benchmark.tally import Honest, Leak, Result, as_json, as_markdown, tally
 from benchmarks.leak_benchmark.world import Planted, World
@@ -107,8 +107,7 @@ def run(seeds: Iterable[int], quick: bool, only: str, workers: int) -> list[Resu
     seeds = list(seeds)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        sql = write_sql(root / "sql")
-        with ProcessPoolExecutor(workers, get_context("spawn"), read_sql_from, (sql,)) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             if any(entry.needs_market for entry in entries.values()):
                 list(pool.map(prepare_market, [root / f"market_{seed}" for seed in seeds], seeds))
             jobs = [(name, seed) for seed in seeds for name in entries]

@@ -5,7 +5,7 @@ tenure whose information value is .78 while every other feature stays below .17.
 known, so the tenure must be called ``suspect``; nobody may be proven by it, and nobody else accused. Through vintages
 the same features are computed as known, and must be clear.
 
-Lives here: both worlds. Not here: the features' SQL (sql/features/employment).
+Lives here: both worlds. Not here: the features' SQL (sql/advisor/features/employment).
 """
 
 from __future__ import annotations

@@ -8,11 +8,9 @@ from leadscore_dagster.core.audit.training_audit import contract_schemas
 from leadscore_dagster.core.audit.verdict import overall
 from leadscore_dagster.core.modelling.recipe_check import check_recipe
 from leadscore_dagster.core.recipe.loading import load_recipe
-from leadscore_dagster.core.table.decisions import decision_log
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.features.sets import features_of
-from leadscore_dagster.core.table.training import GENERIC_AUDITS
-from leadscore_dagster.core.warehouse import compose, statement
+from leadscore_dagster.core.table.sql_check import check_sql
 
 
 def validate_recipe(name: str) -> TextOutcome:
@@ -25,12 +23,7 @@ def validate_recipe(name: str) -> TextOutcome:
     recipe = load_recipe(name)
     features = features_of(recipe)
     warnings = check_recipe(recipe, name)
-    decision_log(recipe)
-    compose(recipe.scoring.decisions)
-    if recipe.scoring.prospects:
-        compose(recipe.scoring.prospects)
-    for audit in recipe.audits or GENERIC_AUDITS:
-        statement(audit)
+    check_sql(recipe)
     query = feature_query(recipe)
     verdicts = lineage_verdicts(
         query.sql, contract_schemas(recipe), declarations_of(recipe), [feature.name for feature in query.features]

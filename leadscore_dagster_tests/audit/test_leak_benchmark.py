@@ -16,6 +16,7 @@ from benchmarks.leak_benchmark.tally import Honest, Leak, Result, as_json, as_ma
 from leadscore_dagster.core.audit.safety import declarations_of, lineage_verdicts
 from leadscore_dagster.core.audit.training_audit import contract_schemas
 from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.warehouse import compose, table
 
@@ -147,18 +148,19 @@ def test_a_flat_world_is_built_as_the_product_builds_it_and_declares_nothing(tmp
 
 
 def test_honest_sql_is_never_a_leak_by_lineage_and_unguarded_sql_always(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    folder = market.write_sql(tmp_path / "sql")
-    recipe = load_recipe("advisor_mql")
+    kinds = ("back_filled_date", "restated_assets", "vintage_before_arrival", "firm_unguarded", "diluted")
+    market.write_sql(tmp_path / "sql", [entry for kind in kinds for entry in market.read_features(kind)])
+    recipe = load_recipe("advisor_mql").in_folder(tmp_path)
     schemas, declared = contract_schemas(recipe), declarations_of(recipe)
 
     def verdicts(kind: str) -> set[str]:
         return {
-            lineage_verdicts(compose(entry.sql, folder=folder), schemas, declared, [entry.name])[0].verdict
+            lineage_verdicts(compose(entry.sql, sql_of(recipe)), schemas, declared, [entry.name])[0].verdict
             for entry in market.read_features(kind)
         }
 
     assert "leak" not in verdicts(market.HONEST)
-    for kind in ("back_filled_date", "restated_assets", "vintage_before_arrival", "firm_unguarded", "diluted"):
+    for kind in kinds:
         assert verdicts(kind) == {"leak"}
 
 

@@ -15,6 +15,7 @@ from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.features.sets import feature_sets, features_of, load_set
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.warehouse.statements import compose
 from leadscore_dagster_tests.audit.google_scan import scanned_columns
 
@@ -70,7 +71,7 @@ def test_no_shipped_feature_leaks_and_none_is_left_open(name: str) -> None:
 
 def test_the_leak_kept_as_a_demonstration_is_found_with_its_path() -> None:
     recipe = load_recipe("advisor_mql")
-    sql = compose("features/days_in_gap_current")
+    sql = compose("features/days_in_gap_current", sql_of(recipe))
     (verdict,) = lineage_verdicts(sql, names_of(recipe), declarations_of(recipe), ["days_in_gap"])
     assert verdict.verdict == "leak"
     assert "employment_current shows today's state" in verdict.evidence
@@ -82,7 +83,7 @@ def test_the_leak_kept_as_a_demonstration_is_found_with_its_path() -> None:
 
 def test_the_same_feature_as_known_is_clear() -> None:
     recipe = load_recipe("advisor_mql")
-    sql = compose("features/days_in_gap_as_known")
+    sql = compose("features/days_in_gap_as_known", sql_of(recipe))
     (verdict,) = lineage_verdicts(sql, names_of(recipe), declarations_of(recipe), ["days_in_gap_as_known"])
     assert verdict.verdict == "clear"
     assert "employment_vintage by `e.available_at <= d.decision_at`" in verdict.evidence
@@ -112,7 +113,7 @@ def test_taking_one_guard_out_of_a_shipped_query_is_found(guard: str) -> None:
 
 
 def test_a_feature_computed_in_the_fold_is_what_the_worst_of_its_inputs_is() -> None:
-    entry = load_set("m5_population")
+    entry = load_set("m5_population", sql_of(load_recipe("advisor_mql")))
     inputs = fold_inputs(entry)
     assert inputs["Is_Boutique_Firm"] == {"AverageAccountSize", "Number_Employees"}
     stored = sorted(set.union(*inputs.values()))
@@ -125,6 +126,6 @@ def test_a_feature_computed_in_the_fold_is_what_the_worst_of_its_inputs_is() -> 
 
 
 def test_a_feature_computed_in_the_fold_from_an_unjudged_input_is_unproven() -> None:
-    entry = load_set("m5_population")
+    entry = load_set("m5_population", sql_of(load_recipe("advisor_mql")))
     verdicts = [FeatureVerdict("AverageAccountSize", "lineage", "clear", "guarded")]
     assert {verdict.verdict for verdict in fold_verdicts([entry], verdicts)} == {"unproven"}

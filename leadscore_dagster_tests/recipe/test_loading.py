@@ -136,6 +136,33 @@ def test_an_unknown_contract_gets_the_nearest_name(tmp_path: Path) -> None:
     assert "did you mean 'bank_marketing/bank_contacts'?" in message
 
 
+def test_an_unknown_contract_beside_the_recipe_gets_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "calls.yaml").write_text("name: calls", encoding="utf-8")
+    message = _load(tmp_path, "contract: bank_marketing/bank_contacts", "contract: call")
+    assert "There is no contract 'call' (did you mean 'calls'?)" in message
+    assert str(tmp_path / "contracts" / "call.yaml") in message
+
+
+def test_sources_that_are_a_list_are_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: x\nsources: [a, b]\n", encoding="utf-8")
+    with pytest.raises(InputError, match="recipe"):
+        load_recipe(path)
+
+
+def test_a_folder_without_a_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"The folder holds no recipe.yaml, in {tmp_path}"):
+        load_recipe(tmp_path)
+
+
+def test_a_recipe_is_found_by_its_folder_and_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(SHIPPED, encoding="utf-8")
+    assert load_recipe(tmp_path).folder == tmp_path
+    assert load_recipe(tmp_path / "recipe.yaml").folder == tmp_path
+    assert load_recipe("bank_marketing").folder == RECIPES / "bank_marketing"
+
+
 def test_a_contract_beside_the_recipe_is_read(tmp_path: Path) -> None:
     contract = (RECIPES / "bank_marketing" / "contracts" / "bank_contacts.yaml").read_text(encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(contract, encoding="utf-8")

@@ -24,7 +24,6 @@ _WORDS = {
     "Gender": ("Male", "Female"),
     "Home_MetropolitanArea": _METROS,
     "OwnershipType": ("Independent", "Private", "Public"),
-    "source": ("rep", "firm", "employment", "firm_history"),
     "status": ("labelled", "right_censored", "excluded"),
 }
 

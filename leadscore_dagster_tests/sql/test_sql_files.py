@@ -5,6 +5,8 @@ Not here: what a file is meant to compute (the rooms' own tests).
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,21 +15,27 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from leadscore_dagster.core.warehouse import Lake, compose, lint, parameters, relations, statement, translate
+from leadscore_dagster.core.recipe.loading import load_recipe, shipped_recipes
+from leadscore_dagster.core.table.audits import arrival_audit, event_audit
+from leadscore_dagster.core.table.recipe_sql import sql_of
+from leadscore_dagster.core.table.vintages import vintage_calendar, vintage_tables
+from leadscore_dagster.core.warehouse import Lake, SqlPath, compose, lint, parameters, relations, statement, translate
 from leadscore_dagster.core.warehouse import table as read
-from leadscore_dagster.core.warehouse.statements import statements
+from leadscore_dagster.core.warehouse.statements import PRODUCT, libraries, sql_folder, statements
 from leadscore_dagster_tests.sql import schemas
 from leadscore_dagster_tests.sql_oracle import analyze, differences, run
 
 SEEDS = (1, 2)
+ADVISORS = load_recipe("advisor_mql")
+PATH = sql_of(ADVISORS)
 
 
 @cache
 def feature_columns() -> pa.Schema:
     """Columns of all features that stand on a decision: what a training table holds beside its own."""
     found = []
-    for name in relations().values():
-        text = compose(name)
+    for name in relations(PATH).values():
+        text = compose(name, PATH)
         if name.startswith("features/") and set(translate(text).tables) <= set(schemas.SCHEMAS):
             schema = analyze(text, schemas.SCHEMAS, parameters(text))
             found.append(schema if "decision_id" in schema.names else pa.schema([]))
@@ -41,7 +49,7 @@ def schema_of(table: str) -> pa.Schema:
     if table == "features":
         return schemas.join(schemas.FEATURE_ROWS, feature_columns())
     if table == "statistics":
-        return analyze(statement("features/m5_population_statistics"), {"features": schema_of("features")})
+        return analyze(statement("features/m5_population_statistics", PATH), {"features": schema_of("features")})
     if table not in schemas.SCHEMAS:
         pytest.fail(f"{table} is neither an SQL file nor declared in leadscore_dagster_tests/sql/schemas.py")
     return schemas.SCHEMAS[table]
@@ -74,20 +82,59 @@ def value(kind: str, seed: int) -> object:
     return choices[seed % len(choices)]
 
 
-@pytest.mark.parametrize("name", statements())
+@pytest.mark.parametrize("name", statements(PATH))
 def test_a_file_uses_only_what_both_engines_share(name: str) -> None:
-    assert lint(statement(name)) == []
+    assert lint(statement(name, PATH)) == []
 
 
-@pytest.mark.parametrize("name", statements())
+@pytest.mark.parametrize("name", statements(PATH))
 def test_a_file_gives_the_same_rows_in_both_engines(name: str, tmp_path: Path) -> None:
-    found, rows = disagreements(compose(name), tmp_path)
+    found, rows = disagreements(compose(name, PATH), tmp_path)
     assert found == []
     assert rows > 0, "the random tables give no row: the comparison would prove nothing"
 
 
 def test_stems_are_relation_names_used_once() -> None:
-    assert set(relations().values()) == {name for name in statements() if not name.startswith("audits/")}
+    assert set(relations(PATH).values()) == {name for name in statements(PATH) if not name.startswith("audits/")}
+
+
+@pytest.mark.parametrize("write", [arrival_audit, event_audit])
+def test_an_audit_written_from_the_sources_holds_to_the_same(write: Callable[[list[str]], str], tmp_path: Path) -> None:
+    text = write(vintage_tables(ADVISORS))
+    assert lint(text) == []
+    found, rows = disagreements(compose(text, PATH), tmp_path)
+    assert found == []
+    assert rows > 0
+
+
+def test_the_calendar_of_a_recipe_without_vintages_is_an_empty_table(tmp_path: Path) -> None:
+    text = vintage_calendar(load_recipe("bank_marketing"))
+    assert lint(text) == []
+    assert disagreements(text, tmp_path) == ([], 0)
+
+
+def test_every_library_of_the_installation_is_tested_here() -> None:
+    assert libraries() == ["advisor"]
+
+
+def test_the_product_names_no_vendor_s_table_key_or_source() -> None:
+    """Words of the product's SQL that are a table, a source or a column of a shipped recipe, but its own words."""
+    named: set[str] = set()
+    for recipe in map(load_recipe, shipped_recipes()):
+        named |= {recipe.name, *recipe.libraries, *recipe.sources}
+        for source in recipe.sources.values():
+            named |= {source.table, *(column.name for column in source.contract.columns)}
+    product = SqlPath((sql_folder() / PRODUCT,))
+    words = {word for name in statements(product) for word in re.findall(r"\w+", code_of(statement(name, product)))}
+    assert words & named - OWN_WORDS == set()
+
+
+#: ``label`` and the like are the product's, and a flat table's column may be called so
+OWN_WORDS = {"day"}
+
+
+def code_of(sql: str) -> str:
+    return "\n".join(line.partition("--")[0] for line in sql.splitlines())
 
 
 CONTRACTS = {

@@ -13,8 +13,15 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.table.audits import (
+    ARRIVAL_AUDIT,
+    EVENT_AUDIT,
+    GENERIC_AUDITS,
+    audits_of,
+    decision_audits,
+)
 from leadscore_dagster.core.table.labels import build_labels
-from leadscore_dagster.core.table.training import GENERIC_AUDITS, build_training_table, decision_audits, training_rows
+from leadscore_dagster.core.table.training import build_training_table, training_rows
 from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster_tests.table.features import world
 from leadscore_dagster_tests.table.features.world import job, month
@@ -263,9 +270,24 @@ def test_a_lead_known_after_its_contact_is_found(lake: Lake) -> None:
     assert violations(lake) == {"log_known_after_decision": early}
 
 
-def test_a_recipe_without_audits_gets_the_generic_ones(lake: Lake) -> None:
+def test_a_recipe_without_audits_gets_all_that_its_evidence_allows(lake: Lake) -> None:
     build_training_table(lake, world.recipe(), AS_OF)
-    assert tuple(result.name for result in decision_audits(lake, world.recipe(), AS_OF)) == GENERIC_AUDITS
+    asked = [result.name for result in decision_audits(lake, world.recipe(), AS_OF)]
+    assert asked == [ARRIVAL_AUDIT, EVENT_AUDIT, *GENERIC_AUDITS]
+    assert tuple(audits_of(world.recipe(["contact_time"]))) == GENERIC_AUDITS
+
+
+def test_evidence_audits_are_written_for_the_tables_with_evidence_and_no_other() -> None:
+    text = audits_of(world.recipe(["home_metro"]))[ARRIVAL_AUDIT]
+    assert "evidence_rep_vintage_as_of" in text
+    assert not [name for name in world.SCHEMAS if name != "rep_vintage" and name in text]
+
+
+def test_an_evidence_audit_without_evidence_is_refused() -> None:
+    with pytest.raises(InputError, match="no feature set of recipe world returns its evidence"):
+        audits_of(world.recipe(["contact_time"], audits=[ARRIVAL_AUDIT]))
+    with pytest.raises(InputError, match="did you mean 'audits/vintage_known_after_decision'"):
+        audits_of(world.recipe(audits=["audits/vintage_known_after_decison"]))
 
 
 def test_an_audit_that_does_not_exist_gets_the_nearest_name(lake: Lake) -> None:

@@ -36,9 +36,9 @@ from leadscore_dagster.core.sources.checks import (
 )
 from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_checks
 from leadscore_dagster.core.state import evidence
+from leadscore_dagster.core.table.audits import audits_of
 from leadscore_dagster.core.table.features.query import feature_query
-from leadscore_dagster.core.table.training import GENERIC_AUDITS
-from leadscore_dagster.core.warehouse import Part, Warehouse, statement
+from leadscore_dagster.core.warehouse import Part, Warehouse
 
 
 def described_checks(source: VintageSource | LogSource) -> dict[str, str]:
@@ -134,7 +134,7 @@ class PartResult:
 
 def described_parts(recipe: Recipe) -> dict[str, str]:
     """Check name → description, for the parts of the audit and the recipe's SQL audits."""
-    audits = {audit_name(name): _first_comment(statement(name)) for name in recipe.audits or GENERIC_AUDITS}
+    audits = {audit_name(name): _first_comment(text) for name, text in audits_of(recipe).items()}
     return {**PARTS, **TABLE_PARTS, **audits}
 
 

@@ -5,7 +5,7 @@ The training table carries, per relation, when the newest fact used in a row bec
 over the rows that matched: a relation that matches few rows cannot hide behind the others.
 
 Lives here: this comparison, and which features it concerns. Not here: re-deriving the evidence by another
-route (sql/audits, replay)."""
+route (core/table/audits, replay)."""
 
 from __future__ import annotations
 

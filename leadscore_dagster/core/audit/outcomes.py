@@ -1,7 +1,7 @@
 """Findings on outcomes: what the labels cannot know, and what changed about them since the build before.
 
 Lives here: rules over the labels, the training rows made from them, and the training rows of the build before. Not
-here: making labels (core/table/labels, sql/labels), folds (folds).
+here: making labels (core/table/labels), folds (folds).
 """
 
 from __future__ import annotations

@@ -30,13 +30,15 @@ from leadscore_dagster.core.audit.verdict import Answer, FeatureVerdict, blockin
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.state import evidence
+from leadscore_dagster.core.table.audits import audits_of, decision_audits
 from leadscore_dagster.core.table.features.older import features_one_vintage_older
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.features.sets import feature_sets
 from leadscore_dagster.core.table.periods import Fold
-from leadscore_dagster.core.table.training import GENERIC_AUDITS, TABLE, decision_audits, training_rows
+from leadscore_dagster.core.table.recipe_sql import sql_of
+from leadscore_dagster.core.table.training import TABLE, training_rows
 from leadscore_dagster.core.table.training_rows import fold_rows, split_rows
-from leadscore_dagster.core.warehouse import Warehouse, statement, table
+from leadscore_dagster.core.warehouse import Warehouse, compose, table
 
 #: parts that prove; a leak is theirs alone
 PROOFS = {
@@ -155,7 +157,7 @@ def _content(warehouse: Warehouse, recipe: Recipe, as_of: date) -> str:
         evidence.partition_fingerprint(warehouse, tables),
         feature_query(recipe).sql,
         recipe.model_dump_json(exclude={"automation"}),  # the hour it runs at changes no verdict
-        *(statement(name) for name in recipe.audits or GENERIC_AUDITS),
+        *(compose(text, sql_of(recipe)) for text in audits_of(recipe).values()),
     )
 
 

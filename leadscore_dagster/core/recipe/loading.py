@@ -19,7 +19,7 @@ from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.text import did_you_mean
 
-#: one folder a shipped recipe: ``recipe.yaml`` and ``contracts/``
+#: one folder a shipped recipe: ``recipe.yaml``, ``contracts/``, and ``sql/`` where it has SQL of its own
 RECIPES = Path(__file__).parents[2] / "recipes"
 FILE = "recipe.yaml"
 
@@ -32,9 +32,9 @@ def shipped_recipes() -> list[str]:
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """The recipe of that shipped name, or in that YAML file.
 
-    A recipe is a folder with ``recipe.yaml`` in it, or that file under any name. A source's ``contract`` is written out
-    in the recipe, or is the name of a file in the folder ``contracts`` beside it, or ``RECIPE/NAME`` for a contract of
-    a shipped recipe, or the path of a YAML file relative to the recipe.
+    A recipe is a folder with ``recipe.yaml`` in it, or that file under any name. Its own SQL lies in ``sql`` beside it.
+    A source's ``contract`` is written out in the recipe, or is the name of a file in the folder ``contracts`` beside
+    it, or ``RECIPE/NAME`` for a contract of a shipped recipe, or the path of a YAML file relative to the recipe.
 
     Raises
     ------
@@ -43,11 +43,12 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     """
     path = _recipe_path(name_or_path)
     document, lines = _read_yaml(path)
-    if isinstance(document, dict):
-        for source in (document.get("sources") or {}).values():
+    if isinstance(document, dict) and isinstance(document.get("sources"), dict):
+        for source in document["sources"].values():
             if isinstance(source, dict) and isinstance(source.get("contract"), str):
                 source["contract"] = _load_contract(source["contract"], path.parent)
-    return _validate(Recipe, document, path, lines)
+    recipe: Recipe = _validate(Recipe, document, path, lines)
+    return recipe.in_folder(path.parent)
 
 
 def place_of(name_or_path: str | Path, location: tuple[str | int, ...]) -> str:
@@ -70,6 +71,8 @@ def _recipe_path(name_or_path: str | Path) -> Path:
         return path
     names = shipped_recipes()
     if str(name_or_path) not in names:
+        if path.is_dir():
+            raise InputError(f"The folder holds no {FILE}", where=path, remedy=f"write {FILE} into it")
         raise InputError(
             f"There is no shipped recipe {str(name_or_path)!r}{did_you_mean(str(name_or_path), names)}",
             remedy=f"use one of {', '.join(names)}, or the path of a .yaml file or of a folder with {FILE}",

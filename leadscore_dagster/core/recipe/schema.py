@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from leadscore_dagster.core.measures.catalogue import METRICS
 from leadscore_dagster.core.recipe.automation import OF_MONTHS, Automation, Retention
@@ -136,7 +137,7 @@ Label = Annotated[WindowLabel | ColumnLabel, Field(discriminator="kind")]
 
 
 class Features(Strict):
-    """Feature sets (SQL plus catalogue, see sql/features) and columns taken from the decision's own row."""
+    """Feature sets (statement and catalogue under ``features/``) and columns taken from the decision's own row."""
 
     sets: tuple[str, ...] = Field(default=(), strict=False)
     columns: tuple[Identifier, ...] = Field(default=(), strict=False)
@@ -160,7 +161,7 @@ class Bucket(Strict):
 class Scoring(Strict):
     """Who is scored each day, and what sales reads."""
 
-    #: statement in sql/scoring that SELECTs decision_id, the entity and decision_at for day @day
+    #: statement under ``scoring/`` that SELECTs decision_id, the entity and decision_at for day @day
     decisions: str
     prospects: str | None = None
     buckets: tuple[Bucket, ...] = Field(strict=False, min_length=1)
@@ -204,6 +205,9 @@ class Recipe(Strict):
     title: str
     description: str = ""
     owner: str | None = None
+    #: where SQL is looked for after the recipe's own ``sql/``: a library of the installation by its name, or a folder
+    #: by its path relative to the recipe (``./shared``)
+    libraries: tuple[str, ...] = Field(default=(), strict=False)
     #: how often vintages arrive and a model is trained
     cadence: Cadence = Field(default=Cadence.QUARTER, strict=False)
     #: the first day of a quarter or month: the earliest that is run, on what was known before it
@@ -214,7 +218,8 @@ class Recipe(Strict):
     label: Label
     policy: Literal["true_vintage"] = "true_vintage"
     features: Features
-    #: statements in sql/audits that SELECT the rows of the training table that break a rule; none may return a row
+    #: statements under ``audits/`` that SELECT the rows of the training table that break a rule; none may return a
+    #: row. A recipe that names none gets all of the product's (see core/table/audits)
     audits: tuple[str, ...] = Field(default=(), strict=False)
     acknowledged: tuple[Acknowledgement, ...] = Field(default=(), strict=False)
     model: Model = Model()
@@ -224,6 +229,18 @@ class Recipe(Strict):
     automation: Automation = Automation()
     shadow: Shadow = Shadow()
     monitoring: Monitoring = Monitoring()
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder the recipe was read from; None for one that was made in memory. No part of a dump or a digest."""
+        return self._folder
+
+    def in_folder(self, folder: Path) -> Recipe:
+        """The same recipe, its own SQL and relative paths looked for in ``folder``."""
+        moved = self.model_copy()
+        moved._folder = folder.resolve()
+        return moved
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Recipe:

@@ -1,7 +1,7 @@
 """One day of scores: who is scored, their features as known that morning, the champion's verdict.
 
 Lives here: the steps of a day over the warehouse. Not here: ranking and reasons (score), the SQL of who is scored
-(sql/scoring), who is champion (core/versions/ledger).
+(the recipe's scoring statements), who is champion (core/versions/ledger).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from sqlglot.errors import SqlglotError
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Column
 from leadscore_dagster.core.recipe.schema import Recipe, WindowLabel
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.text import nearest_or
 from leadscore_dagster.core.warehouse import Relation, Warehouse, compose, table
 
@@ -114,7 +115,12 @@ def decisions_of_day(
     feature query. Raises InputError if the statement does not exist or returns other columns.
     """
     parameters = {"day": day, "log_as_of": log_as_of}
-    found = table(warehouse, compose(name), parameters, {"decision_log": decision_log(recipe), **(relations or {})})
+    found = table(
+        warehouse,
+        compose(name, sql_of(recipe)),
+        parameters,
+        {"decision_log": decision_log(recipe), **(relations or {})},
+    )
     entity = recipe.decisions.entity
     names = [entity if column == "entity" else column for column in found.column_names]
     if names != ["decision_id", entity, "decision_at"]:

@@ -1,6 +1,6 @@
 """Labels: the status of every decision at a period's ``as_of``, and how the classes are distributed.
 
-Lives here: building the partition, and counting it. Not here: the rules (sql/labels), the recipe's column names
+Lives here: building the partition, and counting it. Not here: the rules (sql/product/labels), the recipe's column names
 (decisions).
 """
 
@@ -18,6 +18,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.rates import wilson_intervals
 from leadscore_dagster.core.recipe.schema import Recipe, WindowLabel
 from leadscore_dagster.core.table.decisions import decision_log
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.warehouse import Warehouse, compose, table
 from leadscore_dagster.core.warehouse.statements import with_relations
 
@@ -124,7 +125,8 @@ def label_query(recipe: Recipe) -> str:
     rule = "window_label" if isinstance(recipe.label, WindowLabel) else "column_label"
     sql = compose(
         f"SELECT w.decision_id, w.entity AS `{recipe.decisions.entity}`, w.decision_at, w.outcome_at, w.label, "
-        f"w.status, @as_of AS as_of FROM {rule} AS w"
+        f"w.status, @as_of AS as_of FROM {rule} AS w",
+        sql_of(recipe),
     )
     return with_relations(sql, {"decision_log": decision_log(recipe)})
 

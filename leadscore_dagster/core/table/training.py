@@ -1,7 +1,7 @@
 """The training table: every labelled decision of a period with its features as they were known at the decision.
 
-Lives here: building and reading the partition, and the audits that SELECT its violations. Not here: the feature
-query (core/table/features), labels (labels), the leakage battery (core/audit).
+Lives here: building and reading the partition. Not here: the feature query (core/table/features), labels (labels),
+the audits that SELECT its violations (audits), the leakage audit (core/audit).
 """
 
 from __future__ import annotations
@@ -9,28 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table import labels
-from leadscore_dagster.core.table.decisions import decision_log
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.features.sets import EVIDENCE
-from leadscore_dagster.core.warehouse import Part, Warehouse, compose, table
+from leadscore_dagster.core.warehouse import Part, Warehouse, table
 from leadscore_dagster.core.warehouse.statements import with_relations
 
 TABLE = "training_table"
-#: audits of a recipe that names none: they need nothing but decisions, labels and the log
-GENERIC_AUDITS = (
-    "audits/decision_not_unique",
-    "audits/label_window_not_observed",
-    "audits/log_known_after_decision",
-)
-SAMPLE_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -66,14 +58,6 @@ class TrainingReport:
             "mean_missing_share": sum(self.missing.values()) / len(self.missing) if self.missing else None,
             "completeness": self.markdown(),
         }
-
-
-class AuditResult(NamedTuple):
-    """An audit: how many rows break the rule, and the first of them (decision_id, fact, fact_at, decision_at)."""
-
-    name: str
-    violations: int
-    sample: pa.Table
 
 
 def build_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> TrainingReport:
@@ -119,7 +103,7 @@ def training_report(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Traini
     items = ", ".join(f"COUNT(t.`{name}`) AS n{place}" for place, name in enumerate(counted))
     totals = "COUNT(*) AS n, COALESCE(SUM(t.label), 0) AS positives"
     sql = f"SELECT {totals}, {items} FROM {TABLE} AS t WHERE t.as_of = @as_of"
-    _require(warehouse, as_of)
+    require_training_table(warehouse, as_of)
     row = table(warehouse, sql, {"as_of": as_of}).to_pylist()[0]
     present = {name: row[f"n{place}"] / row["n"] if row["n"] else 0.0 for place, name in enumerate(counted)}
     return TrainingReport(
@@ -137,9 +121,15 @@ def training_rows(warehouse: Warehouse, as_of: date) -> pa.Table:
 
     Its own columns alone: a feature that the recipe had in another period is absent here, not missing in every row.
     """
-    _require(warehouse, as_of)
+    require_training_table(warehouse, as_of)
     sql = f"SELECT * FROM {TABLE} WHERE as_of = @as_of ORDER BY decision_at, decision_id"
     return table(warehouse, sql, {"as_of": as_of}, {TABLE: Part(TABLE, as_of.isoformat())})
+
+
+def require_training_table(warehouse: Warehouse, as_of: date) -> None:
+    """Raises InputError unless partition ``as_of`` of the training table is there."""
+    if as_of.isoformat() not in warehouse.partitions(TABLE):
+        raise InputError(fXX table first")
 
 
 def require_features(rows: pa.Table, version: str, features: Sequence[Feature]) -> None:
@@ -152,27 +142,6 @@ def require_features(rows: pa.Table, version: str, features: Sequence[Feature]) 
             column=absent[0],
             remedy="materialize the period's training table again, with the feature in the recipe",
         )
-
-
-def decision_audits(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[AuditResult]:
-    """Run the recipe's audits (``GENERIC_AUDITS`` where it names none) on partition ``as_of`` of the training table.
-
-    Raises InputError if the partition is missing, an audit does not exist or reads a column the table does not have.
-    """
-    _require(warehouse, as_of)
-    parameters = {"as_of": as_of, "log_as_of": as_of, "window_days": recipe.label_window_days}
-    relations = {"decision_log": decision_log(recipe)}
-    results = []
-    for name in recipe.audits or GENERIC_AUDITS:
-        found = table(warehouse, compose(name), parameters, relations)
-        sample = found.sort_by([(column, "ascending") for column in found.column_names]).slice(0, SAMPLE_ROWS)
-        results.append(AuditResult(name, found.num_rows, sample))
-    return results
-
-
-def _require(warehouse: Warehouse, as_of: date) -> None:
-    if as_of.isoformat() not in warehouse.partitions(TABLE):
-        raise InputError(f"period {as_of} is missing", where=TABLE, remedy="materialize the training table first")
 
 
 def _most_first(entry: tuple[str, float]) -> tuple[float, str]:

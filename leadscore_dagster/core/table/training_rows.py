@@ -1,6 +1,6 @@
 """Rows fit to train on: checked, in one order, enough of them, split as the recipe says.
 
-Not here: how to split by time (periods), audits of what they hold (sql/audits).
+Not here: how to split by time (periods), audits of what they hold (audits).
 """
 
 from __future__ import annotations

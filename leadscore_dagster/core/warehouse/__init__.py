@@ -9,7 +9,14 @@ from leadscore_dagster.core.warehouse.engines import ENGINES, open_warehouse
 from leadscore_dagster.core.warehouse.lake.engine import Lake
 from leadscore_dagster.core.warehouse.lint import lint
 from leadscore_dagster.core.warehouse.protocol import DryRun, Part, Relation, Warehouse, table
-from leadscore_dagster.core.warehouse.statements import compose, parameters, relations, statement, with_relations
+from leadscore_dagster.core.warehouse.statements import (
+    SqlPath,
+    compose,
+    parameters,
+    relations,
+    statement,
+    with_relations,
+)
 
 __all__ = [
     "ENGINES",
@@ -17,6 +24,7 @@ __all__ = [
     "Lake",
     "Part",
     "Relation",
+    "SqlPath",
     "Warehouse",
     "compose",
     "lint",

@@ -1,7 +1,7 @@
 """Assets of the training room: labels, and the point-in-time training table.
 
 Lives here: wiring, and the question every consumer asks first: did the vintages it reads pass their gates?
-Not here: SQL (sql/), label rules (core/table/labels), the audit (defs/checks/leakage).
+Not here: SQL (sql/, or the recipe's own), label rules (core/table/labels), the audit (defs/checks/leakage).
 """
 
 import dagster as dg
@@ -12,6 +12,7 @@ from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.state.evidence import fingerprint
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.labels import build_labels
+from leadscore_dagster.core.table.sql_check import check_sql
 from leadscore_dagster.core.table.training import build_training_table
 from leadscore_dagster.defs.assets.shell import group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.defs.partitions import periods, up_to_own_period
@@ -39,6 +40,7 @@ def _labels(recipe: Recipe) -> dg.AssetsDefinition:
     )
     def labels(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         with plain_failures():
+            check_sql(recipe)
             check_recipe(recipe)  # a period begins here; a slip is not to be found after training
             report = build_labels(workspace.warehouse(recipe), recipe, partition_day(context))
         return dg.MaterializeResult(metadata=metadata(report.as_metadata()))

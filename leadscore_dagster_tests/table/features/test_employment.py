@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from leadscore_dagster.core.table.features.sets import load_set
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster_tests.table.features import world
 from leadscore_dagster_tests.table.features.world import job, month
 
@@ -35,7 +36,7 @@ def known(
 
 
 def test_the_fourteen_features_stand_in_the_order_of_the_model() -> None:
-    assert [feature.name for feature in load_set("employment").features] == MODEL_ORDER
+    assert [feature.name for feature in load_set("employment", sql_of(world.recipe())).features] == MODEL_ORDER
 
 
 def test_a_plain_career(tmp_path: Path) -> None:

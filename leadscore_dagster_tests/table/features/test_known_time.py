@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.warehouse import Lake, compose, table
 from leadscore_dagster_tests.table.features import world
 from leadscore_dagster_tests.table.features.world import instant, job, month
@@ -123,7 +124,7 @@ def test_the_same_decision_has_the_same_features_in_any_company(tmp_path: Path) 
 )
 def test_known_vintage_is_the_newest_available(tmp_path: Path, moment: str, expected: date | None) -> None:
     lake = two_vintages(tmp_path)
-    sql = compose("SELECT v.source, v.as_of FROM known_vintage AS v ORDER BY v.source")
+    sql = compose("SELECT v.table_name, v.as_of FROM known_vintage AS v ORDER BY v.table_name", sql_of(world.recipe()))
     found = table(lake, sql, {}, {"decisions": world.decisions(("a", 1, moment))}).to_pylist()
-    sources = ("employment", "firm", "firm_history", "rep") if expected else ()
-    assert found == [{"source": source, "as_of": expected} for source in sources]
+    tables = sorted(world.SCHEMAS) if expected else ()
+    assert found == [{"table_name": name, "as_of": expected} for name in tables]

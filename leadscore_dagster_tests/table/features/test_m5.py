@@ -13,8 +13,10 @@ import pytest
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.table.features.fold import SqlFoldFeatures, fold_features_of
 from leadscore_dagster.core.table.features.sets import load_set
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster_tests.table.features import world
 
+ADVISOR = sql_of(world.recipe())
 METROS = {
     "Chicago-Naperville-Elgin IL-IN": "Chicago_Naperville_Elgin_IL_IN",
     "Dallas-Fort Worth-Arlington TX": "Dallas_Fort_Worth_Arlington_TX",
@@ -199,14 +201,14 @@ def test_every_base_feature_is_the_formula(random_world: tuple[pd.DataFrame, pd.
 def test_every_row_stage_engineered_feature_is_the_formula(random_world: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     raw, found = random_world
     expected = engineered(base(raw))
-    assert sorted(expected.columns) == sorted(feature.name for feature in load_set("m5_engineered").features)
+    assert sorted(expected.columns) == sorted(feature.name for feature in load_set("m5_engineered", ADVISOR).features)
     assert_same(found, expected)
 
 
 def test_the_random_world_reaches_both_sides_of_every_flag(random_world: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     raw, _ = random_world
     made = engineered(base(raw))
-    for feature in load_set("m5_engineered").features:
+    for feature in load_set("m5_engineered", ADVISOR).features:
         if feature.type == "flag":
             assert set(made[feature.name]) == {0, 1}, feature.name
         else:
@@ -214,7 +216,7 @@ def test_the_random_world_reaches_both_sides_of_every_flag(random_world: tuple[p
 
 
 def test_the_31_engineered_features_are_27_of_the_row_and_4_of_the_fold() -> None:
-    row, fold = load_set("m5_engineered"), load_set("m5_population")
+    row, fold = load_set("m5_engineered", ADVISOR), load_set("m5_population", ADVISOR)
     assert len(row.features) == 27
     assert [feature.name for feature in fold.features] == [
         "Is_Boutique_Firm", "Premium_Positioning", "Mass_Market_Focus", "Quality_Score",
@@ -262,7 +264,7 @@ def test_a_statistic_of_a_column_without_values_is_left_out_and_compares_as_miss
     )
     row = world.features(lake, world.decisions(("a", 1, "2024-05-04T00:00:00")))["a"]
     rows = pa.Table.from_pylist([row])
-    fold = SqlFoldFeatures((load_set("m5_population"),))
+    fold = SqlFoldFeatures((load_set("m5_population", ADVISOR),))
     rows = rows.set_column(
         rows.schema.get_field_index("AverageAccountSize"), "AverageAccountSize", pa.array([None], pa.float64())
     )
@@ -274,7 +276,7 @@ def test_a_statistic_of_a_column_without_values_is_left_out_and_compares_as_miss
 
 
 def test_a_missing_input_of_a_population_feature_is_named() -> None:
-    fold = SqlFoldFeatures((load_set("m5_population"),))
+    fold = SqlFoldFeatures((load_set("m5_population", ADVISOR),))
     with pytest.raises(InputError, match="AUM_per_Client"):
         fold.learn(pa.table({"AverageAccountSize": [1.0]}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,50 +9,123 @@ from typing import Any
 import pytest
 
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.recipe.schema import LogSource, Recipe
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.query import feature_query
-from leadscore_dagster.core.table.features.sets import NEVER_A_FEATURE, features_of, load_set
-from leadscore_dagster.core.warehouse import table
+from leadscore_dagster.core.table.features.sets import features_of, load_set
+from leadscore_dagster.core.table.recipe_sql import sql_of
+from leadscore_dagster.core.warehouse import SqlPath, statement, table
 from leadscore_dagster.core.warehouse.dialect import parse
-from leadscore_dagster.core.warehouse.statements import sql_folder
 from leadscore_dagster_tests.table.features import world
 
-SHIPPED = sorted(path.stem for path in (sql_folder() / "features").glob("*.yaml"))
+ADVISOR = sql_of(world.recipe())
+SHIPPED = [name.rpartition("/")[2] for name in ADVISOR.names("features", ".yaml")]
 ENTRY = (
     "- {name: Day_of_Contact, definition: d, type: integer}\n- {name: Is_Weekend_Contact, definition: d, type: flag}\n"
 )
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes the catalogue of contact_time in a copy of the SQL folder; returns the copy."""
+def catalogue(tmp_path: Path) -> Callable[[str], SqlPath]:
+    """Writes the catalogue of contact_time, and a copy of its statement, into a folder that is searched first."""
 
-    def write(text: str) -> Path:
-        folder = tmp_path / "sql"
-        shutil.copytree(sql_folder(), folder, dirs_exist_ok=True)
-        (folder / "features" / "contact_time.yaml").write_text(text, encoding="utf-8")
-        return folder
+    def write(text: str) -> SqlPath:
+        folder = tmp_path / "features"
+        folder.mkdir()
+        (folder / "contact_time.sql").write_text(statement("features/contact_time", ADVISOR), encoding="utf-8")
+        (folder / "contact_time.yaml").write_text(text, encoding="utf-8")
+        return SqlPath((tmp_path, *ADVISOR.folders))
 
     return write
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_catalogue_is_read_and_complete(name: str) -> None:
-    entry = load_set(name)
+    entry = load_set(name, ADVISOR)
     assert entry.features
     for feature in entry.features:
         assert feature.feature_set == name
         assert feature.definition
         assert feature.phrase
         assert not feature.pii
-        assert feature.name not in NEVER_A_FEATURE
         if feature.type == "flag":
             assert (feature.minimum, feature.maximum) == (0, 1)
 
 
-def test_the_personal_columns_are_the_31_of_the_drop_list() -> None:
-    assert len(NEVER_A_FEATURE) == 31
+#: the columns the models this recipe follows were never given
+DROPPED = frozenset(
+    [
+        "FirstName",
+        "LastName",
+        "Branch_City",
+        "Branch_County",
+        "Branch_ZipCode",
+        "Home_City",
+        "Home_County",
+        "Home_ZipCode",
+        "RIAFirmName",
+        "PersonalWebpage",
+        "Notes",
+        "RepCRD",
+        "RIAFirmCRD",
+        "Id",
+        "Licenses",
+        "RegulatoryDisclosures",
+        "BreakawayRep",
+        "SocialMedia_LinkedIn",
+        "Title",
+        "Education1",
+        "Gender",
+        "Email_BusinessType",
+        "Email_PersonalType",
+        "FirmWebsite",
+        "Brochure_Keywords",
+        "CustomKeywords",
+        "Stage_Entered_Contacting__c",
+        "Stage_Entered_Call_Scheduled__c",
+        "rep_snapshot_at",
+        "firm_snapshot_at",
+        "days_to_conversion",
+    ]
+)
+
+
+def test_every_dropped_column_of_the_advisor_s_contracts_is_kept_out_by_its_contract() -> None:
+    recipe = load_recipe("advisor_mql")
+    columns = [
+        (source, column)
+        for source in recipe.sources.values()
+        for column in source.contract.columns
+        if column.name in DROPPED
+    ]
+    assert len({column.name for _, column in columns}) == 20
+    for source, column in columns:
+        written_later = isinstance(source, LogSource) and column.name in source.known_later
+        assert column.pii or column.known == "after_outcome" or written_later, column.name
+
+
+@pytest.mark.parametrize("name", ["Title", "Notes"])
+def test_a_column_whose_contract_says_nothing_of_it_may_be_a_feature_whatever_it_is_called(name: str) -> None:
+    made = flat([name], {"name": name, "type": "text"})
+    assert [feature.name for feature in features_of(made)] == [name]
+    with pytest.raises(InputError, match=f"contract leads says pii.*column {name}"):
+        features_of(flat([name], {"name": name, "type": "text", "pii": True}))
+
+
+def test_a_feature_named_like_a_personal_column_of_any_source_is_refused() -> None:
+    document = world.recipe(["rep_firm_base"]).model_dump()
+    columns = [{"name": "x", "type": "text"}, {"name": "OwnershipType", "type": "text", "pii": True}]
+    document["sources"]["firm_vintage"]["contract"] = {"name": "firms", "key": ["x"], "columns": columns}
+    with pytest.raises(InputError, match=r"contract firms says pii.*column OwnershipType"):
+        features_of(Recipe.model_validate(document))
+
+
+def test_a_set_lies_whole_in_one_folder(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "contact_time.sql").write_text("SELECT d.decision_id FROM decisions AS d", "utf-8")
+    with pytest.raises(InputError, match="lie in different folders"):
+        load_set("contact_time", SqlPath((tmp_path, *ADVISOR.folders)))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +144,7 @@ def test_the_personal_columns_are_the_31_of_the_drop_list() -> None:
         ("- [", "not valid YAML"),
     ],
 )
-def test_a_broken_catalogue_is_refused_and_named(catalogue: Callable[[str], Path], text: str, message: str) -> None:
+def test_a_broken_catalogue_is_refused_and_named(catalogue: Callable[[str], SqlPath], text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         load_set("contact_time", catalogue(text))
     assert "contact_time.yaml" in str(caught.value)
@@ -80,7 +152,7 @@ def test_a_broken_catalogue_is_refused_and_named(catalogue: Callable[[str], Path
 
 def test_an_unknown_set_gets_the_nearest_name() -> None:
     with pytest.raises(InputError, match="did you mean 'employment'"):
-        load_set("employmnt")
+        load_set("employmnt", ADVISOR)
 
 
 def test_features_stand_in_the_order_of_the_recipe() -> None:
@@ -131,10 +203,8 @@ def flat(names: list[str], *added: dict[str, Any]) -> Recipe:
     return Recipe.model_validate(made)
 
 
-def test_a_personal_column_of_a_flat_table_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="cannot be a feature, in recipe world, column Id"):
-        features_of(flat(["Id"]))
-    with pytest.raises(InputError, match="column Shoe_size"):
+def test_a_personal_column_of_a_flat_table_is_refused() -> None:
+    with pytest.raises(InputError, match=r"cannot be a feature.*in recipe world, column Shoe_size"):
         features_of(flat(["Shoe_size"], {"name": "Shoe_size", "type": "number", "pii": True}))
 
 

@@ -195,6 +195,7 @@ def recipe(sets: Iterable[str] = ALL_SETS, **changes: Any) -> Recipe:
     document = {
         "name": "world",
         "title": "A small world",
+        "libraries": ["advisor"],
         "first_as_of": date(2024, 1, 1),
         "sources": sources,
         "decisions": {

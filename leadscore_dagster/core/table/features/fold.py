@@ -1,7 +1,7 @@
 """Features that compare a row with the population: their statistics are learned on the training rows of a fold.
 
 Lives here: running those statements on Arrow tables. Not here: choosing the folds (core/modelling), the statements
-(sql/features/<set>.sql and <set>_statistics.sql).
+(features/<set>.sql and <set>_statistics.sql).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.features.sets import EVIDENCE, FeatureSet, feature_sets, features_of, own_columns
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.warehouse import compose
 
 
@@ -53,7 +54,7 @@ def feature_query(recipe: Recipe) -> ComposedQuery:
         givers[_own_known_at(recipe)] = ["o"]
     items += [_latest(name, aliases) for name, aliases in givers.items()]
     text = leading + "SELECT\n  d.decision_id,\n  " + ",\n  ".join(items) + "\nFROM decisions AS d\n" + "\n".join(joins)
-    return ComposedQuery(compose(text + "\n"), (*features, *own), tuple(givers))
+    return ComposedQuery(compose(text + "\n", sql_of(recipe)), (*features, *own), tuple(givers))
 
 
 def _evidence(sets: list[FeatureSet]) -> dict[str, list[str]]:

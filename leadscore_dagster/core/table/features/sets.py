@@ -1,4 +1,4 @@
-"""Feature sets: a SELECT in ``sql/features`` and the catalogue beside it, checked against each other.
+"""Feature sets: a SELECT under ``features/`` and the catalogue beside it, checked against each other.
 
 Lives here: reading catalogues strictly, and which features a recipe's model may see. Not here: composing the query
 (query), statistics learned inside a fold (fold), what a feature is (catalogue).
@@ -18,50 +18,16 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Column, Strict
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.text import nearest_or
-from leadscore_dagster.core.warehouse import statement
+from leadscore_dagster.core.warehouse import SqlPath, statement
 from leadscore_dagster.core.warehouse.dialect import parse
-from leadscore_dagster.core.warehouse.statements import sql_folder
 
 EVIDENCE = "evidence_"
 STATISTICS = "_statistics"
+#: where sets lie, and how their catalogues end
+FEATURES, CATALOGUE = "features", ".yaml"
 
-#: Columns that identify a person or a firm, or speak of the outcome: never a feature (31 columns).
-NEVER_A_FEATURE = frozenset(
-    [
-        "FirstName",
-        "LastName",
-        "Branch_City",
-        "Branch_County",
-        "Branch_ZipCode",
-        "Home_City",
-        "Home_County",
-        "Home_ZipCode",
-        "RIAFirmName",
-        "PersonalWebpage",
-        "Notes",
-        "RepCRD",
-        "RIAFirmCRD",
-        "Id",
-        "Licenses",
-        "RegulatoryDisclosures",
-        "BreakawayRep",
-        "SocialMedia_LinkedIn",
-        "Title",
-        "Education1",
-        "Gender",
-        "Email_BusinessType",
-        "Email_PersonalType",
-        "FirmWebsite",
-        "Brochure_Keywords",
-        "CustomKeywords",
-        "Stage_Entered_Contacting__c",
-        "Stage_Entered_Call_Scheduled__c",
-        "rep_snapshot_at",
-        "firm_snapshot_at",
-        "days_to_conversion",
-    ]
-)
 _COLUMN_TYPES = {
     "text": "category", "zip": "category", "integer": "integer", "count": "integer",
     "number": "number", "money": "number", "flag": "flag",
@@ -100,40 +66,53 @@ class FeatureSet:
         """Columns of the relation ``features`` that a set of stage ``fold`` reads; empty for a set of stage ``row``."""
         if self.statistics is None:
             return frozenset()
-        names = {column.name for text in (self.sql, self.statistics) for column in _columns_of(text, "features")}
-        return frozenset(names - {"row_number"})
+        names = _columns_of(self.sql, "features") | _columns_of(self.statistics, "features")
+        return names - {"row_number"}
 
 
-@lru_cache(maxsize=128)
-def load_set(name: str, folder: Path | None = None) -> FeatureSet:
-    """The feature set of that name.
+def load_set(name: str, path: SqlPath) -> FeatureSet:
+    """The feature set of that name, from the first folder of ``path`` that has its catalogue.
 
     Raises
     ------
-    InputError : no such set, a catalogue that is not a list of entries, an unknown key, a wrong type, a name that
-        stands twice, a column of the statement without an entry or an entry without a column.
+    InputError : no such set, a catalogue whose statement is found in another folder, a catalogue that is not a list of
+        entries, an unknown key, a wrong type, a name that stands twice, a column of the statement without an entry or
+        an entry without a column.
     """
-    root = folder or sql_folder()
-    path = root / "features" / f"{name}.yaml"
-    known = sorted(entry.stem for entry in (root / "features").glob("*.yaml"))
-    if name not in known:
-        remedy = nearest_or(name, known, f"use one of {', '.join(known)}")
-        raise InputError(f"there is no feature set {name!r}", where=root / "features", remedy=remedy)
-    features = tuple(_entry(raw, name, path) for raw in _entries(path))
-    _refuse_repeated([feature.name for feature in features], path)
-    sql = statement(f"features/{name}", folder)
+    catalogue = path.find(f"{FEATURES}/{name}", CATALOGUE)
+    if catalogue is None:
+        known = [entry.rpartition("/")[2] for entry in path.names(FEATURES, CATALOGUE)]
+        remedy = nearest_or(name, known, f"use one of {', '.join(known)}, or name the library that has it")
+        raise InputError(f"there is no feature set {name!r}", where=f"{FEATURES}/ of {path}", remedy=remedy)
+    sql, written = _beside(catalogue, name, path), catalogue.read_text(encoding="utf-8")
+    learned = f"{name}{STATISTICS}"
+    statistics = _beside(catalogue, learned, path) if catalogue.with_name(f"{learned}.sql").is_file() else None
+    return _read_set(name, catalogue, written, sql, statistics)
+
+
+@lru_cache(maxsize=128)
+def _read_set(name: str, catalogue: Path, written: str, sql: str, statistics: str | None) -> FeatureSet:
+    """By content, so that an edited file is read again."""
+    features = tuple(_entry(raw, name, catalogue) for raw in _entries(written, catalogue))
+    _refuse_repeated([feature.name for feature in features], catalogue)
     stages = {feature.stage for feature in features}
     if len(stages) != 1:
-        raise InputError("the set mixes features of stage row and fold", where=path, remedy="make two sets of it")
+        raise InputError("the set mixes features of stage row and fold", where=catalogue, remedy="make two sets of it")
     fold = stages == {"fold"}
-    evidence = _agree(features, sql, "row_number" if fold else "decision_id", path)
-    statistics = statement(f"features/{name}{STATISTICS}", folder) if fold else None
-    return FeatureSet(name, features, sql, evidence, statistics)
+    evidence = _agree(features, sql, "row_number" if fold else "decision_id", catalogue)
+    if fold and statistics is None:
+        raise InputError(
+            "a set computed inside the fold has no statistics",
+            where=catalogue,
+            remedy=f"write {name}{STATISTICS}.sql beside it",
+        )
+    return FeatureSet(name, features, sql, evidence, statistics if fold else None)
 
 
 def feature_sets(recipe: Recipe) -> tuple[FeatureSet, ...]:
     """The sets of a recipe, in its order. Raises InputError as ``load_set`` does."""
-    return tuple(load_set(name) for name in recipe.features.sets)
+    path = sql_of(recipe)
+    return tuple(load_set(name, path) for name in recipe.features.sets)
 
 
 def features_of(recipe: Recipe) -> list[Feature]:
@@ -199,18 +178,39 @@ def _from_column(column: Column, recipe: Recipe) -> Feature:
 
 
 def _refuse_personal(name: str, pii: bool, recipe: Recipe) -> None:
-    if pii or name in NEVER_A_FEATURE:
+    """What a contract or a catalogue calls personal is no feature, by whichever statement it comes."""
+    declared = [
+        source.contract.name
+        for source in recipe.sources.values()
+        if any(column.name == name and column.pii for column in source.contract.columns)
+    ]
+    if pii or declared:
+        said_by = f" (contract {declared[0]} says pii)" if declared else ""
         raise InputError(
-            "personal data, an identifier or a trace of the outcome cannot be a feature",
+            f"personal data or an identifier cannot be a feature{said_by}",
             where=f"recipe {recipe.name}",
             column=name,
-            remedy="remove it from the recipe's features, or name it in features.exclude",
+            remedy="remove it from the recipe's features, or name it in features.exclude; "
+            "a feature that is something else needs another name",
         )
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _beside(catalogue: Path, name: str, path: SqlPath) -> str:
+    """The statement of that name. A set comes whole from one folder: another's statement would not be what its
+    catalogue describes."""
+    text, file = statement(f"{FEATURES}/{name}", path), path.find(f"{FEATURES}/{name}")
+    if file is None or file.parent != catalogue.parent:
+        raise InputError(
+            f"the catalogue of a set and {name}.sql lie in different folders",
+            where=f"{catalogue} and {file}",
+            remedy="put them into one folder",
+        )
+    return text
+
+
+def _entries(text: str, path: Path) -> list[dict[str, Any]]:
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"not valid YAML: {str(error).splitlines()[0]}", where=path) from error
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
@@ -252,18 +252,16 @@ def _agree(features: tuple[Feature, ...], sql: str, row: str, path: Path) -> tup
     return evidence
 
 
-def _columns_of(sql: str, relation: str) -> list[Any]:
+@lru_cache(maxsize=128)
+def _columns_of(sql: str, relation: str) -> frozenset[str]:
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
 
-    found = []
+    found: set[str] = set()
     for scope in traverse_scope(parse(sql)):
         aliases = [
             name for name, source in scope.sources.items() if isinstance(source, exp.Table) and source.name == relation
         ]
         for alias in aliases:
-            found += scope.source_columns(alias)
-    return found
-
-
-__all__ = ["EVIDENCE", "NEVER_A_FEATURE", "FeatureSet", "feature_sets", "features_of", "load_set", "own_columns"]
+            found |= {column.name for column in scope.source_columns(alias)}
+    return frozenset(found)

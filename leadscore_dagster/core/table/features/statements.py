@@ -19,8 +19,9 @@ from leadscore_dagster.core.state.evidence import fingerprint
 from leadscore_dagster.core.table.features.query import feature_query, own_columns_query
 from leadscore_dagster.core.table.features.sets import STATISTICS, FeatureSet, feature_sets, features_of, own_columns
 from leadscore_dagster.core.table.labels import label_query
+from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.warehouse.dialect import translate
-from leadscore_dagster.core.warehouse.statements import relations, statement
+from leadscore_dagster.core.warehouse.statements import SqlPath, relations, statement
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ def statements_of(recipe: Recipe) -> FeatureStatements:
     """The recipe's features, and the statements that compute them with those they read. Raises InputError as
     ``features_of`` does."""
     names = frozenset(feature.name for feature in features_of(recipe))
-    sets = feature_sets(recipe)
+    sets, path = feature_sets(recipe), sql_of(recipe)
+    known = relations(path)
     computed = names.union(*(entry.inputs() for entry in sets))
     texts: dict[str, str] = {}
     for entry in sets:
         if any(feature.name in computed for feature in entry.features):
-            texts |= _texts(entry)
+            texts |= _texts(entry, path, known)
     for feature in own_columns(recipe) if recipe.features.columns else []:
         if feature.name in computed:
             texts[f"columns/{feature.name}"] = own_columns_query(recipe, [feature])
@@ -72,15 +74,16 @@ def statement_digest(sql: str) -> str:
     return hashlib.sha256("\x1f".join(tokens).encode()).hexdigest()
 
 
-def _texts(entry: FeatureSet) -> dict[str, str]:
+def _texts(entry: FeatureSet, path: SqlPath, known: Mapping[str, str]) -> dict[str, str]:
     """Name to text of a set's statements; for a set of stage ``row`` also of every statement it reads."""
     name = f"features/{entry.name}"
     if entry.statistics is not None:
         return {name: entry.sql, f"{name}{STATISTICS}": entry.statistics}
-    known, found, waiting = relations(), {}, [name]
+    found: dict[str, str] = {}
+    waiting = [name]
     while waiting:
         name = waiting.pop()
-        found[name] = statement(name)
+        found[name] = statement(name, path)
         read = [known[table] for table in translate(found[name]).tables if table in known]
         waiting += [other for other in read if other not in found]
     return found

@@ -10,7 +10,7 @@ WITH extract_of AS (
   SELECT c.decision_id, c.firm, c.decision_at, v.as_of, MIN(v.available_at) AS available_at
   FROM current_employment AS c
   JOIN known_vintage AS v
-    ON v.decision_id = c.decision_id AND v.source = 'firm_history'
+    ON v.decision_id = c.decision_id AND v.table_name = 'firm_history_vintage'
   GROUP BY c.decision_id, c.firm, c.decision_at, v.as_of
 ),
 stated AS (

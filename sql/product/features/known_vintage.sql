@@ -1,4 +1,5 @@
--- The newest vintage of each source known at a decision, as it stood then: (decision_id, source, as_of, available_at).
+-- The newest vintage of each source known at a decision, as it stood then: (decision_id, table_name, as_of,
+-- available_at).
 -- One row per decision and source; none while no vintage of the source was known.
 -- Known means: it had arrived (available_at) and the instant it describes (as_of) had passed. Of several arrivals of
 -- that vintage it is the last that had arrived by then: a correction is not seen before it came.
@@ -7,16 +8,16 @@
 -- Aggregations alone, and no equality on available_at: an engine that overestimates these few rows, or sees a second
 -- equality, joins whole vintages before it looks at keys (forty times the time, measured on the demo market).
 WITH arrived AS (
-  SELECT d.decision_id, c.source, c.as_of, MAX(c.available_at) AS available_at
+  SELECT d.decision_id, c.table_name, c.as_of, MAX(c.available_at) AS available_at
   FROM decisions AS d
   JOIN vintage_calendar AS c
     ON c.available_at <= d.decision_at AND TIMESTAMP(c.as_of) <= d.decision_at
-  GROUP BY d.decision_id, c.source, c.as_of
+  GROUP BY d.decision_id, c.table_name, c.as_of
 )
 SELECT
   a.decision_id,
-  a.source,
+  a.table_name,
   MAX(a.as_of) AS as_of,
   ANY_VALUE(a.available_at HAVING MAX a.as_of) AS available_at
 FROM arrived AS a
-GROUP BY a.decision_id, a.source
+GROUP BY a.decision_id, a.table_name

@@ -48,7 +48,7 @@ SELECT
   r.Is_IndependentContractor
 FROM decisions AS d
 LEFT JOIN known_vintage AS v
-  ON v.decision_id = d.decision_id AND v.source = 'rep'
+  ON v.decision_id = d.decision_id AND v.table_name = 'rep_vintage'
 LEFT JOIN rep_vintage AS r
   ON r.RepCRD = d.RepCRD AND r.as_of = v.as_of
   AND r.available_at >= v.available_at AND r.available_at <= d.decision_at

@@ -1,9 +1,9 @@
 -- Leads to score on the morning of @day: known before the day began, not contacted and without an outcome by then.
--- One row per representative: of several open leads the one known last, then the smaller Id.
+-- One row per entity: of several open leads the one known last, then the smaller identifier.
 -- decision_at is the start of the day in UTC. Rewinds the log by its own instants, so a past day gives the leads that
 -- were open then.
 -- parameter: day DATE
-SELECT l.decision_id, l.entity AS RepCRD, TIMESTAMP(@day) AS decision_at
+SELECT l.decision_id, l.entity, TIMESTAMP(@day) AS decision_at
 FROM decision_log AS l
 WHERE l.known_at < TIMESTAMP(@day)
   AND l.entity IS NOT NULL

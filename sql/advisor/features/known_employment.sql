@@ -14,7 +14,7 @@ SELECT
   ) AS end_date
 FROM decisions AS d
 JOIN known_vintage AS v
-  ON v.decision_id = d.decision_id AND v.source = 'employment'
+  ON v.decision_id = d.decision_id AND v.table_name = 'employment_vintage'
 JOIN employment_vintage AS e
   ON e.RIA_CONTACT_CRD_ID = d.RepCRD AND e.as_of = v.as_of
   AND e.available_at >= v.available_at AND e.available_at <= d.decision_at

@@ -11,7 +11,7 @@ SELECT
   f.Percent_ClientsUS
 FROM known_rep AS d
 LEFT JOIN known_vintage AS v
-  ON v.decision_id = d.decision_id AND v.source = 'firm'
+  ON v.decision_id = d.decision_id AND v.table_name = 'firm_vintage'
 LEFT JOIN firm_vintage AS f
   ON f.RIAFirmCRD = d.RIAFirmCRD AND f.as_of = v.as_of
   AND f.available_at >= v.available_at AND f.available_at <= d.decision_at

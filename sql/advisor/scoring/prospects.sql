@@ -8,7 +8,7 @@ newest AS (
   SELECT d.decision_at, c.as_of, c.available_at
   FROM days AS d
   JOIN vintage_calendar AS c
-    ON c.available_at <= d.decision_at AND TIMESTAMP(c.as_of) <= d.decision_at AND c.source = 'rep'
+    ON c.available_at <= d.decision_at AND TIMESTAMP(c.as_of) <= d.decision_at AND c.table_name = 'rep_vintage'
   QUALIFY ROW_NUMBER() OVER (ORDER BY c.as_of DESC, c.available_at DESC) = 1
 ),
 in_crm AS (

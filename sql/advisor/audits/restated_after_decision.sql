@@ -9,15 +9,19 @@ WITH rows_of_quarter AS (
   WHERE t.as_of = @as_of
 ),
 arrived AS (
-  SELECT t.decision_id, c.source, c.as_of, MAX(c.available_at) AS available_at
+  SELECT t.decision_id, c.table_name, c.as_of, MAX(c.available_at) AS available_at
   FROM rows_of_quarter AS t
   JOIN vintage_calendar AS c ON c.available_at <= t.decision_at AND TIMESTAMP(c.as_of) <= t.decision_at
-  GROUP BY t.decision_id, c.source, c.as_of
+  GROUP BY t.decision_id, c.table_name, c.as_of
 ),
 newest_vintage AS (
-  SELECT a.decision_id, a.source, MAX(a.as_of) AS as_of, ANY_VALUE(a.available_at HAVING MAX a.as_of) AS available_at
+  SELECT
+    a.decision_id,
+    a.table_name,
+    MAX(a.as_of) AS as_of,
+    ANY_VALUE(a.available_at HAVING MAX a.as_of) AS available_at
   FROM arrived AS a
-  GROUP BY a.decision_id, a.source
+  GROUP BY a.decision_id, a.table_name
 ),
 -- the newest version of the representative, unless a newer vintage no longer lists him
 newest_rep AS (
@@ -31,7 +35,10 @@ rep AS (
   SELECT r.*
   FROM newest_rep AS r
   JOIN newest_vintage AS v
-    ON v.decision_id = r.decision_id AND v.source = 'rep' AND v.as_of = r.as_of AND v.available_at = r.available_at
+    ON v.decision_id = r.decision_id
+    AND v.table_name = 'rep_vintage'
+    AND v.as_of = r.as_of
+    AND v.available_at = r.available_at
 ),
 newest_firm AS (
   SELECT t.decision_id, f.*
@@ -45,12 +52,15 @@ firm AS (
   SELECT f.*
   FROM newest_firm AS f
   JOIN newest_vintage AS v
-    ON v.decision_id = f.decision_id AND v.source = 'firm' AND v.as_of = f.as_of AND v.available_at = f.available_at
+    ON v.decision_id = f.decision_id
+    AND v.table_name = 'firm_vintage'
+    AND v.as_of = f.as_of
+    AND v.available_at = f.available_at
 ),
 current_firm AS (
   SELECT t.decision_id, t.decision_at, e.PREVIOUS_REGISTRATION_COMPANY_CRD_ID AS firm
   FROM rows_of_quarter AS t
-  JOIN newest_vintage AS v ON v.decision_id = t.decision_id AND v.source = 'employment'
+  JOIN newest_vintage AS v ON v.decision_id = t.decision_id AND v.table_name = 'employment_vintage'
   JOIN employment_vintage AS e
     ON e.RIA_CONTACT_CRD_ID = t.RepCRD AND e.as_of = v.as_of
     AND e.available_at >= v.available_at AND e.available_at <= t.decision_at
@@ -79,7 +89,7 @@ assets AS (
   FROM newest_assets AS a
   JOIN newest_vintage AS v
     ON v.decision_id = a.decision_id
-    AND v.source = 'firm_history'
+    AND v.table_name = 'firm_history_vintage'
     AND v.as_of = a.as_of
     AND v.available_at = a.available_at
 ),
