@@ -20,7 +20,12 @@ from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.recipe_check import check_recipe
 from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.sources.arrivals import copies_of, newest_period, periods_to_ingest
+from leadscore_dagster.core.sources.arrivals import (
+    copies_of,
+    newest_period,
+    periods_to_ingest,
+)
+from leadscore_dagster.core.table.sql_check import check_sql
 from leadscore_dagster.core.table.training import TABLE
 from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.versions import promotion, registry
@@ -48,6 +53,7 @@ def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") ->
     that is not there: what is remembered, every later run reads.
     """
     recipe = load_recipe(name)
+    check_sql(recipe)
     check_recipe(recipe, name)
     for source, location in locations.items():
         if source in recipe.sources and "://" not in location and not Path(location).exists():

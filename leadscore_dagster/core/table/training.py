@@ -129,7 +129,7 @@ def training_rows(warehouse: Warehouse, as_of: date) -> pa.Table:
 def require_training_table(warehouse: Warehouse, as_of: date) -> None:
     """Raises InputError unless partition ``as_of`` of the training table is there."""
     if as_of.isoformat() not in warehouse.partitions(TABLE):
-        raise InputError(fXX table first")
+        raise InputError(f"period {as_of} is missing", where=TABLE, remedy="materialize the training table first")
 
 
 def require_features(rows: pa.Table, version: str, features: Sequence[Feature]) -> None:
