@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +22,7 @@ from leadscore_dagster.commands.instance import dagster_environment, instance_of
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.defs.checks import gates
 from leadscore_dagster_tests import PROJECT, scenario
+from leadscore_dagster_tests.dagit import answers, free_port
 
 pytestmark = pytest.mark.rehearsal
 
@@ -89,9 +87,7 @@ def _refusal_of_the_shipped_gates(home: Path, market: Path) -> str:
 @contextmanager
 def _webserver(home: Path, log: Path) -> Iterator[str]:
     """The address of Dagit on a home, with all its processes gone afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
     with log.open("w") as output:
@@ -105,7 +101,7 @@ def _webserver(home: Path, log: Path) -> Iterator[str]:
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(f"{address}/server_info"):
+        while not answers(port):
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, f"no answer within {START_SECONDS} s: {log.read_text()}"
             time.sleep(0.5)
@@ -113,14 +109,6 @@ def _webserver(home: Path, log: Path) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
 
 
 def _picture(page, name: str, height: int) -> None:  # type: ignore[no-untyped-def]
