@@ -244,7 +244,8 @@ def main() -> None:
     given = arguments.parse_args()
     if given.home:
         recipe, workspace = load_recipe(given.recipe), Workspace(home=given.home)
-        reference = reference_of(workspace.warehouse(recipe), workspace.models(recipe), recipe, given.day)
+        warehouse, state = workspace.warehouse(recipe), workspace.state(recipe)
+        reference = reference_of(warehouse, state, workspace.models(recipe), recipe, given.day)
         vintages = any(isinstance(source, VintageSource) for source in recipe.sources.values())
         for what, (hits, n) in months_of_home(reference, QUARTER if vintages else 1, given.seed).items():
             print(_line(what, hits, n))

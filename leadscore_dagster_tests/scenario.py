@@ -18,6 +18,8 @@ from filelock import FileLock
 from leadscore_dagster.core.recipe.loading import load_recipe, shipped_document
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.simulation.market import MarketSize, generate_market
+from leadscore_dagster.core.state import STATE_FILE, State, file_url, open_state
+from leadscore_dagster.core.state.tables import LEDGER, METADATA
 from leadscore_dagster.defs.resources import Workspace, write_locations
 
 SIZE = MarketSize(reps=8_000, firms=640, leads=6_000)
@@ -83,6 +85,22 @@ def opened(home: Path, folder: Path, document: dict[str, object]) -> tuple[Recip
     recipe = load_recipe(write_recipe(home, document))
     write_locations(home, recipe, locations(folder))
     return recipe, Workspace(home=str(home), clock=CLOCK)
+
+
+def state_of(home: Path, recipe: str) -> State:
+    """The state of a recipe in the file of a home."""
+    return open_state(file_url(home / STATE_FILE), recipe)
+
+
+def forget_the_ledger(home: Path, recipe: str) -> None:
+    """A home in which nobody was ever judged: the same state in a new file, for no ledger lets an entry go."""
+    kept = {table: state_of(home, recipe).rows(table) for table in METADATA.sorted_tables if table is not LEDGER}
+    for path in home.glob(f"{STATE_FILE}*"):
+        path.unlink()
+    with state_of(home, recipe).writing() as writing:
+        for table, rows in kept.items():
+            for row in rows:
+                writing.append(table, row)
 
 
 def copy_home(home: Path, target: Path) -> Path:

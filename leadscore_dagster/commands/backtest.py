@@ -80,7 +80,7 @@ def _page(recipe: Recipe, workspace: Workspace, records: list[dict[str, Any]], p
     """The report of today's champion, or of the newest model where there is none, with these records."""
     if not records:
         return None
-    champion = champion_at(workspace.warehouse(recipe), workspace.now())
+    champion = champion_at(workspace.state(recipe), workspace.now())
     try:
         return write_model_page(recipe, workspace, champion.version if champion else records[-1]["version"], records)
     except InputError as error:  # files of that version are damaged; what was measured of the others still stands

@@ -22,13 +22,13 @@ def show_champion(home: Path, name: str, at: str | None) -> TextOutcome:
     """The champion at an instant, and the ledger up to it."""
     recipe, workspace = load_recipe(name), Workspace(home=str(home))
     instant = _instant(at) if at else workspace.now()
-    warehouse = workspace.warehouse(recipe)
-    entry = champion_at(warehouse, instant)
+    state = workspace.state(recipe)
+    entry = champion_at(state, instant)
     if entry is None:
         return TextOutcome(f"No champion of {recipe.name} at {instant:%Y-%m-%d}.", {"champion": None}, ERROR)
-    past = [known for known in history(warehouse) if known.effective_from <= instant]
+    past = [known for known in history(state) if known.effective_from <= instant]
     rows = [(e.sequence, f"{e.effective_from:%Y-%m-%d}", e.action, e.version) for e in past]
-    roles = aliases(warehouse, instant)
+    roles = aliases(state, instant)
     text = "\n".join(
         [
             f"{entry.version} is champion of {recipe.name} since {entry.effective_from:%Y-%m-%d} ({entry.action}).",
@@ -52,7 +52,7 @@ def roll_back(home: Path, name: str, version: str, why: str, since: str | None) 
     registry.load_version(workspace.models(recipe), version, fold_features_of(recipe), statements_of(recipe))
     now = workspace.now()
     entry = rollback(
-        workspace.warehouse(recipe),
+        workspace.state(recipe),
         recipe.name,
         version,
         effective_from=_instant(since) if since else datetime.combine(now.date(), datetime.min.time(), tzinfo=UTC),
@@ -72,11 +72,11 @@ def waive(
 ) -> TextOutcome:
     """Let a version past a gate it failed, until a day. The comparison with the champion is a gate, too."""
     recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
-    warehouse, models, now = workspace.warehouse(recipe), workspace.models(recipe), workspace.now()
+    state, models, now = workspace.state(recipe), workspace.models(recipe), workspace.now()
     failed = refused(evaluate_gates(registry.load_metrics(models, version), recipe.gates))
-    failed += promotion.not_promoted(warehouse, version)
-    waiver = grant(warehouse, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
-    champion = champion_at(warehouse, now)
+    failed += promotion.not_promoted(state, version)
+    waiver = grant(state, Waiver(recipe.name, version, gate, why, granted_by, now, parse_day(until)), failed)
+    champion = champion_at(state, now)
     again = f"Run it again to promote it: `leadscore run {recipe.name} --as-of {trained_as_of(version)}`."
     if champion is not None and champion.version == version:
         again = f"It is the champion and scores up to and including {waiver.expires_on}."

@@ -58,7 +58,7 @@ def run_demo(home: Path, leads: int | None, seed: int, progress: Progress) -> Te
     recipe, workspace = opened(home, RECIPE, _locations(market), CLOCK)
     with instance_of(home) as instance:
         refusal = refresh(instance, recipe, workspace, QUARTER, progress)
-        champion = champion_at(workspace.warehouse(recipe), datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
+        champion = champion_at(workspace.state(recipe), datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
         unscored = score(instance, recipe, workspace, DAY, progress) if champion else None
     refusal = refusal or unscored
     if refusal is not None:
@@ -92,12 +92,12 @@ def _made_from(size: MarketSize, seed: int) -> dict[str, int]:
 def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
     """Everything the quarter ended with, in one page."""
     quarter = QUARTER
-    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
-    version = promotion.candidate_of(warehouse, quarter)
-    results = promotion.judge(warehouse, models, recipe, version, workspace.now().date())
+    warehouse, state, models = workspace.warehouse(recipe), workspace.state(recipe), workspace.models(recipe)
+    version = promotion.candidate_of(state, quarter)
+    results = promotion.judge(state, models, recipe, version, workspace.now().date())
     labels = label_report(warehouse, recipe, quarter)
     audit = audit_training_table(warehouse, recipe, quarter)
-    champion = champion_at(warehouse, datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
+    champion = champion_at(state, datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))
     assert champion is not None
     lifts = _lifts(registry.load_test_scores(models, version), market, recipe)
     day = day_outcome(recipe, workspace, DAY)

@@ -20,6 +20,7 @@ from leadscore_dagster.core.modelling.judgement.explanation import importance_cs
 from leadscore_dagster.core.pages.audit import audit_page
 from leadscore_dagster.core.pages.model import model_page
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.verdict import from_json
 from leadscore_dagster.core.versions import promotion, registry
 from leadscore_dagster.core.versions.comparison import PROMOTION
@@ -27,7 +28,6 @@ from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, cha
 from leadscore_dagster.core.versions.retention import report_files
 from leadscore_dagster.core.versions.track_record import newest_track_record
 from leadscore_dagster.core.versions.version_audit import kept_audit
-from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.defs.resources import Workspace
 
 
@@ -84,11 +84,11 @@ def write_model_page(
 
 def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[str, Any]:
     """Everything the home holds about a version, as `model_page` reads it."""
-    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    warehouse, state, models = workspace.warehouse(recipe), workspace.state(recipe), workspace.models(recipe)
     manifest = registry.read_manifest(models, version)
     as_of = date.fromisoformat(manifest["as_of"])
-    entries, on = history(warehouse), workspace.now().date()
-    gates = [result.as_dict() for result in promotion.judge(warehouse, models, recipe, version, on)]
+    entries, on = history(state), workspace.now().date()
+    gates = [result.as_dict() for result in promotion.judge(state, models, recipe, version, on)]
     paired = _comparison(entries, version)
     return {
         "version": version,
@@ -103,9 +103,9 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
         "measured": registry.load_evidence(models, version),
         "gates": [*gates, paired] if paired else gates,
         "ledger": [asdict(entry) | {"effective_from": entry.effective_from.isoformat()} for entry in entries],
-        "standing": _standing(entries, version, champion_at(warehouse, workspace.now())),
-        "audit": kept_audit(warehouse, version),
-        "previous": _previous(warehouse, models, as_of, version, manifest, paired),
+        "standing": _standing(entries, version, champion_at(state, workspace.now())),
+        "audit": kept_audit(state, version),
+        "previous": _previous(state, models, as_of, version, manifest, paired),
         "track_record": newest_track_record(warehouse),
     }
 
@@ -129,7 +129,7 @@ def _comparison(entries: Sequence[LedgerEntry], version: str) -> dict[str, Any] 
 
 
 def _previous(
-    warehouse: Warehouse,
+    state: State,
     models: Path,
     as_of: date,
     version: str,
@@ -137,7 +137,7 @@ def _previous(
     paired: Mapping[str, Any] | None,
 ) -> dict[str, Any] | None:
     """The champion a version had to beat, with its ranking beside the version's own."""
-    before = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
+    before = champion_before(state, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
     if before is None or before.version == version:
         return None
     try:

@@ -19,7 +19,7 @@ def report_version(home: Path, name: str, version: str | None, clock: str = "") 
     """Write the report of a version, of today's champion by default."""
     recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
     if version is None:
-        champion = champion_at(workspace.warehouse(recipe), workspace.now())
+        champion = champion_at(workspace.state(recipe), workspace.now())
         if champion is None:
             raise InputError(f"{recipe.name} has no champion", remedy="name a version with --version, or run one first")
         version = champion.version

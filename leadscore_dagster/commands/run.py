@@ -20,11 +20,9 @@ from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.recipe_check import check_recipe
 from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.sources.arrivals import (
-    copies_of,
-    newest_period,
-    periods_to_ingest,
-)
+from leadscore_dagster.core.sources.arrivals import copies_of, newest_period, periods_to_ingest
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.table.sql_check import check_sql
 from leadscore_dagster.core.table.training import TABLE
 from leadscore_dagster.core.verdict import Verdict
@@ -112,26 +110,26 @@ def period_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> da
 
 
 def _outcome(recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal | None) -> RunOutcome:
-    warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
+    state, models = workspace.state(recipe), workspace.models(recipe)
     instant = datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
-    champion = champion_at(warehouse, instant)
+    champion = champion_at(state, instant)
     outputs = {"home": workspace.home, "models": str(models)}
-    steps = (checks_step(recipe, promotion.CANDIDATES), f"{recipe.name}__champion_model")
+    steps = (checks_step(recipe, "candidate_model"), f"{recipe.name}__champion_model")
     judged = refusal is None or refusal.step in steps
     if (
         refusal is None or judged or refusal.step == checks_step(recipe, TABLE)
     ):  # the audit of an earlier run is not the answer
-        page = write_audit_page(recipe, workspace, audit_training_table(warehouse, recipe, as_of))
+        page = write_audit_page(recipe, workspace, audit_training_table(workspace.warehouse(recipe), recipe, as_of))
         outputs["audit"] = str(page)
-    version = promotion.candidate_of(warehouse, as_of) if judged and _has_candidate(warehouse, as_of) else None
-    results = promotion.judge(warehouse, models, recipe, version, workspace.now().date()) if version else []
+    version = promotion.candidate_of(state, as_of) if judged and _has_candidate(state, as_of) else None
+    results = promotion.judge(state, models, recipe, version, workspace.now().date()) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
     if version:
         outputs["model_report"] = str(write_model_page(recipe, workspace, version))
-    holder = champion_at(warehouse, max(instant, workspace.now()))
+    holder = champion_at(state, max(instant, workspace.now()))
     status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
     overruled = _overruled(recipe, champion, holder) if status == "promoted" else ""
-    ruling = next((said for said in history(warehouse)[::-1] if said.version == version), None)
+    ruling = next((said for said in history(state)[::-1] if said.version == version), None)
     paragraphs = [
         f"{recipe.title}, as of {as_of}: {status}{overruled}",
         refusal.why if refusal else "",
@@ -166,8 +164,8 @@ def checks_step(recipe: Recipe, asset: str) -> str:
     return "_".join([*key(recipe, asset).path, "checks"])
 
 
-def _has_candidate(warehouse: Any, as_of: date) -> bool:
-    return as_of.isoformat() in warehouse.partitions(promotion.CANDIDATES)
+def _has_candidate(state: State, as_of: date) -> bool:
+    return bool(state.rows(CANDIDATES, as_of=as_of))
 
 
 def _metric(interval: Interval) -> dict[str, Any]:

@@ -54,11 +54,10 @@ def score(
 
 def day_outcome(recipe: Recipe, workspace: Workspace, day: date) -> TextOutcome:
     """The day's top of the list, without personal data, and where the list lies."""
-    warehouse = workspace.warehouse(recipe)
     path = list_path(recipe, workspace, day)
     leads = scores_of(recipe, workspace, LEAD_SCORES, day)
     top = leads.slice(0, 5).to_pylist()
-    champion = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC))
+    champion = champion_at(workspace.state(recipe), datetime.combine(day, datetime.min.time(), tzinfo=UTC))
     lines = [f"{leads.num_rows:,} leads scored for {day} by {champion.version if champion else '–'}", ""]
     lines.append(
         columns(

@@ -22,16 +22,16 @@ SHOWN = 14
 def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, clock: str = "") -> TextOutcome:
     """Put ``version`` into the shadow from today on, for ``days`` (default: the recipe's), and show how it stands."""
     recipe, workspace = load_recipe(name), Workspace(home=str(home), clock=clock)
-    warehouse, now = workspace.warehouse(recipe), workspace.now()
+    warehouse, state, now = workspace.warehouse(recipe), workspace.state(recipe), workspace.now()
     today = now.date()
     if version is None and days is not None:
         raise InputError("--days says how long, nobody has said which version", remedy="give --version, too")
     if version is not None:
         registry.read_manifest(workspace.models(recipe), version)
-        put_into_shadow(warehouse, recipe, version, days or recipe.shadow.days, today, now)
-    trial = trial_at(history(warehouse), datetime.combine(today, time.min, UTC))
+        put_into_shadow(state, recipe, version, days or recipe.shadow.days, today, now)
+    trial = trial_at(history(state), datetime.combine(today, time.min, UTC))
     seen = shadow_days(warehouse, today)
-    named = aliases(warehouse, now)
+    named = aliases(state, now)
     record: dict[str, object] = {"aliases": named, "shadow": None, "days": []}
     if trial is None:
         return TextOutcome("Nobody scores beside the champion.", record)

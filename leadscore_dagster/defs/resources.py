@@ -1,4 +1,4 @@
-"""What an asset needs from outside: where things lie, which warehouse, and what time it is.
+"""What an asset needs from outside: where things lie, which warehouse, which state, and what time it is.
 
 Lives here: the one resource of the project. Not here: any logic; every asset passes what it gets from here as an
 argument to a function of core/.
@@ -17,6 +17,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.recipe.loading import parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.state import STATE_FILE, State, file_url, import_once, open_state
 from leadscore_dagster.core.warehouse import Warehouse, open_warehouse
 
 
@@ -40,6 +41,20 @@ class Workspace(dg.ConfigurableResource):
     def warehouse(self, recipe: Recipe) -> Warehouse:
         """The warehouse of a recipe: one dataset each, so that SQL names tables without a prefix."""
         return open_warehouse(self.engine, Path(self.home), recipe.name)
+
+    def state(self, recipe: Recipe) -> State:
+        """The state of a recipe: ledger, versions, waivers, arrivals, candidates, audits of versions, evidence.
+
+        It lies in ``state.db`` in the home, or where ``LEADSCORE_STATE`` says: an SQLAlchemy URL of PostgreSQL, in
+        which ``$NAME`` and ``${NAME}`` are read from the environment, so that a password need not stand in it.
+        """
+        elsewhere = os.path.expandvars(os.environ.get("LEADSCORE_STATE", ""))
+        file = Path(self.home) / STATE_FILE
+        own = open_state(file_url(file), recipe.name) if not elsewhere or file.exists() else None
+        state = open_state(elsewhere, recipe.name) if elsewhere else own
+        assert state is not None
+        import_once(state, self.warehouse(recipe), own if elsewhere else None)
+        return state
 
     def models(self, recipe: Recipe) -> Path:
         return Path(self.home) / "models" / recipe.name

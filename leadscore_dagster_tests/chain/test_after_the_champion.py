@@ -7,7 +7,6 @@ champion is a logistic regression on the same training table, registered for an 
 from __future__ import annotations
 
 import csv
-import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.sets import features_of
 from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.versions import promotion
-from leadscore_dagster.core.versions.ledger import LEDGER, history
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.core.versions.shadow import put_into_shadow, shadow_days
 from leadscore_dagster.core.versions.track_record import TABLE as TRACK_RECORD
 from leadscore_dagster.core.versions.track_record import read_track_record
@@ -61,7 +60,7 @@ def _beside(recipe: Recipe, workspace: Workspace) -> str:
         recipe.decisions.entity, fold_features_of(recipe),
     )  # fmt: skip
     return promotion.register_candidate(
-        warehouse, workspace.models(recipe), recipe, EARLIER, candidate, vintages={}, code_version="2",
+        workspace.state(recipe), workspace.models(recipe), recipe, EARLIER, candidate, vintages={}, code_version="2",
         recorded_at=workspace.now(),
     )  # fmt: skip
 
@@ -78,18 +77,19 @@ def home(
 ) -> Path:
     """The quarter's candidate failed a gate and was waived; it has scored two days with another version beside it."""
     home = scenario.copy_home(finished_home, tmp_path_factory.mktemp("after") / "home")
-    shutil.rmtree(home / "warehouse" / "advisor_mql" / LEDGER)
+    scenario.forget_the_ledger(home, "advisor_mql")
     document = scenario.recipe_document() | {"gates": {"auc_roc": STRICT.model_dump(exclude_none=True)}}
     recipe, _ = scenario.opened(home, small_market, document)
     workspace = Workspace(home=str(home), clock=GRANTED)
     warehouse = workspace.warehouse(recipe)
     refused = _run(home, recipe, "refresh", scenario.FIRST, "champion_model")
     told["refused"] = refused.why if refused else ""
-    version = promotion.candidate_of(warehouse, scenario.FIRST)
+    version = promotion.candidate_of(workspace.state(recipe), scenario.FIRST)
     told["waived"] = waive(home, str(home / "recipe.yaml"), version, "auc_roc", LAST_DAY.isoformat(), "a bridge",
                            "head of sales", GRANTED).text  # fmt: skip
     assert _run(home, recipe, "refresh", scenario.FIRST, "champion_model") is None
-    put_into_shadow(warehouse, recipe, _beside(recipe, workspace), 2, FIRST_DAY, datetime(2026, 1, 20, tzinfo=UTC))
+    beside, asked_at = _beside(recipe, workspace), datetime(2026, 1, 20, tzinfo=UTC)
+    put_into_shadow(workspace.state(recipe), recipe, beside, 2, FIRST_DAY, asked_at)
     for day in (FIRST_DAY, LAST_DAY):
         assert _run(home, recipe, "daily_scores", day, DECISIONS, LEAD_SCORES) is None
         told[f"scores {day}"] = warehouse.digest(LEAD_SCORES, day.isoformat())
@@ -119,7 +119,7 @@ def test_a_waived_candidate_becomes_champion_and_scores_until_its_last_day(
 ) -> None:
     assert "AUC-ROC" in told["refused"]
     assert "Run it again to promote it: `leadscore run advisor_mql --as-of 2025-10-01`" in told["waived"]
-    entry = history(Workspace(home=str(home)).warehouse(recipe))[0]
+    entry = history(scenario.state_of(home, recipe.name))[0]
     assert entry.action == "promote"
     assert entry.waiver == "auc_roc waived until 2026-01-27 by head of sales: a bridge"
     after = _run(home, recipe, "daily_scores", LAST_DAY + timedelta(days=1), DECISIONS, LEAD_SCORES)
@@ -161,7 +161,10 @@ def test_the_version_beside_scores_the_same_leads_and_changes_nothing_of_theirs(
     seen = shadow_days(warehouse, LAST_DAY)
     assert [(one.day, one.scored == one.decisions > 100) for one in seen] == [(FIRST_DAY, True), (LAST_DAY, True)]
     assert all(one.rank_correlation is not None and one.why == "" for one in seen)
-    assert [entry.action for entry in history(warehouse)] == ["promote", "shadow"]  # looked at: nothing follows
+    assert [entry.action for entry in history(scenario.state_of(home, recipe.name))] == [
+        "promote",
+        "shadow",
+    ]  # looked at: nothing follows
     for day in (FIRST_DAY, LAST_DAY):
         assert warehouse.digest(LEAD_SCORES, day.isoformat()) == told[f"scores {day}"]
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadscore_dagster.core.versions.ledger import history
-from leadscore_dagster.core.warehouse import Lake
+from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.chain import flat
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.timeout(600)]
@@ -37,7 +37,7 @@ def test_a_champion_whose_feature_left_the_recipe_is_replaced_on_purpose_alone(t
     second = _command(home, "run", recipe, "--as-of", flat.SECOND)
     assert second.returncode == 0, second.stderr
     assert f"champion {champion} needs feature age, which the recipe no longer has: unchanged." in second.stdout
-    candidate = history(Lake(home / "warehouse", "bank_marketing"))[-1].version
+    candidate = history(scenario.state_of(home, "bank_marketing"))[-1].version
 
     scored = _command(home, "score", recipe, "--day", flat.DAY)
     assert scored.returncode == 1
@@ -53,7 +53,7 @@ def test_a_champion_whose_feature_left_the_recipe_is_replaced_on_purpose_alone(t
     assert third.returncode == 0, third.stderr
     outcome = json.loads(third.stdout)
     assert (outcome["status"], outcome["version"]) == ("promoted", candidate)
-    entry = history(Lake(home / "warehouse", "bank_marketing"))[-1]
+    entry = history(scenario.state_of(home, "bank_marketing"))[-1]
     assert (entry.action, entry.version) == ("promote", candidate)
     assert "by Ada: age is not asked any more" in str(entry.waiver)
     assert entry.effective_from.date() == date.fromisoformat(flat.SECOND)

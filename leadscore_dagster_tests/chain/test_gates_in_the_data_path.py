@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,7 @@ from leadscore_dagster.commands.instance import execute, instance_of
 from leadscore_dagster.commands.run import refresh, run_recipe
 from leadscore_dagster.commands.score import score, scores_of
 from leadscore_dagster.core.recipe.schema import Gate
+from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.defs.assets.shell import key
@@ -27,16 +29,15 @@ def home(finished_home: Path, tmp_path: Path) -> Path:
 
 def test_a_leak_is_refused_by_name_and_path_and_yesterdays_champion_scores_on(home: Path, small_market: Path) -> None:
     recipe, workspace = scenario.opened(home, small_market, scenario.leaky_document())
-    warehouse = workspace.warehouse(recipe)
-    before = history(warehouse)
+    before = history(workspace.state(recipe))
     with instance_of(home) as instance:
         refusal = refresh(instance, recipe, workspace, scenario.SECOND, print)
         assert refusal is not None
         assert "days_in_gap" in refusal.why
         assert "PREVIOUS_REGISTRATION_COMPANY_END_DATE (employment_vintage)" in refusal.why
         assert "employment_current" in refusal.why
-        assert SECOND not in warehouse.partitions("candidate_model")
-        assert history(warehouse) == before
+        assert not workspace.state(recipe).rows(CANDIDATES, as_of=date.fromisoformat(SECOND))
+        assert history(workspace.state(recipe)) == before
         honest, workspace = scenario.opened(home, small_market, scenario.recipe_document())
         assert score(instance, honest, workspace, scenario.DAY, print) is None
     assert before[-1].version[:10] == scenario.FIRST.isoformat()
@@ -59,26 +60,24 @@ def test_a_candidate_refused_by_a_gate_does_not_become_champion_in_any_later_run
 ) -> None:
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())
     strict = recipe.model_copy(update={"gates": {"auc_roc": Gate(at_least=0.99)}})
-    warehouse = workspace.warehouse(recipe)
-    before = history(warehouse)
+    before = history(workspace.state(recipe))
     with instance_of(home) as instance:
         refusal = refresh(instance, strict, workspace, scenario.SECOND, print)
         assert refusal is not None
         assert "AUC-ROC" in refusal.why
         assert "0.99" in refusal.why
-        assert SECOND in warehouse.partitions("candidate_model")
+        assert workspace.state(recipe).rows(CANDIDATES, as_of=date.fromisoformat(SECOND))
         again = execute(instance, strict, workspace, "refresh", SECOND, [key(recipe, "champion_model")])
         assert again is not None
         assert "was refused" in again.why
-    assert history(warehouse) == before
+    assert history(workspace.state(recipe)) == before
 
 
 def test_a_backfill_does_not_get_past_a_refused_gate(home: Path, small_market: Path) -> None:
     """A backfill is one run per partition with whatever assets were chosen: here the champion of both quarters."""
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())
     strict = recipe.model_copy(update={"gates": {"auc_roc": Gate(at_least=0.99)}})
-    warehouse = workspace.warehouse(recipe)
-    before = history(warehouse)
+    before = history(workspace.state(recipe))
     with instance_of(home) as instance:
         refresh(instance, strict, workspace, scenario.SECOND, print)
         defs = build_defs(recipes=[strict], workspace=workspace)
@@ -93,7 +92,7 @@ def test_a_backfill_does_not_get_past_a_refused_gate(home: Path, small_market: P
             )
             assert not result.success
             assert result.get_asset_materialization_events() == []
-    assert history(warehouse) == before
+    assert history(workspace.state(recipe)) == before
 
 
 def test_a_vintage_that_fails_its_checks_is_not_read(home: Path, small_market: Path) -> None:
@@ -121,7 +120,7 @@ def test_a_vintage_that_fails_its_checks_is_not_read(home: Path, small_market: P
 
 def test_a_champion_whose_files_were_changed_does_not_score(home: Path, small_market: Path) -> None:
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())
-    version = history(workspace.warehouse(recipe))[-1].version
+    version = history(workspace.state(recipe))[-1].version
     manifest = workspace.models(recipe) / version / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"entity"', '"Entity"'))
     with instance_of(home) as instance, pytest.raises(Exception, match="not what its digest says"):
@@ -144,11 +143,11 @@ def test_running_a_quarter_again_changes_nothing(home: Path, small_market: Path)
     quarter = scenario.FIRST.isoformat()
     tables = ("labels", "training_table", "candidate_model")
     before = {name: warehouse.digest(name, quarter) for name in tables}
-    ledger = history(warehouse)
+    ledger = history(workspace.state(recipe))
     outcome = run_recipe(home, str(home / "recipe.yaml"), quarter, {}, print, clock=scenario.CLOCK)
     assert outcome.exit_code == 0
     assert {name: warehouse.digest(name, quarter) for name in tables} == before
-    assert history(warehouse) == ledger
+    assert history(workspace.state(recipe)) == ledger
 
 
 def test_every_check_is_recorded_with_its_partition(finished_home: Path) -> None:

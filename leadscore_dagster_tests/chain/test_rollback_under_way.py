@@ -36,11 +36,13 @@ def _second_champion(recipe: Recipe, workspace: Workspace) -> str:
         training_rows(warehouse, scenario.FIRST), features_of(recipe), model, 30, "RepCRD", fold_features_of(recipe)
     )
     version = promotion.register_candidate(
-        warehouse, workspace.models(recipe), recipe, scenario.FIRST, candidate, vintages={}, code_version="2",
-        recorded_at=recorded,
+        workspace.state(recipe), workspace.models(recipe), recipe, scenario.FIRST, candidate, vintages={},
+        code_version="2", recorded_at=recorded,
     )  # fmt: skip
     since = datetime.combine(scenario.SECOND, datetime.min.time(), UTC)
-    append_entry(warehouse, LedgerEntry(recipe.name, version, "promote", since, recorded, "for this test"))
+    append_entry(
+        workspace.state(recipe), LedgerEntry(recipe.name, version, "promote", since, recorded, "for this test")
+    )
     return version
 
 
@@ -65,7 +67,7 @@ def test_a_run_keeps_the_champion_it_began_with(finished_home: Path, small_marke
     home = scenario.copy_home(finished_home, tmp_path / "home")
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())
     warehouse = workspace.warehouse(recipe)
-    (first,) = {entry.version for entry in history(warehouse)}
+    (first,) = {entry.version for entry in history(workspace.state(recipe))}
     second = _second_champion(recipe, workspace)
 
     under_way = _score(home)
@@ -84,11 +86,11 @@ def test_a_run_keeps_the_champion_it_began_with(finished_home: Path, small_marke
 
     _finish(_score(home))
     assert _scored_by(warehouse) == {"lead_scores_daily": {first}, "prospect_scores": {first}}
-    assert [(entry.action, entry.version) for entry in history(warehouse)] == [
+    assert [(entry.action, entry.version) for entry in history(workspace.state(recipe))] == [
         ("promote", first),
         ("promote", second),
         ("rollback", first),
     ]
-    restored = champion_at(warehouse, datetime.combine(scenario.DAY, datetime.min.time(), UTC))
+    restored = champion_at(workspace.state(recipe), datetime.combine(scenario.DAY, datetime.min.time(), UTC))
     assert restored is not None
     assert restored.why == "the new one ranks strangely"

@@ -27,7 +27,7 @@ import pytest
 from leadscore_dagster.commands.instance import dagster_environment, instance_of
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
-from leadscore_dagster.core.versions.ledger import LEDGER, history
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.core.warehouse import table
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.defs.alerts.instigators import instigators
@@ -129,7 +129,7 @@ def _site(finished_home: Path, market: Path, folder: Path, hook: Webhook) -> Ite
     """A home that holds every earlier vintage but has no champion yet, so that a candidate that passes the gates is
     promoted for certain: of two models of 40 positives the comparison rightly says that the difference may be noise."""
     home = scenario.copy_home(finished_home, folder / "home")
-    shutil.rmtree(home / "warehouse" / "advisor_mql" / LEDGER)
+    scenario.forget_the_ledger(home, "advisor_mql")
     drops = Path(shutil.copytree(market / "drops", folder / "market" / "drops"))
     shutil.copytree(market / "crm", folder / "market" / "crm")
     for path in drops.glob(f"*{QUARTER}*"):
@@ -208,7 +208,7 @@ def test_a_quarter_runs_itself_and_a_broken_one_is_told_once_whenever_the_power_
         (refresh,) = site.finished("advisor_mql_refresh", 1)
         assert refresh.is_success
         assert refresh.tags["dagster/partition"] == str(scenario.SECOND)
-        (crowned,) = history(warehouse)
+        (crowned,) = history(site.workspace.state(site.recipe))
         assert crowned.action == "promote"
         assert crowned.version.startswith(str(scenario.SECOND))
         assert all(verdict["passed"] for verdict in json.loads(crowned.gates_json))
@@ -236,7 +236,7 @@ def test_a_quarter_runs_itself_and_a_broken_one_is_told_once_whenever_the_power_
 
         newest, _ = site.runs("advisor_mql_refresh")
         assert newest.status is dg.DagsterRunStatus.FAILURE
-        assert history(warehouse) == [crowned]
+        assert history(site.workspace.state(site.recipe)) == [crowned]
         (message,) = hook.messages("error")
         assert {alert["partition"] for alert in message["alerts"]} == {str(scenario.SECOND)}
         assert SLOW[1] in message["message"]

@@ -15,6 +15,7 @@ from leadscore_dagster.core.monitoring.watched import store
 from leadscore_dagster.core.pages.monitoring.dashboard import dashboard, write_dashboard
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.warehouse import Lake
+from leadscore_dagster_tests import scenario
 
 RECIPE = load_recipe("bank_marketing")
 TODAY = date(2024, 5, 6)
@@ -80,15 +81,16 @@ def test_a_later_day_on_which_all_is_well_takes_the_alarm_back(lake: Lake) -> No
 
 
 def test_the_page_says_what_is_wrong_loads_nothing_and_is_the_same_each_time(lake: Lake, tmp_path: Path) -> None:
-    page = dashboard(lake, RECIPE, _ago(10))
-    assert page == dashboard(lake, RECIPE, _ago(10))
+    state = scenario.state_of(tmp_path / "home", RECIPE.name)
+    page = dashboard(lake, state, RECIPE, _ago(10))
+    assert page == dashboard(lake, state, RECIPE, _ago(10))
     assert "2 things out of line." in page
     assert "Too little is known yet to judge: feature availability, class balance, score drift, decile order." in page
     assert "tenure &lt;b&gt;" in page
     assert "<b>" not in page.split("<body>")[1]
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
     assert "default-src 'none'" in page
-    assert write_dashboard(lake, RECIPE, _ago(10), tmp_path / "out").read_text(encoding="utf-8") == page
+    assert write_dashboard(lake, state, RECIPE, _ago(10), tmp_path / "out").read_text(encoding="utf-8") == page
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dashboard.html"]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
 
-from leadscore_dagster.commands.stress.copies import copy_home, digests, linked_drops, rewrite
+from leadscore_dagster.commands.stress.copies import copy_home, digests, linked_drops, rewrite, state_of
 from leadscore_dagster.commands.stress.processes import on_a_full_disk, run, small_disk
 from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.simulation.damage import (
@@ -22,7 +22,11 @@ from leadscore_dagster.core.simulation.damage import (
     repeated,
     thinned,
 )
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import VERSIONS
+from leadscore_dagster.core.versions.ledger import ModelVersion, record_version
 from leadscore_dagster.core.warehouse import Lake
+from leadscore_dagster_tests import scenario
 
 ROWS = pa.table({"Id": ["a", "b", "c", "d"], "when": ["1", "2", "3", "4"], "outcome": ["x", "", "x", "x"]})
 
@@ -46,14 +50,24 @@ def test_memory_is_bounded_by_the_rows_that_were_added() -> None:
     assert not memory_is_bounded(10**9 + 101 * BYTES_PER_ROW, 10**9, 200, 100)
 
 
+def _append(state: State, version: str) -> None:
+    record_version(state, ModelVersion("d", version, date(2026, 1, 1), datetime(2026, 1, 2, tzinfo=UTC), "digest"))
+
+
 def test_a_copy_of_a_home_shares_its_files_and_cannot_change_them(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for name in ("warehouse/d/t", "models/d/v", "outputs", "dagster", "market"):
         (home / name).mkdir(parents=True)
         (home / name / "file.parquet").write_text(name)
     (home / "warehouse/d/t/.half.tmp").write_text("being written")
-    copy = copy_home(home, tmp_path / "copy")
-    assert set(digests(copy)) == {f"{n}/file.parquet" for n in ("warehouse/d/t", "models/d/v", "outputs")}
+    state = scenario.state_of(home, "d")
+    _append(state, "2026-01-01-aaaaaaaaaaaa")
+    copy = copy_home(home, tmp_path / "copy", state)
+    shared = [name for name in digests(copy) if "state.db" not in name]
+    assert set(shared) == {f"{n}/file.parquet" for n in ("warehouse/d/t", "models/d/v", "outputs")}
+    assert state_of(copy, "d").rows(VERSIONS) == state.rows(VERSIONS)
+    _append(state_of(copy, "d"), "2026-01-01-bbbbbbbbbbbb")
+    assert [row["version"] for row in state.rows(VERSIONS)] == ["2026-01-01-aaaaaaaaaaaa"]
     assert (copy / "warehouse/d/t/file.parquet").samefile(home / "warehouse/d/t/file.parquet")
     before = digests(home)
     (copy / "warehouse/d/t/new").write_text("other")

@@ -18,6 +18,7 @@ from leadscore_dagster.core.modelling.candidate import Candidate, train_candidat
 from leadscore_dagster.core.modelling.judgement.judging import Known
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import champion_of_day
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.table.training import TABLE, training_rows
 from leadscore_dagster.core.verdict import Reason
@@ -27,6 +28,7 @@ from leadscore_dagster.core.versions.ledger import LedgerEntry, append_entry, ch
 from leadscore_dagster.core.versions.track_record import track_record
 from leadscore_dagster.core.versions.waivers import Waiver, grant
 from leadscore_dagster.core.warehouse import Lake
+from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, training_table
 from leadscore_dagster_tests.scoring import world
 
@@ -57,17 +59,18 @@ class Home:
     """A champion of the first quarter that knows every feature, and the training table of the second."""
 
     lake: Lake
+    state: State
     models: Path
     champion: str
 
     def candidate(self, made: Candidate, chosen: Recipe, as_of: date = SECOND) -> str:
         return promotion.register_candidate(
-            self.lake, self.models, chosen, as_of, made, vintages={}, code_version="1", recorded_at=NOW
+            self.state, self.models, chosen, as_of, made, vintages={}, code_version="1", recorded_at=NOW
         )
 
     def rule(self, chosen: Recipe, as_of: date = SECOND, now: datetime = NOW) -> promotion.Ruling:
         rows = training_rows(self.lake, as_of)
-        return promotion.rule(self.lake, self.models, chosen, as_of, rows, None, now)
+        return promotion.rule(self.state, self.models, chosen, as_of, rows, None, now)
 
     def damage(self, version: str) -> None:
         path = self.models / version / registry.TEST_SCORES
@@ -103,19 +106,19 @@ def without_tenure() -> Candidate:
 @pytest.fixture
 def home(tmp_path: Path, earlier: Candidate) -> Home:
     lake, models = Lake(tmp_path / "warehouse", "small"), tmp_path / "models" / "small"
-    home = Home(lake, models, "")
+    home = Home(lake, scenario.state_of(tmp_path, "small"), models, "")
     version = home.candidate(earlier, recipe(), FIRST)
     lake.write_partition(TABLE, FIRST.isoformat(), dated(before(ROWS, "2022-12-01"), FIRST))
     assert home.rule(recipe(), FIRST).action == "promote"
     lake.write_partition(TABLE, SECOND.isoformat(), dated(ROWS, SECOND, ("tenure",)))
-    return Home(lake, models, version)
+    return replace(home, champion=version)
 
 
 def waive(home: Home, version: str) -> None:
     waiver = Waiver(
         "small", version, "better_than_champion", "tenure is not filed any more", "Ada", NOW, SECOND.replace(day=31)
     )
-    grant(home.lake, waiver, promotion.not_promoted(home.lake, version))
+    grant(home.state, waiver, promotion.not_promoted(home.state, version))
 
 
 def test_a_champion_that_needs_a_feature_the_recipe_lost_is_not_compared_blindfold(
@@ -140,16 +143,16 @@ def test_a_person_may_replace_a_champion_that_cannot_be_compared_and_the_ledger_
     waive(home, version)
     ruling = home.rule(recipe(LESS, shadow={"required": True}))
     assert (ruling.action, ruling.champion) == ("promote", version)
-    entry = champion_at(home.lake, NOW)
+    entry = champion_at(home.state, NOW)
     assert entry is not None
     assert entry.version == version
     assert "by Ada: tenure is not filed any more" in str(entry.waiver)
     assert "waived until 2023-07-31 by Ada: tenure is not filed any more. Cannot be compared" in entry.why
     assert "unchanged" not in entry.why
     assert ruling.results[-1].waived
-    assert [said.action for said in history(home.lake)] == ["promote", "keep", "promote"]
+    assert [said.action for said in history(home.state)] == ["promote", "keep", "promote"]
     assert champion_of_day_of(home, recipe(LESS)) == version
-    assert promotion.not_promoted(home.lake, version) == []
+    assert promotion.not_promoted(home.state, version) == []
 
 
 def test_a_waiver_that_has_ended_replaces_nobody(home: Home, without_tenure: Candidate) -> None:
@@ -162,7 +165,7 @@ def test_a_waiver_that_has_ended_replaces_nobody(home: Home, without_tenure: Can
 
 
 def champion_of_day_of(home: Home, chosen: Recipe) -> str:
-    return champion_of_day(home.lake, home.models, chosen, NOW.date()).version
+    return champion_of_day(home.state, home.models, chosen, NOW.date()).version
 
 
 def test_a_day_is_not_scored_by_a_champion_without_its_feature_and_says_what_to_do(home: Home) -> None:
@@ -213,7 +216,7 @@ def test_the_track_record_measures_no_version_blindfold(home: Home) -> None:
     )  # fmt: skip
     for columns, dropped in ((NAMES, ()), (LESS, ("tenure",))):
         home.lake.write_partition(TABLE, THIRD.isoformat(), dated(later, THIRD, dropped))
-        (record,) = track_record(home.lake, home.models, recipe(columns), THIRD, None)
+        (record,) = track_record(home.lake, home.state, home.models, recipe(columns), THIRD, None)
         assert record.n > 100
         assert record.positives > 20
         assert record.claimed
@@ -221,7 +224,7 @@ def test_the_track_record_measures_no_version_blindfold(home: Home) -> None:
         wanted = f"model {home.champion} needs feature tenure, which the recipe no longer has." if dropped else ""
         assert record.to_dict()["why"] == wanted
     home.damage(home.champion)
-    (record,) = track_record(home.lake, home.models, recipe(), THIRD, None)
+    (record,) = track_record(home.lake, home.state, home.models, recipe(), THIRD, None)
     assert (record.metrics, record.claimed) == ({}, {})
     assert "digest" in record.why
 
@@ -231,7 +234,7 @@ def test_a_damaged_champion_stops_neither_the_next_quarter_nor_its_own(
 ) -> None:
     home.damage(home.champion)
     asked = recipe(gates={"importance_stability": {"at_least": 0.0}})
-    known = promotion.known_before(home.lake, home.models, asked, SECOND)
+    known = promotion.known_before(home.state, home.models, asked, SECOND)
     absent = unmeasured(Reason.UNREADABLE_CHAMPION, f"champion {home.champion} cannot be read")
     assert known == Known({}, importance_stability=absent)
     (stability,) = evaluate_gates({"importance_stability": absent}, asked.gates)
@@ -252,14 +255,15 @@ def test_a_damaged_champion_stops_neither_the_next_quarter_nor_its_own(
 
 
 def test_the_first_candidate_has_no_importances_to_be_held_against(tmp_path: Path) -> None:
-    lake, models, chosen = Lake(tmp_path, "small"), tmp_path / "models", recipe()
-    assert promotion.known_before(lake, models, chosen, FIRST) == Known()  # no gate asks: nothing is stored of it
+    lake, state = Lake(tmp_path, "small"), scenario.state_of(tmp_path, "small")
+    models, chosen = tmp_path / "models", recipe()
+    assert promotion.known_before(state, models, chosen, FIRST) == Known()  # no gate asks: nothing is stored of it
     asked = recipe(gates={"importance_stability": {"at_least": 0.5}, "ece": {"at_most": 0.1}})
-    known = promotion.known_before(lake, models, asked, FIRST)
+    known = promotion.known_before(state, models, asked, FIRST)
     assert known == Known({}, 0.1, NOBODY)
     made = train_candidate(before(ROWS, "2022-12-01"), FEATURES, FAST, 30, "rep", known=known)
-    version = Home(lake, models, "").candidate(made, asked, FIRST)
-    stability = promotion.judge(lake, models, asked, version, NOW.date())[0]
+    version = Home(lake, state, models, "").candidate(made, asked, FIRST)
+    stability = promotion.judge(state, models, asked, version, NOW.date())[0]
     assert (stability.passed, stability.value, stability.reason) == (True, None, Reason.NO_CHAMPION)
 
 
@@ -277,19 +281,19 @@ def test_a_candidate_trained_before_there_was_a_champion_does_not_pass_for_want_
 
 def test_a_run_says_when_another_version_scores_than_the_one_it_promoted(home: Home) -> None:
     """v2 was rolled back; its quarter, run again on mended data, is promoted for the quarter and scores nobody."""
-    lake, april = home.lake, datetime(2023, 7, 1, tzinfo=UTC)
+    state, april = home.state, datetime(2023, 7, 1, tzinfo=UTC)
     made = train_candidate(ROWS, FEATURES, FAST, 30, "rep")
     models = [home.champion, home.candidate(made, recipe(), SECOND), home.candidate(made, recipe(), THIRD)]
 
     def promote(version: str) -> LedgerEntry:
-        return append_entry(lake, LedgerEntry("small", version, "promote", april, NOW, "better"))
+        return append_entry(state, LedgerEntry("small", version, "promote", april, NOW, "better"))
 
     second = promote(models[1])
-    assert _overruled(recipe(), second, champion_at(lake, NOW)) == ""
-    rollback(lake, "small", models[0], effective_from=datetime(2023, 7, 10, tzinfo=UTC), recorded_at=NOW, why="odd")
+    assert _overruled(recipe(), second, champion_at(state, NOW)) == ""
+    rollback(state, "small", models[0], effective_from=datetime(2023, 7, 10, tzinfo=UTC), recorded_at=NOW, why="odd")
     third = promote(models[2])
-    said = _overruled(recipe(), third, champion_at(lake, NOW))
+    said = _overruled(recipe(), third, champion_at(state, NOW))
     assert f"but {models[0]} scores since the rollback of 2023-07-10" in said
     assert f"leadscore rollback small --to {models[2]}" in said
-    rollback(lake, "small", models[2], effective_from=NOW, recorded_at=NOW, why="as the run said")
-    assert _overruled(recipe(), third, champion_at(lake, NOW)) == ""
+    rollback(state, "small", models[2], effective_from=NOW, recorded_at=NOW, why="as the run said")
+    assert _overruled(recipe(), third, champion_at(state, NOW)) == ""

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import WAIVERS
 from leadscore_dagster.core.verdict import Reason, Verdict, to_json
 from leadscore_dagster.core.versions.waivers import Waiver, grant, judged, waived, waivers_of
-from leadscore_dagster.core.warehouse import Lake
+from leadscore_dagster_tests import scenario
 
 FAILED = Verdict(
     "ece",
@@ -38,14 +40,14 @@ WAIVER = Waiver(
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path, "advisor_mql")
+def state(tmp_path: Path) -> State:
+    return scenario.state_of(tmp_path, "advisor_mql")
 
 
-def test_a_waived_gate_passes_until_its_last_day_and_says_who_and_why(lake: Lake) -> None:
-    grant(lake, WAIVER, [FAILED])
+def test_a_waived_gate_passes_until_its_last_day_and_says_who_and_why(state: State) -> None:
+    grant(state, WAIVER, [FAILED])
     for day in (date(2026, 1, 10), date(2026, 3, 31)):
-        ece, auc = waived([FAILED, PASSED], waivers_of(lake, WAIVER.version, day))
+        ece, auc = waived([FAILED, PASSED], waivers_of(state, WAIVER.version, day))
         assert ece.passed
         assert "head of sales" in ece.why
         assert "until 2026-03-31" in ece.why
@@ -55,15 +57,15 @@ def test_a_waived_gate_passes_until_its_last_day_and_says_who_and_why(lake: Lake
 
 
 @pytest.mark.parametrize("day", [date(2026, 1, 9), date(2026, 4, 1)])
-def test_before_it_was_granted_and_after_its_last_day_it_does_not_count(lake: Lake, day: date) -> None:
-    grant(lake, WAIVER, [FAILED])
-    assert waived([FAILED], waivers_of(lake, WAIVER.version, day)) == [FAILED]
+def test_before_it_was_granted_and_after_its_last_day_it_does_not_count(state: State, day: date) -> None:
+    grant(state, WAIVER, [FAILED])
+    assert waived([FAILED], waivers_of(state, WAIVER.version, day)) == [FAILED]
 
 
-def test_after_its_last_day_the_gate_says_when_it_was_waived(lake: Lake) -> None:
-    grant(lake, WAIVER, [FAILED])
-    (before,) = judged(lake, WAIVER.version, [FAILED], date(2026, 2, 1))
-    (after,) = judged(lake, WAIVER.version, [FAILED], date(2026, 4, 1))
+def test_after_its_last_day_the_gate_says_when_it_was_waived(state: State) -> None:
+    grant(state, WAIVER, [FAILED])
+    (before,) = judged(state, WAIVER.version, [FAILED], date(2026, 2, 1))
+    (after,) = judged(state, WAIVER.version, [FAILED], date(2026, 4, 1))
     assert (before.word, after.word) == ("waived", "refused")
     assert (before.reason, after.reason) == (Reason.WAIVED, Reason.MISSED)
     assert after.why == f"{FAILED.why} It was waived from 2026-01-10 to 2026-03-31 only."
@@ -71,9 +73,9 @@ def test_after_its_last_day_the_gate_says_when_it_was_waived(lake: Lake) -> None
     assert "waived" not in to_json([PASSED])
 
 
-def test_it_is_for_one_version_only(lake: Lake) -> None:
-    grant(lake, WAIVER, [FAILED])
-    assert waivers_of(lake, "2026-04-01-bbbbbbbbbbbb", date(2026, 2, 1)) == []
+def test_it_is_for_one_version_only(state: State) -> None:
+    grant(state, WAIVER, [FAILED])
+    assert waivers_of(state, "2026-04-01-bbbbbbbbbbbb", date(2026, 2, 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -86,15 +88,15 @@ def test_it_is_for_one_version_only(lake: Lake) -> None:
         ({"expires_on": date(2027, 1, 9)}, "expires 364 days from now"),
     ],
 )
-def test_a_waiver_that_makes_no_sense_is_refused(lake: Lake, changes: dict[str, object], message: str) -> None:
+def test_a_waiver_that_makes_no_sense_is_refused(state: State, changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        grant(lake, replace(WAIVER, **changes), [FAILED])  # type: ignore[arg-type]
-    assert not lake.partitions("waivers")
+        grant(state, replace(WAIVER, **changes), [FAILED])  # type: ignore[arg-type]
+    assert state.rows(WAIVERS) == []
 
 
-def test_both_of_two_waivers_stay(lake: Lake) -> None:
-    grant(lake, WAIVER, [FAILED])
-    grant(lake, replace(WAIVER, why="still ranks only", expires_on=date(2026, 4, 30)), [FAILED])
-    assert len(waivers_of(lake, WAIVER.version, date(2026, 2, 1))) == 2
-    (ece,) = waived([FAILED], waivers_of(lake, WAIVER.version, date(2026, 4, 15)))
+def test_both_of_two_waivers_stay(state: State) -> None:
+    grant(state, WAIVER, [FAILED])
+    grant(state, replace(WAIVER, why="still ranks only", expires_on=date(2026, 4, 30)), [FAILED])
+    assert len(waivers_of(state, WAIVER.version, date(2026, 2, 1))) == 2
+    (ece,) = waived([FAILED], waivers_of(state, WAIVER.version, date(2026, 4, 15)))
     assert ece.passed

@@ -13,6 +13,8 @@ from leadscore_dagster.commands.stress import copies
 from leadscore_dagster.commands.stress.processes import Ended, leadscore
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.simulation.damage import changed
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.versions.ledger import LedgerEntry
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.defs.resources import Workspace
 
@@ -22,7 +24,8 @@ class Bench:
     """What a scenario works on: a copy of its own in which ``day`` has been scored, and how that was to do.
 
     ``name`` : the recipe as the command line takes it. ``period`` : the newest for which a candidate was trained.
-    ``before`` : digests of every file of the copy. ``plain`` : scoring the day again, undisturbed.
+    ``before`` : digests of every file of the copy. ``entries`` : its ledger. ``plain`` : scoring the day again,
+    undisturbed.
     """
 
     name: str
@@ -31,11 +34,16 @@ class Bench:
     day: date
     period: date
     before: dict[str, str]
+    entries: list[LedgerEntry]
     plain: Ended
 
     @property
     def warehouse(self) -> Warehouse:
         return Workspace(home=str(self.home)).warehouse(self.recipe)
+
+    @property
+    def state(self) -> State:
+        return copies.state_of(self.home, self.recipe.name)
 
     def location(self, source: str) -> str:
         return Workspace(home=str(self.home)).location(self.recipe, source)
@@ -69,7 +77,7 @@ class Result:
 def in_copies(bench: Bench, names: Iterable[str], folder: Path, keep: bool) -> Iterator[tuple[str, Bench]]:
     """Every scenario's name with a bench of its own, a copy of ``bench``'s home, removed when it is done with."""
     for name in names:
-        own = copies.copy_home(bench.home, folder / name)
+        own = copies.copy_home(bench.home, folder / name, bench.state)
         yield name, replace(bench, home=own)
         if not keep:
             shutil.rmtree(own)

@@ -21,14 +21,16 @@ from leadscore_dagster.core.recipe.schema import Cadence, LogSource, VintageSour
 from leadscore_dagster.core.sources.arrivals import Folder
 from leadscore_dagster.core.sources.drops import find_files
 from leadscore_dagster.core.sources.manifest import manifest_name
+from leadscore_dagster.core.state import STATE_FILE, State, copy_state, file_url, open_state
 
 #: partitions and versions are replaced by a rename, never written in place: a link to them cannot change them
 LINKED = ("warehouse", "models")
 COPIED = ("outputs", "sources.yaml")
 
 
-def copy_home(home: Path, target: Path) -> Path:
-    """A home with the same tables, models, lists and sources, and no history of runs."""
+def copy_home(home: Path, target: Path, state: State) -> Path:
+    """A home with the same tables, models, lists and sources, and no history of runs. ``state`` is written in place, so
+    its rows are copied, into a file."""
     target.mkdir(parents=True)
     for name in (*LINKED, *COPIED):
         path = home / name
@@ -37,7 +39,14 @@ def copy_home(home: Path, target: Path) -> Path:
             shutil.copytree(path, target / name, ignore=hidden, copy_function=link if name in LINKED else shutil.copy2)
         elif path.is_file():
             shutil.copy2(path, target / name)
+    with state_of(target, state.recipe).writing() as writing:
+        copy_state(state, writing)
     return target
+
+
+def state_of(home: Path, recipe: str) -> State:
+    """The state in a copy's own file, wherever that of the original lies."""
+    return open_state(file_url(home / STATE_FILE), recipe)
 
 
 def link(source: str, target: str) -> str:

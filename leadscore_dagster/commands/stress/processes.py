@@ -110,5 +110,5 @@ def _wait(process: subprocess.Popen[bytes], begun: float, kill_when: Callable[[]
 def _environment() -> dict[str, str]:
     """Without what would lead a child to the original home, to alerts and models that people read, or to schedules."""
     own = ("LEADSCORE_HOME", "LEADSCORE_DAGSTER_STORAGE", "LEADSCORE_DAGSTER_CONFIG", "DAGSTER_HOME",
-           "LEADSCORE_AUTOMATION", "LEADSCORE_MLFLOW_URI")  # fmt: skip
+           "LEADSCORE_AUTOMATION", "LEADSCORE_MLFLOW_URI", "LEADSCORE_STATE")  # fmt: skip
     return {k: v for k, v in os.environ.items() if k not in own and not k.startswith("LEADSCORE_ALERTS_")}

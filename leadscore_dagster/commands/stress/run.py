@@ -15,14 +15,15 @@ from pathlib import Path
 from leadscore_dagster.commands.instance import Progress
 from leadscore_dagster.commands.outcome import DONE, REFUSED, TextOutcome, columns
 from leadscore_dagster.commands.stress.bench import Bench, Result, in_copies
-from leadscore_dagster.commands.stress.copies import copy_home, digests
+from leadscore_dagster.commands.stress.copies import copy_home, digests, state_of
 from leadscore_dagster.commands.stress.processes import leadscore, run
 from leadscore_dagster.commands.stress.scenarios import Scenario, scenarios
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
-from leadscore_dagster.core.versions.promotion import CANDIDATES
+from leadscore_dagster.core.state.tables import CANDIDATES
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.defs.resources import Workspace
 
 _VERDICTS = {True: "as it must", False: "NOT AS IT MUST", None: "not tried"}
@@ -68,21 +69,23 @@ def _chosen(there: dict[str, Scenario], wanted: Sequence[str]) -> dict[str, Scen
 
 def _undisturbed(home: Path, copy: Path, name: str, recipe: Recipe, progress: Progress) -> Bench:
     """The newest scored day, scored once more in a copy: what every scenario starts from and is compared with."""
-    warehouse = Workspace(home=str(home)).warehouse(recipe)
-    days, periods = warehouse.partitions(LEAD_SCORES), warehouse.partitions(CANDIDATES)
+    workspace = Workspace(home=str(home))
+    days = workspace.warehouse(recipe).partitions(LEAD_SCORES)
+    periods = [row["as_of"] for row in workspace.state(recipe).rows(CANDIDATES)]
     if not days or not periods:
         raise InputError(
             f"There is nothing to stress: no day of {recipe.name!r} was scored here",
             where=home,
             remedy=f"run `leadscore run {recipe.name}` and `leadscore score {recipe.name}` first",
         )
-    day, period = parse_day(days[-1]), parse_day(periods[-1])
-    copy_home(home, copy)
+    day, period = parse_day(days[-1]), periods[-1]
+    copy_home(home, copy, workspace.state(recipe))
     progress(f"a copy of the home, in which {day} is scored undisturbed")
     scored = run(leadscore(copy, "score", name, "--day", day))
     if scored.exit_code:
         raise InputError(f"The day cannot be scored even undisturbed: {scored.said}", where=home)
-    return Bench(name, recipe, copy, day, period, digests(copy), scored)
+    entries = history(state_of(copy, recipe.name))
+    return Bench(name, recipe, copy, day, period, digests(copy), entries, scored)
 
 
 def _timed(scenario: Scenario, bench: Bench) -> Result:

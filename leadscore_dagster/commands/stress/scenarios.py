@@ -32,7 +32,7 @@ from leadscore_dagster.core.simulation.damage import (
     repeated,
     thinned,
 )
-from leadscore_dagster.core.versions.ledger import LEDGER
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.core.warehouse import table
 
 Scenario = Callable[[Bench], Result]
@@ -214,7 +214,8 @@ def _spoilt(bench: Bench, source: str, change: Callable[[pa.Table], pa.Table]) -
 def _moved(bench: Bench) -> list[str]:
     """What must not have changed when an input is refused: the ledger, the models and the day's scores."""
     root = f"warehouse/{bench.recipe.name}"
-    return bench.lost("models", f"{root}/{LEDGER}", f"{root}/{LEAD_SCORES}", f"{root}/{PROSPECT_SCORES}", "outputs")
+    ledger = [] if history(bench.state)[: len(bench.entries)] == bench.entries else ["ledger"]
+    return ledger + bench.lost("models", f"{root}/{LEAD_SCORES}", f"{root}/{PROSPECT_SCORES}", "outputs")
 
 
 def _told(ended: Ended, bench: Bench) -> str:

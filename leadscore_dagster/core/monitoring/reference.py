@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.errors import GateRefused
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.table.training import training_rows
@@ -42,7 +43,7 @@ class Reference:
         return float(pc.mean(self.training["label"]).as_py() or 0.0)
 
 
-def reference_of(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) -> Reference:
+def reference_of(warehouse: Warehouse, state: State, models: Path, recipe: Recipe, day: date) -> Reference:
     """What ``day`` is compared with.
 
     Raises
@@ -50,7 +51,7 @@ def reference_of(warehouse: Warehouse, models: Path, recipe: Recipe, day: date) 
     GateRefused : nobody was champion when the day began.
     InputError : the version's files are not what its digests say, or its training table is gone.
     """
-    entry = champion_at(warehouse, datetime.combine(day, time.min, UTC))
+    entry = champion_at(state, datetime.combine(day, time.min, UTC))
     if entry is None:
         raise GateRefused(f"No champion of {recipe.name!r} on {day}: there is nothing to watch yet.")
     model = load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))

@@ -20,6 +20,7 @@ from leadscore_dagster.core.scoring.matured import base_rate_of_day
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
 from leadscore_dagster.core.sources.report import IngestReport
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.decisions import decisions_of_day
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.serving import served_features
@@ -52,7 +53,7 @@ def take_decisions(
 
 
 def champion_of_day(
-    warehouse: Warehouse, models: Path, recipe: Recipe, day: date, recorded_until: datetime | None = None
+    state: State, models: Path, recipe: Recipe, day: date, recorded_until: datetime | None = None
 ) -> LoadedVersion:
     """The champion at the start of ``day``, its files verified and its gates, and who let it past one, evaluated again.
 
@@ -64,7 +65,7 @@ def champion_of_day(
     GateRefused : nobody is champion on that day, or the champion's stored evidence does not pass the gates.
     InputError : the version's files are not what its digests say, or its features are no longer computed as they were.
     """
-    entry = champion_at(warehouse, datetime.combine(day, datetime.min.time(), tzinfo=UTC), recorded_until)
+    entry = champion_at(state, datetime.combine(day, datetime.min.time(), tzinfo=UTC), recorded_until)
     if entry is None:
         raise GateRefused(
             f"No champion of {recipe.name!r} on {day}: no candidate had passed its gates by then. "
@@ -72,7 +73,7 @@ def champion_of_day(
         )
     manifest = registry.read_manifest(models, entry.version)
     results = evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates)
-    require_passed(judged(warehouse, entry.version, results, day), f"Champion {entry.version} on {day}")
+    require_passed(judged(state, entry.version, results, day), f"Champion {entry.version} on {day}")
     return load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))
 
 

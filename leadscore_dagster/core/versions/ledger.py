@@ -1,9 +1,9 @@
 """Who was champion when, why, and by which gates: an append-only ledger, and the model versions it speaks of.
 
-Lives here: entries of the warehouse tables ``champion_ledger`` and ``model_versions``, appended and read.
-Not here: judging a candidate (gates), the files of a version (registry). Nothing here rewrites or deletes an
-entry: an entry is a partition of its own, named by what it says, so that a run repeated after a kill finds
-its entry instead of writing a second one."""
+Lives here: entries of the state's tables ``ledger`` and ``model_versions``, appended and read.
+Not here: judging a candidate (gates), the files of a version (registry), the tables (state). Nothing here rewrites or
+deletes an entry, and the database would refuse it: an entry has a key of its own, made of what it says, so that a run
+repeated after a kill finds its entry instead of writing a second one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal, get_args
 
-import pyarrow as pa
-
 from leadscore_dagster.core.errors import InputError
-from leadscore_dagster.core.warehouse.protocol import Warehouse
-from leadscore_dagster.core.warehouse.protocol import table as read_table
+from leadscore_dagster.core.state import State, Writing
+from leadscore_dagster.core.state.protocol import Reading
+from leadscore_dagster.core.state.tables import CROWNING, LEDGER, VERSIONS
 
-LEDGER = "champion_ledger"
-VERSIONS = "model_versions"
 #: keep: the candidate passed its gates and did not beat the champion. refuse: it failed a gate. shadow: it scores
 #: beside the champion for some days first.
 Action = Literal["promote", "rollback", "refuse", "keep", "shadow"]
-_CROWNING = ("promote", "rollback")
-_INSTANT = pa.timestamp("us", tz="UTC")
-_TYPES = {str: pa.string(), datetime: _INSTANT, date: pa.date32(), int: pa.int64()}
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class ModelVersion:
     lineage_json: str = "{}"
 
 
-def record_version(warehouse: Warehouse, version: ModelVersion) -> ModelVersion:
+def record_version(state: State, version: ModelVersion) -> ModelVersion:
     """Append a model version; recording the same one again returns the entry that is there.
 
     Raises
@@ -75,27 +69,28 @@ def record_version(warehouse: Warehouse, version: ModelVersion) -> ModelVersion:
     _check_json(version.metrics_json, "metrics_json")
     _check_json(version.lineage_json, "lineage_json")
     version = replace(version, recorded_at=_utc(version.recorded_at, "recorded_at"))
-    for known in versions(warehouse):
-        if known.version == version.version:
+    _check_recipe(state, version.recipe)
+    with state.writing() as writing:
+        for row in writing.rows(VERSIONS, version=version.version):
+            known = ModelVersion(**row)
             _check_same(known, version)
             return known
-    _write(warehouse, VERSIONS, _key(version.recipe, version.version), version)
+        writing.append(VERSIONS, asdict(version))
     return version
 
 
-def versions(warehouse: Warehouse) -> list[ModelVersion]:
+def versions(state: State) -> list[ModelVersion]:
     """Every recorded version, oldest record first."""
-    found = [ModelVersion(**row) for row in _rows(warehouse, VERSIONS, ModelVersion)]
+    found = [ModelVersion(**row) for row in state.rows(VERSIONS)]
     return sorted(found, key=lambda version: (version.recorded_at, version.version))
 
 
-def history(warehouse: Warehouse) -> list[LedgerEntry]:
+def history(state: State) -> list[LedgerEntry]:
     """Every entry of the ledger, in the order of writing; empty before the first."""
-    found = [LedgerEntry(**row) for row in _rows(warehouse, LEDGER, LedgerEntry)]
-    return sorted(found, key=lambda entry: (entry.sequence, entry_name(entry)))
+    return _entries(state)
 
 
-def champion_at(warehouse: Warehouse, instant: datetime, recorded_until: datetime | None = None) -> LedgerEntry | None:
+def champion_at(state: State, instant: datetime, recorded_until: datetime | None = None) -> LedgerEntry | None:
     """The entry that made the champion of ``instant``: the newest promotion or rollback with
     ``effective_from`` at or before it, of equals the one written later. None where there was no champion yet.
 
@@ -107,21 +102,21 @@ def champion_at(warehouse: Warehouse, instant: datetime, recorded_until: datetim
     InputError : an instant has no time zone.
     """
     moment = _utc(instant, "instant")
-    entries = history(warehouse)
+    entries = history(state)
     if recorded_until is not None:
         known = _utc(recorded_until, "recorded_until")
         entries = [entry for entry in entries if entry.recorded_at <= known]
     return _newest(entry for entry in entries if entry.effective_from <= moment)
 
 
-def champion_before(warehouse: Warehouse, instant: datetime) -> LedgerEntry | None:
+def champion_before(state: State, instant: datetime) -> LedgerEntry | None:
     """The champion just before ``instant``: whom a candidate effective from ``instant`` has to beat. An entry
     already written for that very instant, by the run that is being repeated, is not counted."""
     moment = _utc(instant, "instant")
-    return _newest(entry for entry in history(warehouse) if entry.effective_from < moment)
+    return _newest(entry for entry in history(state) if entry.effective_from < moment)
 
 
-def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
+def append_entry(state: State, entry: LedgerEntry) -> LedgerEntry:
     """Append an entry and return it with its sequence. One that says the same as an entry that is there returns that
     one as it was first recorded; other gates, another reason or another waiver are a new entry.
 
@@ -132,23 +127,23 @@ def append_entry(warehouse: Warehouse, entry: LedgerEntry) -> LedgerEntry:
         one that is champion already.
     """
     entry = _checked(entry)
-    past = history(warehouse)
-    for known in past:
-        if entry_name(known) == entry_name(entry):
+    _check_recipe(state, entry.recipe)
+    with state.writing() as writing:
+        for known in _entries(writing, entry=entry_name(entry)):
             return known
-    if entry.action in (*_CROWNING, "shadow"):
-        _check_recorded(warehouse, entry.version)
-    if entry.action == "promote":
-        _check_not_refused(entry, past)
-    if entry.action == "rollback":
-        _check_rollback(entry, past)
-    entry = replace(entry, sequence=max((known.sequence for known in past), default=0) + 1)
-    _write(warehouse, LEDGER, entry_name(entry), entry)
+        if entry.action in (*CROWNING, "shadow"):
+            _check_recorded(writing, entry.version)
+        if entry.action == "promote":
+            _check_not_refused(entry, _entries(writing, version=entry.version))
+        if entry.action == "rollback":
+            _check_rollback(entry, _entries(writing))
+        entry = replace(entry, sequence=writing.next_sequence(LEDGER))
+        writing.append(LEDGER, asdict(entry) | {"entry": entry_name(entry)})
     return entry
 
 
 def rollback(
-    warehouse: Warehouse,
+    state: State,
     recipe: str,
     version: str,
     *,
@@ -158,11 +153,11 @@ def rollback(
 ) -> LedgerEntry:
     """Make an earlier champion the champion again, by an entry of its own; see `append_entry` for what is
     refused."""
-    return append_entry(warehouse, LedgerEntry(recipe, version, "rollback", effective_from, recorded_at, why))
+    return append_entry(state, LedgerEntry(recipe, version, "rollback", effective_from, recorded_at, why))
 
 
 def entry_name(entry: LedgerEntry) -> str:
-    """The partition an entry is stored in: deterministic, sortable by ``effective_from``.
+    """The key of an entry: deterministic, sortable by ``effective_from``.
 
     A run that is repeated after a kill says the same and so writes the same entry; the same period judged by other
     gates, or with a waiver that was extended, says something new. A rollback is a person's: there and back and there
@@ -175,14 +170,16 @@ def entry_name(entry: LedgerEntry) -> str:
 
 
 def _newest(entries: Any) -> LedgerEntry | None:
-    crowning = (entry for entry in entries if entry.action in _CROWNING)
+    crowning = (entry for entry in entries if entry.action in CROWNING)
     return max(crowning, key=lambda entry: (entry.effective_from, entry.sequence, entry_name(entry)), default=None)
 
 
 def _checked(entry: LedgerEntry) -> LedgerEntry:
     """The entry with its instants in UTC, if it is well-formed."""
     if entry.action not in get_args(Action):
-        raise InputError(f"{entry.action!r} is no action", where=LEDGER, remedy=f"use {', '.join(get_args(Action))}")
+        raise InputError(
+            f"{entry.action!r} is no action", where=LEDGER.name, remedy=f"use {', '.join(get_args(Action))}"
+        )
     _check_text(entry.recipe, "recipe")
     _check_text(entry.version, "version")
     _check_text(entry.why, "why")
@@ -196,11 +193,16 @@ def _checked(entry: LedgerEntry) -> LedgerEntry:
     )
 
 
-def _check_recorded(warehouse: Warehouse, version: str) -> None:
-    known = [known.version for known in versions(warehouse)]
-    if version not in known:
+def _check_recipe(state: State, recipe: str) -> None:
+    if recipe != state.recipe:
+        raise InputError(f"the state is that of recipe {state.recipe!r}, not of {recipe!r}", column="recipe")
+
+
+def _check_recorded(writing: Writing, version: str) -> None:
+    if not writing.rows(VERSIONS, version=version):
+        known = [row["version"] for row in writing.rows(VERSIONS)]
         remedy = f"choose one of {', '.join(known[-5:])}" if known else "train a model first"
-        raise InputError(f"version {version!r} is not recorded", where=VERSIONS, remedy=remedy)
+        raise InputError(f"version {version!r} is not recorded", where=VERSIONS.name, remedy=remedy)
 
 
 def _check_not_refused(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
@@ -208,19 +210,21 @@ def _check_not_refused(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
     refused = bool(judged) and judged[-1].action == "refuse" and judged[-1].gates_json == entry.gates_json
     if refused and entry.waiver is None:
         remedy = "judge it again under other gates, or give a waiver"
-        raise InputError(f"version {entry.version!r} was refused: {judged[-1].why}", where=LEDGER, remedy=remedy)
+        raise InputError(f"version {entry.version!r} was refused: {judged[-1].why}", where=LEDGER.name, remedy=remedy)
 
 
 def _check_rollback(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
-    before = [known for known in past if known.effective_from <= entry.effective_from and known.action in _CROWNING]
+    before = [known for known in past if known.effective_from <= entry.effective_from and known.action in CROWNING]
     champion = _newest(before)
     others = sorted({known.version for known in before} - {champion.version if champion else ""})
     remedy = f"choose one of {', '.join(others)}" if others else "there is no earlier champion to go back to"
     if champion and champion.version == entry.version:
-        raise InputError(f"version {entry.version!r} is the champion already", where=LEDGER, remedy=remedy)
+        raise InputError(f"version {entry.version!r} is the champion already", where=LEDGER.name, remedy=remedy)
     if entry.version not in others:
         when = entry.effective_from.isoformat()
-        raise InputError(f"version {entry.version!r} was never champion before {when}", where=LEDGER, remedy=remedy)
+        raise InputError(
+            f"version {entry.version!r} was never champion before {when}", where=LEDGER.name, remedy=remedy
+        )
 
 
 def _check_same(known: ModelVersion, given: ModelVersion) -> None:
@@ -229,14 +233,14 @@ def _check_same(known: ModelVersion, given: ModelVersion) -> None:
     if different:
         raise InputError(
             f"version {known.version} is already recorded with another {' and '.join(different)}",
-            where=VERSIONS,
+            where=VERSIONS.name,
             remedy="a version is never changed: train a new one",
         )
 
 
 def _check_text(value: str, column: str) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{column} is empty", where=LEDGER, column=column, remedy=f"give a {column}")
+        raise InputError(f"{column} is empty", where=LEDGER.name, column=column, remedy=f"give a {column}")
 
 
 def _check_json(text: str, column: str) -> None:
@@ -256,18 +260,7 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
-def _schema(kind: type) -> pa.Schema:
-    """Arrow schema of an entry's dataclass."""
-    special = {"effective_from": datetime, "recorded_at": datetime, "as_of": date, "sequence": int}
-    return pa.schema([(column.name, _TYPES[special.get(column.name, str)]) for column in fields(kind)])
-
-
-def _write(warehouse: Warehouse, table: str, partition: str, entry: LedgerEntry | ModelVersion) -> None:
-    warehouse.write_partition(table, partition, pa.Table.from_pylist([asdict(entry)], schema=_schema(type(entry))))
-
-
-def _rows(warehouse: Warehouse, table: str, kind: type) -> list[dict[str, Any]]:
-    if not warehouse.partitions(table):
-        return []
-    rows = read_table(warehouse, f"SELECT {', '.join(_schema(kind).names)} FROM {table}").to_pylist()
-    return [{k: v.astimezone(UTC) if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
+def _entries(reading: Reading, **equal: object) -> list[LedgerEntry]:
+    """Entries whose columns equal the values, in the order of writing."""
+    names = [column.name for column in fields(LedgerEntry)]
+    return [LedgerEntry(**{name: row[name] for name in names}) for row in reading.rows(LEDGER, **equal)]

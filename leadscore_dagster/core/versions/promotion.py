@@ -20,6 +20,8 @@ from leadscore_dagster.core.modelling.candidate import Candidate
 from leadscore_dagster.core.modelling.judgement.judging import Known
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.verdict import Reason, Verdict, from_json, to_json
 from leadscore_dagster.core.versions import registry
@@ -35,9 +37,6 @@ from leadscore_dagster.core.versions.ledger import (
 )
 from leadscore_dagster.core.versions.shadow import instead_of_promotion
 from leadscore_dagster.core.versions.waivers import judged, waivers_of
-from leadscore_dagster.core.warehouse import Warehouse, table
-
-CANDIDATES = "candidate_model"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Ruling:
 
 
 def register_candidate(
-    warehouse: Warehouse,
+    state: State,
     models: Path,
     recipe: Recipe,
     as_of: date,
@@ -74,7 +73,7 @@ def register_candidate(
     )
     manifest = registry.read_manifest(models, version)
     record_version(
-        warehouse,
+        state,
         ModelVersion(
             recipe=recipe.name,
             version=version,
@@ -85,14 +84,15 @@ def register_candidate(
             lineage_json=json.dumps({"vintages": vintages, "code_version": code_version}, sort_keys=True),
         ),
     )
-    warehouse.write_partition(CANDIDATES, as_of.isoformat(), pa.table({"as_of": [as_of], "version": [version]}))
+    with state.writing() as writing:
+        writing.replace(CANDIDATES, {"as_of": as_of, "version": version})
     return version
 
 
-def known_before(warehouse: Warehouse, models: Path, recipe: Recipe, as_of: date) -> Known:
+def known_before(state: State, models: Path, recipe: Recipe, as_of: date) -> Known:
     """What a period's candidate is held against while it is judged: the champion before it, the recipe's limit. A
     champion whose files cannot be read is held against nothing."""
-    champion = champion_before(warehouse, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
+    champion = champion_before(state, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
     importances, absent = {}, unmeasured(Reason.NO_CHAMPION, "there is no champion yet")
     if champion is not None:
         absent = unmeasured(Reason.UNREADABLE_CHAMPION, f"champion {champion.version} cannot be read")
@@ -106,33 +106,33 @@ def known_before(warehouse: Warehouse, models: Path, recipe: Recipe, as_of: date
     return replace(known, ece_limit=gate.threshold) if gate else known
 
 
-def candidate_of(warehouse: Warehouse, as_of: date) -> str:
+def candidate_of(state: State, as_of: date) -> str:
     """Version of a period's candidate. Raises InputError when none was trained."""
-    if as_of.isoformat() not in warehouse.partitions(CANDIDATES):
+    found = state.rows(CANDIDATES, as_of=as_of)
+    if not found:
         raise InputError(
-            f"No candidate was trained for {as_of}", where=CANDIDATES, remedy=f"run the period {as_of} first"
+            f"No candidate was trained for {as_of}", where=CANDIDATES.name, remedy=f"run the period {as_of} first"
         )
-    found = table(warehouse, f"SELECT version FROM {CANDIDATES} WHERE as_of = @as_of", {"as_of": as_of})
-    return str(found["version"][0].as_py())
+    return str(found[0]["version"])
 
 
-def judge(warehouse: Warehouse, models: Path, recipe: Recipe, version: str, on: date) -> list[Verdict]:
+def judge(state: State, models: Path, recipe: Recipe, version: str, on: date) -> list[Verdict]:
     """The recipe's gates over a version's stored metrics, computed afresh; what was waived on a day passes."""
     results = evaluate_gates(registry.load_metrics(models, version), recipe.gates)
-    return judged(warehouse, version, results, on)
+    return judged(state, version, results, on)
 
 
-def not_promoted(warehouse: Warehouse, version: str) -> list[Verdict]:
+def not_promoted(state: State, version: str) -> list[Verdict]:
     """The newest comparison with a champion that kept a version from being promoted, as the ledger has it: what a
     person may waive to replace that champion all the same. Empty for a version that was not held against one last."""
-    about = [entry for entry in history(warehouse) if entry.version == version]
+    about = [entry for entry in history(state) if entry.version == version]
     if not about or about[-1].action != "keep":
         return []
     return [verdict for verdict in from_json(about[-1].gates_json) if verdict.name == PROMOTION]
 
 
 def rule(
-    warehouse: Warehouse,
+    state: State,
     models: Path,
     recipe: Recipe,
     as_of: date,
@@ -149,24 +149,24 @@ def rule(
     ------
     GateRefused : a gate failed; nothing is written, and whoever was champion stays champion.
     """
-    version = candidate_of(warehouse, as_of)
+    version = candidate_of(state, as_of)
     day, instant = recorded_at.date(), datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
-    champion = champion_before(warehouse, instant)
+    champion = champion_before(state, instant)
     other = champion if champion is not None and champion.version != version else None
-    results = judge(warehouse, models, recipe, version, day)
+    results = judge(state, models, recipe, version, day)
     if other is not None:
-        results = [_against(other, warehouse, version, result, day) for result in results]
+        results = [_against(other, state, version, result, day) for result in results]
     require_passed(results, f"Candidate {version}")
     compared = compare(models, recipe, as_of, version, champion.version if champion else None, training, fold_features)
-    waived = other is not None and any(waiver.gate == PROMOTION for waiver in waivers_of(warehouse, version, day))
+    waived = other is not None and any(waiver.gate == PROMOTION for waiver in waivers_of(state, version, day))
     comparison = compared.told(promoted=compared.verdict.passed or waived)
     if other is not None:
-        (comparison,) = judged(warehouse, version, [comparison], day)
+        (comparison,) = judged(state, version, [comparison], day)
     action, waiting = instead_of_promotion(comparison, None if comparison.waived else champion, recipe.shadow)
     verdicts = (*results, comparison, *waiting)
     why = " ".join(verdict.why for verdict in (comparison, *waiting))
     append_entry(
-        warehouse,
+        state,
         LedgerEntry(
             recipe=recipe.name,
             version=version,
@@ -175,14 +175,14 @@ def rule(
             recorded_at=recorded_at,
             why=why,
             gates_json=to_json(verdicts),
-            waiver=_waiver_text(warehouse, version, day),
+            waiver=_waiver_text(state, version, day),
         ),
     )
     holder = version if action == "promote" or champion is None else champion.version
     return Ruling(action, version, holder, verdicts, why)
 
 
-def _against(champion: LedgerEntry, warehouse: Warehouse, version: str, result: Verdict, on: date) -> Verdict:
+def _against(champion: LedgerEntry, state: State, version: str, result: Verdict, on: date) -> Verdict:
     """A verdict over a candidate that passed for want of a champion, now that there is one: periods may be run in
     any order."""
     if result.reason is not Reason.NO_CHAMPION:
@@ -192,8 +192,8 @@ def _against(champion: LedgerEntry, warehouse: Warehouse, version: str, result: 
         "trained; train it again: refused"
     )
     failed = replace(result, passed=False, reason=Reason.CHAMPION_SINCE_TRAINING, why=sentence(told))
-    return judged(warehouse, version, [failed], on)[0]
+    return judged(state, version, [failed], on)[0]
 
 
-def _waiver_text(warehouse: Warehouse, version: str, on: date) -> str | None:
-    return "; ".join(waiver.text() for waiver in waivers_of(warehouse, version, on)) or None
+def _waiver_text(state: State, version: str, on: date) -> str | None:
+    return "; ".join(waiver.text() for waiver in waivers_of(state, version, on)) or None

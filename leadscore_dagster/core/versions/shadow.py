@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.recipe.schema import Recipe, Shadow
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.verdict import Reason, Verdict, from_json, to_json
 from leadscore_dagster.core.versions.comparison import PROMOTION
 from leadscore_dagster.core.versions.ledger import Action, LedgerEntry, append_entry, champion_at, history
@@ -101,11 +102,11 @@ def trial_at(entries: Sequence[LedgerEntry], instant: datetime) -> Trial | None:
     return trial
 
 
-def aliases(warehouse: Warehouse, instant: datetime) -> dict[str, str]:
+def aliases(state: State, instant: datetime) -> dict[str, str]:
     """Who is ``champion``, ``challenger`` (the newest candidate that passed its gates after the champion was made and
     did not replace it) and in the ``shadow``; a name nobody holds is left out."""
-    entries = history(warehouse)
-    champion, trial = champion_at(warehouse, instant), trial_at(entries, instant)
+    entries = history(state)
+    champion, trial = champion_at(state, instant), trial_at(entries, instant)
     since = champion.sequence if champion else 0
     judged = [
         e for e in entries if e.effective_from <= instant and e.sequence > since and e.action in ("keep", "shadow")
@@ -203,7 +204,7 @@ def _in_a_row(days: Sequence[ShadowDay], trial: Trial, day: date, decisions: int
 
 
 def follow(
-    warehouse: Warehouse,
+    state: State,
     recipe: Recipe,
     trial: Trial,
     verdict: Verdict,
@@ -227,11 +228,11 @@ def follow(
         why=" ".join(result.why for result in (verdict, *failed)),
         gates_json=to_json([*gates, *compared, verdict]),
     )
-    return append_entry(warehouse, entry)
+    return append_entry(state, entry)
 
 
 def put_into_shadow(
-    warehouse: Warehouse, recipe: Recipe, version: str, days: int, since: date, recorded_at: datetime
+    state: State, recipe: Recipe, version: str, days: int, since: date, recorded_at: datetime
 ) -> LedgerEntry:
     """Let ``version`` score beside the champion for ``days`` from ``since`` on, to be looked at; nothing follows.
 
@@ -242,18 +243,18 @@ def put_into_shadow(
     if not 1 <= days <= 92:
         raise InputError(f"{days} is no number of days to try a version", remedy="choose 1 to 92")
     instant = datetime.combine(since, time.min, UTC)
-    champion = champion_at(warehouse, instant)
+    champion = champion_at(state, instant)
     if champion is None or champion.version == version:
         what = "there is no champion to score beside" if champion is None else f"{version} is the champion"
         raise InputError(what, remedy="choose another version" if champion else "promote one first")
-    waiting = trial_at(history(warehouse), instant)
+    waiting = trial_at(history(state), instant)
     if waiting is not None and waiting.waits and waiting.version != version:
         raise InputError(
             f"candidate {waiting.version} is in the shadow and would lose its place", remedy="wait for its verdict"
         )
     why = f"Somebody asked to see it beside the champion for {days} days."
     return append_entry(
-        warehouse, LedgerEntry(recipe.name, version, "shadow", instant, recorded_at, why, to_json([asked(days)]))
+        state, LedgerEntry(recipe.name, version, "shadow", instant, recorded_at, why, to_json([asked(days)]))
     )
 
 

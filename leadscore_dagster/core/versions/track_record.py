@@ -9,7 +9,7 @@ as they were taken: nothing here is a simulation.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,12 +25,13 @@ from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.measures.period import period_metrics
 from leadscore_dagster.core.modelling.scoring import FoldFeatures
 from leadscore_dagster.core.recipe.schema import Cadence, Recipe
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.versions import registry
 from leadscore_dagster.core.versions.comparison import able_to_score
 from leadscore_dagster.core.versions.gates import metrics_from_dict, metrics_to_dict
 from leadscore_dagster.core.versions.ledger import champion_at
-from leadscore_dagster.core.versions.promotion import CANDIDATES
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE = "track_record"
@@ -76,6 +77,7 @@ class PeriodRecord:
 
 def track_record(
     warehouse: Warehouse,
+    state: State,
     models: Path,
     recipe: Recipe,
     as_of: date,
@@ -92,8 +94,8 @@ def track_record(
     """
     rows = training_rows(warehouse, as_of)
     found = []
-    for trained, version in _candidates(warehouse, as_of):
-        entry = champion_at(warehouse, _instant(trained))
+    for trained, version in _candidates(state, as_of):
+        entry = champion_at(state, _instant(trained))
         role = "champion" if entry is not None and entry.version == version else "candidate"
         after = decisions_after(rows, trained, recipe.cadence)
         found.append(_record(models, recipe, trained, version, role, after, fold_features))
@@ -173,12 +175,8 @@ def newest_track_record(warehouse: Warehouse) -> list[dict[str, Any]]:
     return read_track_record(warehouse, date.fromisoformat(max(kept))) if kept else []
 
 
-def _candidates(warehouse: Warehouse, as_of: date) -> Iterator[tuple[date, str]]:
-    if not warehouse.partitions(CANDIDATES):
-        return
-    sql = f"SELECT as_of, version FROM {CANDIDATES} WHERE as_of < @as_of ORDER BY as_of"
-    for row in table(warehouse, sql, {"as_of": as_of}).to_pylist():
-        yield row["as_of"], row["version"]
+def _candidates(state: State, as_of: date) -> list[tuple[date, str]]:
+    return [(row["as_of"], row["version"]) for row in state.rows(CANDIDATES) if row["as_of"] < as_of]
 
 
 def _instant(day: date) -> datetime:

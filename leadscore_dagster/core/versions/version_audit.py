@@ -10,13 +10,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import pyarrow as pa
-
 from leadscore_dagster.core.audit.training_audit import AuditReport
 from leadscore_dagster.core.audit.verdict import kind_of, overall
-from leadscore_dagster.core.warehouse import Warehouse, table
-
-TABLE = "model_audits"
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import VERSION_AUDITS
 
 
 def summary(report: AuditReport) -> dict[str, Any]:
@@ -34,16 +31,17 @@ def summary(report: AuditReport) -> dict[str, Any]:
     }
 
 
-def keep_audit(warehouse: Warehouse, version: str, report: AuditReport) -> None:
+def keep_audit(state: State, version: str, report: AuditReport) -> None:
     """Store the summary of the audit a version has passed; training the same version again replaces it."""
     kept = json.dumps(summary(report), sort_keys=True)
-    warehouse.write_partition(TABLE, version, pa.table({"version": [version], "audit_json": [kept]}))
+    with state.writing() as writing:
+        writing.replace(VERSION_AUDITS, {"version": version, "audit_json": kept})
 
 
-def kept_audit(warehouse: Warehouse, version: str) -> dict[str, Any]:
+def kept_audit(state: State, version: str) -> dict[str, Any]:
     """The summary kept with a version; ``absent`` says why there is none."""
-    if version not in warehouse.partitions(TABLE):
+    kept = state.rows(VERSION_AUDITS, version=version)
+    if not kept:
         return {"absent": f"no audit was kept with {version}: it was registered before reports kept one"}
-    sql = f"SELECT audit_json FROM {TABLE} WHERE version = @version"
-    found: dict[str, Any] = json.loads(table(warehouse, sql, {"version": version})["audit_json"][0].as_py())
+    found: dict[str, Any] = json.loads(kept[0]["audit_json"])
     return found

@@ -1,36 +1,25 @@
 """A person lets one version past one gate, for a reason and until a day.
 
-Lives here: the append-only table ``waivers``, and what a waiver does to a verdict. Not here: the verdicts (gates), who
-is champion (champion). A waiver never changes what was measured; the verdict says that it was waived, by whom and why.
+Lives here: entries of the append-only table ``waivers``, and what a waiver does to a verdict. Not here: the verdicts
+(gates), who is champion (ledger). A waiver never changes what was measured; the verdict says that it was waived, by
+whom and why.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
 
-import pyarrow as pa
-
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.tables import WAIVERS
 from leadscore_dagster.core.verdict import Reason, Verdict
-from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE = "waivers"
 #: a waiver is a bridge to the next period's candidate, not a second set of thresholds
 LONGEST_DAYS = 184
-_SCHEMA = pa.schema(
-    [
-        ("recipe", pa.string()),
-        ("version", pa.string()),
-        ("gate", pa.string()),
-        ("why", pa.string()),
-        ("granted_by", pa.string()),
-        ("granted_at", pa.timestamp("us", tz="UTC")),
-        ("expires_on", pa.date32()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,7 @@ class Waiver:
         return f"{self.gate} waived until {self.expires_on} by {self.granted_by}: {self.why}"
 
 
-def grant(warehouse: Warehouse, waiver: Waiver, refused: Sequence[Verdict]) -> Waiver:
+def grant(state: State, waiver: Waiver, refused: Sequence[Verdict]) -> Waiver:
     """Append a waiver. ``refused``: the gates the version failed.
 
     Raises
@@ -59,32 +48,36 @@ def grant(warehouse: Warehouse, waiver: Waiver, refused: Sequence[Verdict]) -> W
     failed = [result.name for result in refused]
     if waiver.gate not in failed:
         remedy = f"choose one of {', '.join(failed)}" if failed else "there is nothing to waive"
-        raise InputError(f"version {waiver.version!r} did not fail gate {waiver.gate!r}", where=TABLE, remedy=remedy)
+        raise InputError(
+            f"version {waiver.version!r} did not fail gate {waiver.gate!r}", where=WAIVERS.name, remedy=remedy
+        )
     for column in ("why", "granted_by"):
         if not getattr(waiver, column).strip():
-            raise InputError(f"{column} is empty", where=TABLE, column=column)
+            raise InputError(f"{column} is empty", where=WAIVERS.name, column=column)
     days = (waiver.expires_on - waiver.granted_at.date()).days
     if not 0 <= days <= LONGEST_DAYS:
         raise InputError(
             f"a waiver until {waiver.expires_on} expires {days} days from now",
-            where=TABLE,
+            where=WAIVERS.name,
             column="expires_on",
             remedy=f"give a day within the next {LONGEST_DAYS} days",
         )
     waiver = replace(waiver, granted_at=waiver.granted_at.astimezone(UTC))
     name = f"{waiver.granted_at:%Y%m%dT%H%M%S.%fZ}-{hashlib.sha256(waiver.text().encode()).hexdigest()[:16]}"
-    warehouse.write_partition(TABLE, name, pa.Table.from_pylist([asdict(waiver)], schema=_SCHEMA))
+    with state.writing() as writing:
+        if not writing.rows(WAIVERS, waiver=name):
+            writing.append(WAIVERS, asdict(waiver) | {"waiver": name})
     return waiver
 
 
-def waivers_of(warehouse: Warehouse, version: str, on: date) -> list[Waiver]:
+def waivers_of(state: State, version: str, on: date) -> list[Waiver]:
     """The waivers of a version that count on a day, in the order they were granted."""
-    return [waiver for waiver in _granted(warehouse, version) if _counts(waiver, on)]
+    return [waiver for waiver in _granted(state, version) if _counts(waiver, on)]
 
 
-def judged(warehouse: Warehouse, version: str, results: Sequence[Verdict], on: date) -> list[Verdict]:
+def judged(state: State, version: str, results: Sequence[Verdict], on: date) -> list[Verdict]:
     """A version's verdicts on a day: what is waived then passes; a gate that fails says when else it was waived."""
-    granted = _granted(warehouse, version)
+    granted = _granted(state, version)
     found = waived(results, [waiver for waiver in granted if _counts(waiver, on)])
     return [result if result.passed else _told(result, granted) for result in found]
 
@@ -100,11 +93,10 @@ def waived(results: Sequence[Verdict], waivers: Sequence[Waiver]) -> list[Verdic
     ]
 
 
-def _granted(warehouse: Warehouse, version: str) -> list[Waiver]:
-    if not warehouse.partitions(TABLE):
-        return []
-    sql = f"SELECT {', '.join(_SCHEMA.names)} FROM {TABLE} WHERE version = @version ORDER BY granted_at, gate"
-    return [Waiver(**row) for row in table(warehouse, sql, {"version": version}).to_pylist()]
+def _granted(state: State, version: str) -> list[Waiver]:
+    names = [column.name for column in fields(Waiver)]
+    found = [Waiver(**{name: row[name] for name in names}) for row in state.rows(WAIVERS, version=version)]
+    return sorted(found, key=lambda waiver: (waiver.granted_at, waiver.gate))
 
 
 def _counts(waiver: Waiver, on: date) -> bool:

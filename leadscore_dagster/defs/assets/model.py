@@ -45,7 +45,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
         ),
     )
     def candidate_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        warehouse, as_of = workspace.warehouse(recipe), partition_day(context)
+        warehouse, state, as_of = workspace.warehouse(recipe), workspace.state(recipe), partition_day(context)
         with plain_failures():
             audit = require_audit(warehouse, recipe, as_of)
             candidate = train_candidate(
@@ -57,10 +57,10 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 fold_features_of(recipe),
                 progress=context.log.info,
                 searches=workspace.searches(recipe),
-                known=promotion.known_before(warehouse, workspace.models(recipe), recipe, as_of),
+                known=promotion.known_before(state, workspace.models(recipe), recipe, as_of),
             )
             version = promotion.register_candidate(
-                warehouse,
+                state,
                 workspace.models(recipe),
                 recipe,
                 as_of,
@@ -69,7 +69,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
                 code_version=code_version_of(recipe),
                 recorded_at=workspace.now(),
             )
-            keep_audit(warehouse, version, audit)
+            keep_audit(state, version, audit)
             _track(context, workspace, recipe, version)
         numbers = {name: interval.value for name, interval in candidate.metrics.items()}
         return dg.MaterializeResult(
@@ -118,7 +118,7 @@ def _champion(recipe: Recipe) -> dg.AssetsDefinition:
         with plain_failures():
             require_audit(warehouse, recipe, as_of)
             ruling = promotion.rule(
-                warehouse,
+                workspace.state(recipe),
                 workspace.models(recipe),
                 recipe,
                 as_of,

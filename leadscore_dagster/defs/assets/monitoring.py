@@ -101,12 +101,12 @@ def _health(recipe: Recipe) -> dg.AssetsDefinition:
     def scoring_health(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, day = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            champion = champion_at(warehouse, datetime.combine(day, time.min, UTC))
+            champion = champion_at(workspace.state(recipe), datetime.combine(day, time.min, UTC))
             version = champion.version if champion else None
             row = health.measure_health(warehouse, recipe, day, version, _runs(context.instance, recipe, day))
             there: list[dict[str, Any]] = []
             if row["scored"]:
-                reference = reference_of(warehouse, workspace.models(recipe), recipe, day)
+                reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
                 there = health.measure_availability(warehouse, recipe, reference, day)
             store(warehouse, health.AVAILABILITY, day, there, health.AVAILABILITY_SCHEMA)
             store(warehouse, health.TABLE, day, [row], health.SCHEMA)
@@ -118,7 +118,7 @@ def _health(recipe: Recipe) -> dg.AssetsDefinition:
 
 
 def _balance(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: date) -> dict[str, Any]:
-    reference = reference_of(warehouse, workspace.models(recipe), recipe, day)
+    reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
     matured = cohort.matured(cohort.decisions_known(warehouse, recipe, day))
     rows = balance.measure_balance(matured, reference.rate, day, recipe.label_window_days)
     store(warehouse, balance.TABLE, day, rows, balance.SCHEMA)
@@ -128,7 +128,7 @@ def _balance(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: da
 
 
 def _drift(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: date) -> dict[str, Any]:
-    reference = reference_of(warehouse, workspace.models(recipe), recipe, day)
+    reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
     known = cohort.decisions_known(warehouse, recipe, day)
     rows = drift.measure_drift(warehouse, recipe, reference, known, day)
     store(warehouse, drift.TABLE, day, rows, drift.SCHEMA)
@@ -155,7 +155,7 @@ def _performance(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day
     version = performance.version_to_judge(delivered, recipe.monitoring)
     rows: list[dict[str, Any]] = []
     if version is not None:
-        reference = reference_of(warehouse, workspace.models(recipe), recipe, day)
+        reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
         own = delivered.filter(pc.equal(delivered["model_version"], version))
         segments = performance.segment_parts(warehouse, recipe, reference, own, day)
         test = registry.load_test_scores(workspace.models(recipe), version)
@@ -179,7 +179,7 @@ def _page(recipe: Recipe) -> dg.AssetsDefinition:
     def monitoring_page(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, day = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            path = write_dashboard(warehouse, recipe, day, workspace.outputs(recipe))
+            path = write_dashboard(warehouse, workspace.state(recipe), recipe, day, workspace.outputs(recipe))
             failed = [watched.name for watched in judgements(warehouse, recipe, day) if not watched.passed]
         return dg.MaterializeResult(
             metadata={

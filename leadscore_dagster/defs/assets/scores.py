@@ -66,7 +66,7 @@ def _scores(recipe: Recipe, decisions: str, target: str, who: str) -> dg.AssetsD
         with plain_failures():
             require_vintages(warehouse, recipe, day)
             champion = scoring.champion_of_day(
-                warehouse, workspace.models(recipe), recipe, day, begun_at(context, workspace)
+                workspace.state(recipe), workspace.models(recipe), recipe, day, begun_at(context, workspace)
             )
             require_fresh(warehouse, recipe, day)
             scored_at = datetime.combine(day, time.min, tzinfo=UTC)

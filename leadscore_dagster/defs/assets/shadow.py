@@ -16,6 +16,7 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring import beside
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
 from leadscore_dagster.core.scoring.loaded import load_to_score
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.verdict import Verdict
@@ -52,7 +53,7 @@ def _scores(recipe: Recipe) -> dg.AssetsDefinition:
     def shadow_scores_daily(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, day = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            trial = trial_of(warehouse, day)
+            trial = trial_of(warehouse, workspace.state(recipe), day)
             if trial is None:
                 return dg.MaterializeResult(metadata=NOBODY)
             seen = score_in_shadow(warehouse, workspace, recipe, trial, day)
@@ -82,13 +83,13 @@ def _verdict(recipe: Recipe) -> dg.AssetsDefinition:
     def shadow_verdict(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, day = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            trial = trial_of(warehouse, day)
+            trial = trial_of(warehouse, workspace.state(recipe), day)
             if trial is None:
                 return dg.MaterializeResult(metadata=NOBODY)
             verdict = verdict_of(warehouse, recipe, trial, day)
-            models = workspace.models(recipe)
-            gates = judge(warehouse, models, recipe, trial.version, day) if shadow.is_final(verdict) else []
-            entry = shadow.follow(warehouse, recipe, trial, verdict, gates, day, workspace.now())
+            state, models = workspace.state(recipe), workspace.models(recipe)
+            gates = judge(state, models, recipe, trial.version, day) if shadow.is_final(verdict) else []
+            entry = shadow.follow(state, recipe, trial, verdict, gates, day, workspace.now())
         action = entry.action if entry else "waits" if trial.waits else "looked at"
         return dg.MaterializeResult(
             metadata=metadata(
@@ -99,9 +100,9 @@ def _verdict(recipe: Recipe) -> dg.AssetsDefinition:
     return shadow_verdict
 
 
-def trial_of(warehouse: Warehouse, day: date) -> shadow.Trial | None:
+def trial_of(warehouse: Warehouse, state: State, day: date) -> shadow.Trial | None:
     """Who is in the shadow when ``day`` begins, unless its days are over."""
-    trial = shadow.trial_at(history(warehouse), datetime.combine(day, time.min, UTC))
+    trial = shadow.trial_at(history(state), datetime.combine(day, time.min, UTC))
     if trial is not None and shadow.is_over(shadow.shadow_days(warehouse, day), trial, day):
         return None
     return trial

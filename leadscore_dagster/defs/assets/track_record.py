@@ -32,7 +32,9 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
         warehouse, as_of = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
             require_audit(warehouse, recipe, as_of)
-            records = track_record(warehouse, workspace.models(recipe), recipe, as_of, fold_features_of(recipe))
+            records = track_record(
+                warehouse, workspace.state(recipe), workspace.models(recipe), recipe, as_of, fold_features_of(recipe)
+            )
             write_track_record(warehouse, as_of, records)
         newest = records[-1].metrics if records else {}
         return dg.MaterializeResult(

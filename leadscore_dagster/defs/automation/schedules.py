@@ -188,14 +188,14 @@ def _days(recipe: Recipe, workspace: Workspace, instant: datetime) -> list[date]
 
 def _crowned(recipe: Recipe, workspace: Workspace) -> datetime | None:
     """Since when there has been a champion."""
-    entries = history(workspace.warehouse(recipe))
+    entries = history(workspace.state(recipe))
     return min((one.effective_from for one in entries if one.action in ("promote", "rollback")), default=None)
 
 
 def _standing(recipe: Recipe, workspace: Workspace, instant: datetime) -> Standing:
     """How the recipe stands. The period a champion was trained for is what its version begins with."""
     warehouse = workspace.warehouse(recipe)
-    champion = champion_at(warehouse, instant)
+    champion = champion_at(workspace.state(recipe), instant)
     trained = trained_as_of(champion.version) if champion else None
     today = day_of(instant, recipe.automation.timezone)
     said = alarms(warehouse, recipe, today, champion.version if champion else None)

@@ -20,11 +20,11 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
             periods(recipe),
             {name: _described(name, gate) for name, gate in recipe.gates.items()},
             recipe,
-            lambda warehouse, as_of, workspace: promotion.judge(
-                warehouse,
+            lambda _, as_of, workspace: promotion.judge(
+                workspace.state(recipe),
                 workspace.models(recipe),
                 recipe,
-                promotion.candidate_of(warehouse, as_of),  # type: ignore[arg-type]
+                promotion.candidate_of(workspace.state(recipe), as_of),  # type: ignore[arg-type]
                 workspace.now().date(),
             ),
         )

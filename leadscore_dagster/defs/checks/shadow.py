@@ -8,6 +8,7 @@ from datetime import date
 import dagster as dg
 
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.verdict import Reason, Verdict
 from leadscore_dagster.core.versions.shadow import VERDICT as NAME
 from leadscore_dagster.core.versions.shadow import is_final
@@ -27,15 +28,15 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
             days(recipe),
             described,
             recipe,
-            lambda warehouse, day, _: [shadow_check(warehouse, recipe, day)],  # type: ignore[arg-type]
+            lambda warehouse, day, workspace: [shadow_check(warehouse, workspace.state(recipe), recipe, day)],  # type: ignore[arg-type]
             blocking=False,
         )
     ]
 
 
-def shadow_check(warehouse: Warehouse, recipe: Recipe, day: date) -> Verdict:
+def shadow_check(warehouse: Warehouse, state: State, recipe: Recipe, day: date) -> Verdict:
     """What the verdict of ``day`` says; passed while nobody is in the shadow or its days are not over."""
-    trial = trial_of(warehouse, day)
+    trial = trial_of(warehouse, state, day)
     if trial is None:
         return Verdict(NAME, True, Reason.NOT_JUDGED, severity="warn", why="Nobody is in the shadow.")
     verdict = verdict_of(warehouse, recipe, trial, day)

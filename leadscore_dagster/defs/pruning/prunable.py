@@ -16,8 +16,11 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.beside import SHADOW_SCORES
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, PROSPECT_SCORES, PROSPECTS
 from leadscore_dagster.core.sources.arrivals import copies_of
-from leadscore_dagster.core.versions import promotion, shadow, track_record, version_audit
-from leadscore_dagster.core.versions.ledger import LEDGER, VERSIONS, history
+from leadscore_dagster.core.state import State
+from leadscore_dagster.core.state.importing import FORMER
+from leadscore_dagster.core.state.tables import CANDIDATES, LEDGER
+from leadscore_dagster.core.versions import shadow, track_record
+from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.core.versions.retention import RunFact, oldest_kept, report_files, versions_named
 from leadscore_dagster.core.warehouse import Warehouse, table
 from leadscore_dagster.defs.alerts.jobs import OWN_JOBS
@@ -59,10 +62,10 @@ def copies_there(workspace: Workspace) -> dict[str, datetime]:
     return {path.name: datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in paths}
 
 
-def counted_days(warehouse: Warehouse, now: datetime) -> set[date]:
+def counted_days(warehouse: Warehouse, state: State, now: datetime) -> set[date]:
     """Days that say how long the version in the shadow has been there: a waiting candidate's newest, and the first of
     one that somebody asked to see, without which its days would never be over."""
-    trial = shadow.trial_at(history(warehouse), now)
+    trial = shadow.trial_at(history(state), now)
     if trial is None:
         return set()
     days = shadow.shadow_days(warehouse, now.date())
@@ -85,7 +88,8 @@ def reports(outputs: Path) -> dict[str, set[str]]:
 
 
 def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], today: date) -> dict[str, str]:
-    """Version to what names it and is kept: tables of the warehouse, lists, and what else lies among the outputs.
+    """Version to what names it and is kept: the ledger, tables of the warehouse, lists, and what else lies among the
+    outputs.
 
     The candidate of a period is in ``candidate_model``: the track record of every later period opens its files
     again. Not asked: ``model_versions``, which names all of them; the reports and audits of versions, which go with
@@ -98,11 +102,15 @@ def references(recipe: Recipe, workspace: Workspace, gone: Collection[date], tod
         if path.suffix in REPORT_SUFFIXES and path.is_file() and path not in own and path.name not in lists:
             found.update(dict.fromkeys(versions_named([path.read_text(encoding="utf-8", errors="replace")]), path.name))
     oldest = oldest_kept(today, recipe.automation.retention, recipe.cadence)
-    told = {LEDGER: "the ledger", promotion.CANDIDATES: "the track record, as the candidate of its period"}
     for name in warehouse.tables():
-        if name not in (VERSIONS, version_audit.TABLE):
+        if name not in FORMER:
             named = versions_named(_texts(warehouse, name, gone, oldest))
-            found.update(dict.fromkeys(named, told.get(name, f"table {name}")))
+            found.update(dict.fromkeys(named, f"table {name}"))
+    state = workspace.state(recipe)
+    told = {CANDIDATES: "the track record, as the candidate of its period", LEDGER: "the ledger"}
+    for stored, keeper in told.items():
+        texts = (str(value) for row in state.rows(stored) for value in row.values())
+        found.update(dict.fromkeys(versions_named(texts), keeper))
     return found
 
 
@@ -154,7 +162,7 @@ def _texts(warehouse: Warehouse, name: str, gone: Collection[date], oldest: date
     elif name == track_record.TABLE:
         kept, values = "WHERE as_of >= @oldest", {"oldest": oldest}
     texts = [field.name for field in warehouse.schema(name) if pa.types.is_string(field.type)]
-    columns = [column for column in texts if name == LEDGER or _may_name_a_version(column)]
+    columns = [column for column in texts if _may_name_a_version(column)]
     if columns:
         quoted = ", ".join(f"`{column}`" for column in columns)
         found = table(warehouse, f"SELECT DISTINCT {quoted} FROM `{name}` {kept}", values)

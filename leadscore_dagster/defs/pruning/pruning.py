@@ -19,6 +19,7 @@ import dagster as dg
 from leadscore_dagster.core.delivery.lead_list import list_name
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.sources.arrivals import copies_of
+from leadscore_dagster.core.state.tables import VERSION_AUDITS
 from leadscore_dagster.core.versions.retention import (
     RunFact,
     Verdict,
@@ -28,7 +29,6 @@ from leadscore_dagster.core.versions.retention import (
     judge_versions,
     report_files,
 )
-from leadscore_dagster.core.versions.version_audit import TABLE as AUDITS
 from leadscore_dagster.defs.automation.switch import schedule_status
 from leadscore_dagster.defs.pruning.prunable import (
     copies_there,
@@ -75,7 +75,7 @@ def prune(
         retention,
         label_days=recipe.label_window_days,
         catch_up_days=recipe.automation.catch_up_days,
-        counted=counted_days(workspace.warehouse(recipe), now),
+        counted=counted_days(workspace.warehouse(recipe), workspace.state(recipe), now),
     )
     gone = {date.fromisoformat(verdict.name) for verdict in days if verdict.goes}
     versions = judge_versions(
@@ -162,7 +162,8 @@ def _sweep(recipe: Recipe, workspace: Workspace) -> None:
     for left in workspace.models(recipe).glob(f"{RENAMED}*"):
         version = left.name.removeprefix(RENAMED)
         _unlink(workspace.outputs(recipe) / name for name in report_files(version))
-        workspace.warehouse(recipe).drop_partition(AUDITS, version)
+        with workspace.state(recipe).writing() as writing:
+            writing.remove(VERSION_AUDITS, version=version)
         shutil.rmtree(left)
 
 

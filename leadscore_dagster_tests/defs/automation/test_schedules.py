@@ -52,10 +52,10 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def _crown(workspace: Workspace, recipe: Recipe, as_of: date) -> None:
     """A champion from ``as_of`` on."""
-    warehouse, instant = workspace.warehouse(recipe), datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
+    state, instant = workspace.state(recipe), datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
     version = f"{as_of}-0123456789ab"
-    record_version(warehouse, ModelVersion(recipe.name, version, as_of, instant, "0123456789ab", "{}", "{}"))
-    append_entry(warehouse, LedgerEntry(recipe.name, version, "promote", instant, instant, "the first"))
+    record_version(state, ModelVersion(recipe.name, version, as_of, instant, "0123456789ab", "{}", "{}"))
+    append_entry(state, LedgerEntry(recipe.name, version, "promote", instant, instant, "the first"))
 
 
 def _scored(workspace: Workspace, recipe: Recipe, *days: date) -> None:

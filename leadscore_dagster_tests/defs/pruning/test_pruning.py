@@ -16,12 +16,11 @@ import pytest
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.beside import SHADOW_SCORES
+from leadscore_dagster.core.state.tables import CANDIDATES, VERSION_AUDITS
 from leadscore_dagster.core.versions import shadow
 from leadscore_dagster.core.versions.ledger import LedgerEntry, ModelVersion, append_entry, record_version
-from leadscore_dagster.core.versions.promotion import CANDIDATES
 from leadscore_dagster.core.versions.retention import report_files
 from leadscore_dagster.core.versions.track_record import TABLE as TRACK_RECORD
-from leadscore_dagster.core.versions.version_audit import TABLE as AUDITS
 from leadscore_dagster.defs.jobs import watching_keys
 from leadscore_dagster.defs.pruning.prunable import DAY_COLUMNS, daily_tables
 from leadscore_dagster.defs.pruning.pruning import prune, prune_job
@@ -78,7 +77,7 @@ def written_home(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A home with five days, nine versions, a ledger, reports, track records and a vintage."""
     home = tmp_path_factory.mktemp("home")
     workspace = Workspace(home=str(home), clock=TODAY.isoformat())
-    warehouse, outputs = workspace.warehouse(recipe), workspace.outputs(recipe)
+    warehouse, state, outputs = workspace.warehouse(recipe), workspace.state(recipe), workspace.outputs(recipe)
     outputs.mkdir(parents=True)
     for day in SCORED:
         version = IN_SCORES if day == SCORED[1] else ORPHAN if day == SCORED[-1] else YOUNG
@@ -90,23 +89,25 @@ def written_home(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Pa
         for name in ("manifest.json", "booster.ubj"):
             (folder / name).write_text(version)
         quarter = date.fromisoformat(version[:10])
-        record_version(warehouse, ModelVersion(recipe.name, version, quarter, AT, version))
-        warehouse.write_partition(AUDITS, version, pa.table({"version": [version], "audit_json": ["{}"]}))
+        record_version(state, ModelVersion(recipe.name, version, quarter, AT, version))
+        with state.writing() as writing:
+            writing.append(VERSION_AUDITS, {"version": version, "audit_json": "{}"})
         report, importances = report_files(version)
         (outputs / report).write_text(f"<p>{version} of {version}")
         (outputs / importances).write_text("feature,importance\n")
     for version, named in ((CHAMPION, IN_REPORT), (ORPHAN, IN_ORPHANS_REPORT)):
         (outputs / report_files(version)[0]).write_text(f"<p>{version} beside {named}")
-    append_entry(warehouse, LedgerEntry(recipe.name, CHAMPION, "promote", AT, AT, "passed its gates"))
+    append_entry(state, LedgerEntry(recipe.name, CHAMPION, "promote", AT, AT, "passed its gates"))
     quarter = date.fromisoformat(CANDIDATE[:10])
-    warehouse.write_partition(CANDIDATES, str(quarter), pa.table({"as_of": [quarter], "version": [CANDIDATE]}))
+    with state.writing() as writing:
+        writing.append(CANDIDATES, {"as_of": quarter, "version": CANDIDATE})
     for as_of, version in ((date(2022, 7, 1), ORPHAN), (date(2025, 10, 1), IN_RECORD)):
         warehouse.write_partition(TRACK_RECORD, str(as_of), pa.table({"as_of": [as_of], "version": [version]}))
     return home
 
 
 def _contents(workspace: Workspace) -> dict[str, str]:
-    files = [path for path in Path(workspace.home).rglob("*") if path.is_file()]
+    files = [path for path in Path(workspace.home).rglob("*") if path.is_file() and "state.db" not in path.name]
     return {str(p.relative_to(workspace.home)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -134,8 +135,9 @@ def test_old_days_and_the_versions_nothing_kept_names_go_and_all_else_stays(
     lists = [f"outputs/advisor_mql/ranked_leads_{day}.csv" for day in SCORED[2:]]
     files = [f"models/advisor_mql/{version}/{name}" for version in GOING for name in ("manifest.json", "booster.ubj")]
     reports = [f"outputs/advisor_mql/{name}" for version in GOING for name in report_files(version)]
-    audits = [f"warehouse/advisor_mql/{AUDITS}/{version}.parquet" for version in GOING]
-    assert sorted(gone) == sorted([*tables, *lists, *files, *reports, *audits])
+    assert sorted(gone) == sorted([*tables, *lists, *files, *reports])
+    audits = {row["version"] for row in workspace.state(recipe).rows(VERSION_AUDITS)}
+    assert audits == set(VERSIONS) - set(GOING)
     assert _prune(workspace, recipe) == set()
     assert _contents(workspace) == after
 
@@ -150,7 +152,7 @@ def test_days_that_count_for_the_version_in_the_shadow_stay(workspace: Workspace
     warehouse = workspace.warehouse(recipe)
     for day in SCORED:
         shadow.store_day(warehouse, shadow.ShadowDay(day, YOUNG, CHAMPION, 1, 1, 0.1))
-    shadow.put_into_shadow(warehouse, recipe, YOUNG, 2, SCORED[3], AT)
+    shadow.put_into_shadow(workspace.state(recipe), recipe, YOUNG, 2, SCORED[3], AT)
     assert _prune(workspace, recipe) == {str(SCORED[4])}  # what was scored on the others still names ORPHAN
 
 
@@ -223,7 +225,7 @@ def test_a_killed_prune_leaves_whole_things_and_the_next_one_finishes(
     workspace: Workspace, recipe: Recipe, recipe_file: Path, tmp_path: Path
 ) -> None:
     """Killed before a removal: in the middle of a day, and inside of the first version."""
-    in_a_day, inside = 5, 3 * (len(daily_tables(recipe)) + 1) + 5
+    in_a_day, inside = 5, 3 * (len(daily_tables(recipe)) + 1) + 4
     arguments: list[str | Path] = [recipe_file, workspace.clock]
     for removals in (in_a_day, inside):
         shutil.copytree(workspace.home, tmp_path / str(removals))

@@ -21,6 +21,7 @@ from leadscore_dagster.core.pages.monitoring import trends
 from leadscore_dagster.core.pages.monitoring.drawing import svg
 from leadscore_dagster.core.pages.monitoring.trends import Trend
 from leadscore_dagster.core.recipe.schema import Monitoring, Recipe
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.versions.shadow import ShadowDay, aliases, shadow_days
 from leadscore_dagster.core.warehouse import Warehouse
 
@@ -29,15 +30,15 @@ FILE = "dashboard.html"
 COLUMNS_SHOWN, FEATURES_SHOWN, SHADOW_SHOWN = 25, 10, 14
 
 
-def write_dashboard(warehouse: Warehouse, recipe: Recipe, day: date, folder: Path) -> Path:
+def write_dashboard(warehouse: Warehouse, state: State, recipe: Recipe, day: date, folder: Path) -> Path:
     """Write the page of a monitored day into ``folder``; an open page is never half a page."""
-    return write_text(folder / FILE, dashboard(warehouse, recipe, day))
+    return write_text(folder / FILE, dashboard(warehouse, state, recipe, day))
 
 
-def dashboard(warehouse: Warehouse, recipe: Recipe, day: date) -> str:
+def dashboard(warehouse: Warehouse, state: State, recipe: Recipe, day: date) -> str:
     """The page as HTML; equal facts give equal bytes. Raises InputError for a day that was not monitored."""
     found = judgements(warehouse, recipe, day)
-    named = aliases(warehouse, datetime.combine(day, time.min, UTC))
+    named = aliases(state, datetime.combine(day, time.min, UTC))
     body = [
         _masthead(recipe, day, named, found),
         _checks(found),
