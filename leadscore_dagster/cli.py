@@ -1,6 +1,6 @@
 """The ``leadscore`` command line: thin over Dagster.
 
-Lives here: arguments, exit codes, what is printed. Not here: what a run does (runs), what a recipe means (recipes).
+Lives here: arguments, exit codes, output. Not here: what a command does (commands), what a recipe means (core/recipe).
 Exit codes: 0 done, 2 refused by a gate, 1 error. ``--json`` prints one object on stdout; progress goes to stderr.
 """
 
@@ -21,20 +21,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-RecipeName = Annotated[str, typer.Argument(help="Name of a shipped recipe, or path of a recipe's YAML file.")]
-Home = Annotated[Path | None, typer.Option(help="Where warehouse, models and instance live.", envvar="LEADSCORE_HOME")]
+RecipeName = Annotated[
+    str, typer.Argument(help="Name of a shipped recipe, or the path of your own (folder or YAML file).")
+]
+Home = Annotated[Path | None, typer.Option(help="Folder of warehouse, models and Dagster.", envvar="LEADSCORE_HOME")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Sources = Annotated[
-    list[str] | None, typer.Option("--source", help="NAME=PATH_OR_URL; remembered. Repeat for several.")
+    list[str] | None, typer.Option("--source", help="NAME=PATH_OR_URL; remembered. Repeat it for several.")
 ]
-Day = Annotated[str | None, typer.Option(help="Day to score, YYYY-MM-DD; the newest that can be scored by default.")]
+Day = Annotated[str | None, typer.Option(help="Day to score, YYYY-MM-DD. Default: the newest day that can be scored.")]
 
 
 @app.command()
 def demo(
     home: Home = None,
-    leads: Annotated[int | None, typer.Option(help="Leads in the demo market.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the demo market.")] = 7,
+    leads: Annotated[int | None, typer.Option(help="Number of leads in the demo market.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the demo market.")] = 7,
     as_json: Json = False,
 ) -> None:
     """Simulate a market, ingest its drops, train, gate, promote and score: the whole product in one command."""
@@ -73,7 +75,7 @@ def audit(
     ] = None,
     three_numbers: Annotated[
         bool,
-        typer.Option("--three-numbers", help="Train with and without what is flagged: claimed, honest and delivered."),
+        typer.Option("--three-numbers", help="Train with and without flagged features: claimed, honest and delivered."),
     ] = False,
     source: Sources = None,
     home: Home = None,
@@ -88,7 +90,7 @@ def audit(
 
 @app.command()
 def validate(recipe: RecipeName, source: Sources = None, home: Home = None, as_json: Json = False) -> None:
-    """Read a recipe and check that everything it names exists."""
+    """Check a recipe and everything it names, without touching data."""
     from leadscore_dagster.commands.validate import validate_recipe
 
     _finish(validate_recipe(recipe), as_json)
@@ -136,11 +138,11 @@ def backtest(
 @app.command()
 def champion(
     recipe: RecipeName,
-    at: Annotated[str | None, typer.Option(help="Instant, YYYY-MM-DD; now by default.")] = None,
+    at: Annotated[str | None, typer.Option(help="Show the champion at this date, YYYY-MM-DD. Default: now.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Who is champion, since when and why."""
+    """Show who is champion, since when, and why."""
     from leadscore_dagster.commands.champion import show_champion
 
     _finish(show_champion(_home(home), recipe, at), as_json)
@@ -150,14 +152,14 @@ def champion(
 def rollback(
     recipe: RecipeName,
     to: Annotated[str, typer.Option(help="Version to restore.")],
-    why: Annotated[str, typer.Option(help="Reason, kept in the ledger.")],
+    why: Annotated[str, typer.Option(help="The reason. It is kept in the ledger.")],
     since: Annotated[
-        str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD; today by default.")
+        str | None, typer.Option(help="Day from which it scores again, YYYY-MM-DD. Default: today.")
     ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Make an earlier version champion again. Appends to the ledger; nothing is rewritten."""
+    """Make an earlier version champion again. Appends to the ledger and rewrites nothing."""
     from leadscore_dagster.commands.champion import roll_back
 
     _finish(roll_back(_home(home), recipe, to, why, since), as_json)
@@ -167,14 +169,14 @@ def rollback(
 def waive(
     recipe: RecipeName,
     version: Annotated[str, typer.Option(help="Version that failed the gate.")],
-    gate: Annotated[str, typer.Option(help="Gate to let it past.")],
-    until: Annotated[str, typer.Option(help="Last day the waiver counts, YYYY-MM-DD.")],
-    why: Annotated[str, typer.Option(help="Reason, kept in the ledger.")],
-    by: Annotated[str, typer.Option(help="Who takes responsibility, kept in the ledger.")],
+    gate: Annotated[str, typer.Option(help="Gate to waive.")],
+    until: Annotated[str, typer.Option(help="Last day on which the waiver counts, YYYY-MM-DD.")],
+    why: Annotated[str, typer.Option(help="The reason. It is kept in the ledger.")],
+    by: Annotated[str, typer.Option(help="Who takes responsibility. It is kept in the ledger.")],
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Let a version past a gate it failed, for a reason and until a day. It stays visible as waived."""
+    """Let a version pass a gate it failed, for a reason and until a given day. It is shown as waived everywhere."""
     from leadscore_dagster.commands.champion import waive as grant_waiver
 
     _finish(grant_waiver(_home(home), recipe, version, gate, until, why, by), as_json)
@@ -183,12 +185,12 @@ def waive(
 @app.command()
 def stress(
     recipe: RecipeName,
-    scenario: Annotated[list[str] | None, typer.Option(help="Only this scenario. Repeat for several.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the copies, to look into them.")] = False,
+    scenario: Annotated[list[str] | None, typer.Option(help="Run only this scenario. Repeat it for several.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the copies for inspection.")] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Try a copy of the home under load, damage and kills; exit code 2 when one scenario did not go as it must."""
+    """Test a copy of the home under load, damage and kills. Exit code 2 if a scenario fails."""
     from leadscore_dagster.commands.stress.run import stress_recipe
 
     _finish(stress_recipe(_home(home), recipe, scenario or [], keep, _progress), as_json)
@@ -197,7 +199,7 @@ def stress(
 @app.command()
 def prune(
     recipe: RecipeName,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -210,11 +212,11 @@ def prune(
 @app.command()
 def monitor(
     recipe: RecipeName,
-    day: Annotated[str | None, typer.Option(help="Day to watch, YYYY-MM-DD; the newest scored one by default.")] = None,
+    day: Annotated[str | None, typer.Option(help="Day to check, YYYY-MM-DD. Default: the newest scored day.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Watch a scored day: health, class balance, drift, performance of matured scores; writes the dashboard."""
+    """Check a scored day (health, class balance, drift, performance of matured scores) and write the dashboard."""
     from leadscore_dagster.commands.monitor import monitor_recipe
 
     _finish(monitor_recipe(_home(home), recipe, day, _progress), as_json)
@@ -224,13 +226,13 @@ def monitor(
 def shadow(
     recipe: RecipeName,
     version: Annotated[
-        str | None, typer.Option(help="Version to try beside the champion; shows who is by default.")
+        str | None, typer.Option(help="Version to try beside the champion. Default: show the one that is being tried.")
     ] = None,
-    days: Annotated[int | None, typer.Option(help="For how many days; the recipe's shadow.days by default.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of days. Default: the recipe's shadow.days.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Let a version score beside the champion for some days, which nobody is told of; or show how it goes."""
+    """Let a version score beside the champion for some days without delivering its scores, or show its progress."""
     from leadscore_dagster.commands.shadow import shadow_recipe
 
     _finish(shadow_recipe(_home(home), recipe, version, days), as_json)
@@ -239,11 +241,11 @@ def shadow(
 @app.command()
 def report(
     recipe: RecipeName,
-    version: Annotated[str | None, typer.Option(help="Version to report on; the champion by default.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version to report on. Default: the champion.")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a model version again, from what is stored about it."""
+    """Write a model version's report again, from what is stored about it."""
     from leadscore_dagster.commands.report import report_version
 
     _finish(report_version(_home(home), recipe, version), as_json)
@@ -251,7 +253,7 @@ def report(
 
 @app.command()
 def alert_test(home: Home = None, as_json: Json = False) -> None:
-    """Send a test alert to every configured address; exit code 1 when one did not take it."""
+    """Send a test alert to every configured address. Exit code 1 if one does not accept it."""
     from leadscore_dagster.commands.alerts import send_test_alert
 
     _finish(send_test_alert(_home(home)), as_json)
@@ -259,7 +261,7 @@ def alert_test(home: Home = None, as_json: Json = False) -> None:
 
 @app.command()
 def alert_redeliver(home: Home = None, as_json: Json = False) -> None:
-    """Try the alerts again that were given up."""
+    """Send again the alerts that could not be delivered."""
     from leadscore_dagster.commands.alerts import redeliver
 
     _finish(redeliver(_home(home)), as_json)
@@ -267,7 +269,7 @@ def alert_redeliver(home: Home = None, as_json: Json = False) -> None:
 
 @app.command()
 def ui(home: Home = None, port: int = 3000) -> None:
-    """Open Dagit on this home."""
+    """Start Dagit on this home."""
     from leadscore_dagster.commands.instance import open_dagit
 
     open_dagit(_home(home), port)

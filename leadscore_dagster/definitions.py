@@ -1,4 +1,7 @@
-"""The only assembler: recipes in, Dagster definitions out. Tests and the command line override its arguments."""
+"""The only assembler: recipes in, Dagster definitions out. Tests and the command line override its arguments.
+
+Not here: any asset, check or schedule (defs).
+"""
 
 from __future__ import annotations
 

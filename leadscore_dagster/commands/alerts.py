@@ -1,6 +1,6 @@
 """Commands about alerts: a test alert to every address, and sending what was given up.
 
-Not here: watching and delivering by themselves (leadscore_dagster/alerts).
+Not here: automatic watching and delivering (defs/alerts).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def send_test_alert(home: Path) -> TextOutcome:
     targets = all_targets(settings)
     if not targets and not settings.unusable:
         raise InputError(
-            "Nobody has said where alerts go",
+            "No address for alerts is set",
             remedy="set LEADSCORE_ALERTS_ERROR and LEADSCORE_ALERTS_WARN to Apprise URLs, or write alerts.yaml "
             f"in {home}",
         )
@@ -64,7 +64,7 @@ def redeliver(home: Path) -> TextOutcome:
     done = deliver(folder, settings, revived, now, at_once=True)
     lines = [f"{len(done.sent)} delivered, {len(done.waiting)} to be tried again, {len(done.dead)} given up."]
     if done.unaddressed:
-        lines.append(f"{len(done.unaddressed)} kept: nobody has said where they go.")
+        lines.append(f"{len(done.unaddressed)} kept: no address is set for them.")
     waiting = [*done.waiting, *done.unaddressed]
     record = {"sent": list(done.sent), "waiting": waiting, "dead": list(done.dead)}
     failed = bool(waiting or done.dead)

@@ -1,4 +1,7 @@
-"""`leadscore champion`, `leadscore rollback` and `leadscore waive`: reading the ledger, and appending to it."""
+"""`leadscore champion`, `leadscore rollback` and `leadscore waive`: reading the ledger, and appending to it.
+
+Lives here: what is printed about it. Not here: the ledger and the waivers themselves (core/versions).
+"""
 
 from __future__ import annotations
 

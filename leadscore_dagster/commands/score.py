@@ -40,7 +40,7 @@ def day_of_run(recipe: Recipe, day: date) -> date:
     known = days(recipe)
     if not known.has_partition_key(day.isoformat()):
         first, last = known.get_first_partition_key(), known.get_last_partition_key()
-        raise InputError(f"{day} is no day of recipe {recipe.name!r}", remedy=f"give --day from {first} to {last}")
+        raise InputError(f"{day} is not a day of recipe {recipe.name!r}", remedy=f"give --day from {first} to {last}")
     return day
 
 

@@ -25,7 +25,9 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
     warehouse, state, now = workspace.warehouse(recipe), workspace.state(recipe), workspace.now()
     today = now.date()
     if version is None and days is not None:
-        raise InputError("--days says how long, nobody has said which version", remedy="give --version, too")
+        raise InputError(
+            "--days needs --version: how long is given, but not which version", remedy="add --version VERSION"
+        )
     if version is not None:
         registry.read_manifest(workspace.models(recipe), version)
         put_into_shadow(state, recipe, version, days or recipe.shadow.days, today, now)
@@ -34,15 +36,15 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
     named = aliases(state, now)
     record: dict[str, object] = {"aliases": named, "shadow": None, "days": []}
     if trial is None:
-        return TextOutcome("Nobody scores beside the champion.", record)
+        return TextOutcome("No version is in the shadow.", record)
     own = [one for one in seen if one.version == trial.version and one.day >= trial.since]
     last = own[-1].day if own else today
     verdict = judge_shadow(own, trial, last, recipe.shadow)
     rows = [(str(one.day), one.decisions, one.scored, one.rank_correlation, one.top_decile_overlap, one.same_bucket)
             for one in own[-SHOWN:]]  # fmt: skip
     header = ("day", "decisions", "scored", "rank correlation", "same best tenth", "same bucket")
-    what = "It waits to be promoted." if trial.waits else "It is looked at only."
-    text = f"{trial.version} scores beside the champion since {trial.since}. {what}\n{verdict.why}"
+    what = "It waits to be promoted." if trial.waits else "It is only being observed."
+    text = f"{trial.version} has scored beside the champion since {trial.since}. {what}\n{verdict.why}"
     if rows:
         text += "\n\n" + columns(rows, header)
     record["shadow"] = {"version": trial.version, "since": str(trial.since), "days": trial.days, "waits": trial.waits}

@@ -1,4 +1,4 @@
-"""`leadscore validate`: does everything a recipe names exist? Touches no data."""
+"""`leadscore validate`: does everything a recipe names exist? Touches no data. Not here: any of the checks (core)."""
 
 from __future__ import annotations
 

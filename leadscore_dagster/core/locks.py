@@ -3,7 +3,7 @@
 A killed process, or a power cut, leaves a run that looks as if it were at work. Its file is still there then, and its
 lock is free. No file means that nothing is known: the run has not begun, has ended in order, or works elsewhere.
 
-Lives here: the lock and the question. Not here: who holds it and who asks (leadscore_dagster/launching).
+Lives here: the lock and the question. Not here: who holds it and who asks (defs/automation/launcher).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A job cannot mix the partitions of periods and days, hence the split; and what a blocking check stops, it stops only
 inside one run, hence one run per period for the whole chain.
+
+Not here: when they run (defs/automation).
 """
 
 from __future__ import annotations

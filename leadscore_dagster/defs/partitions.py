@@ -3,6 +3,8 @@
 The key of a period, a quarter or a month, **is** the ``as_of`` instant: partition ``2024-07-01`` may contain only what
 was known before 2024-07-01 00:00 UTC. ``end_offset=1`` makes the key exist on that day, not a period later. Days
 likewise: the scores of ``2024-07-01`` are made that morning, from what was known before it began.
+
+Not here: rules on dates (core/clock).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Workspace(dg.ConfigurableResource):
         location = read_locations(Path(self.home)).get(recipe.name, {}).get(source)
         if location is None:
             raise InputError(
-                f"Nobody has said where source {source!r} of recipe {recipe.name!r} lies",
+                f"The location of source {source!r} of recipe {recipe.name!r} is not set",
                 where=Path(self.home) / "sources.yaml",
                 remedy=f"run `leadscore run {recipe.name} --source {source}=PATH_OR_URL` once",
             )

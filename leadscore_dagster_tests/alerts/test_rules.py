@@ -20,7 +20,7 @@ from leadscore_dagster_tests.alerts.samples import NOON
 
 DAY = timedelta(days=1)
 CRASH = Crash("ValueError", "boom")
-GAVE_UP = FailedStep("send_messages", Crash("Failure", "1 messages lie in alerts/dead: error-1-slack", told=True))
+GAVE_UP = FailedStep("send_messages", Crash("Failure", "1 messages are in alerts/dead: error-1-slack", told=True))
 
 
 def _delivery(delivers: str, at: int = 0, succeeded: bool = False) -> RunFacts:
@@ -34,7 +34,7 @@ def test_failed_deliveries_are_told_once_a_day() -> None:
 
 
 def test_a_failed_delivery_says_why_and_one_that_was_killed_is_tried_again_instead() -> None:
-    assert alerts_of_run(_delivery("check_failed"))[0].evidence == "1 messages lie in alerts/dead: error-1-slack"
+    assert alerts_of_run(_delivery("check_failed"))[0].evidence == "1 messages are in alerts/dead: error-1-slack"
     died = replace(_delivery("check_failed"), failed_steps=(), message="The run worker died.")
     assert alerts_of_run(died) == []
     digest = replace(died, job="alerts_digest", delivers="digest")

@@ -316,7 +316,7 @@ def test_without_an_address_alerts_are_kept_until_there_is_one_and_the_tick_says
     assert daemon.execute("notify").success  # nor does somebody who starts it by hand lose them
     assert daemon.execute("alerts_digest").success
     assert _states(daemon.home) == {"pending": 1, "sent": 0, "dead": 0}
-    assert daemon.requests().skip_message == "1 messages are kept, for there is no address of error"
+    assert daemon.requests().skip_message == "1 messages are kept, because no address is set for error"
     monkeypatch.setenv("LEADSCORE_ALERTS_WARN", hook.url("warn"))  # where errors go that have no address of their own
     daemon.look()
     daemon.look()

@@ -67,7 +67,7 @@ def test_nothing_said_is_no_address_and_no_quiet_hours(tmp_path: Path) -> None:
         ("error: [json://s3cret", "not YAML near line"),
         ("quiet_hours: {from: 22:00, to: '07:00'}", "write times in quotes"),
         ("quiet_hours: {from: '25:00', to: '07:00'}", "is not a time of day"),
-        ("quiet_hours: {from: '22:00', to: '07:00', time_zone: Vienna}", "is no time zone"),
+        ("quiet_hours: {from: '22:00', to: '07:00', time_zone: Vienna}", "is not a time zone"),
         ("retry_seconds: [soon]", "retry_seconds.0"),
     ],
 )

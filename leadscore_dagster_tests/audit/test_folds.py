@@ -174,7 +174,7 @@ def test_missing_entities_are_not_each_other() -> None:
 @pytest.mark.parametrize(
     ("folds", "times", "message"),
     [
-        ([(np.array([0]), np.array([9]))], decided(0, 5), "a row that is not there"),
+        ([(np.array([0]), np.array([9]))], decided(0, 5), "a row that does not exist"),
         ([(np.array([True, False]), np.array([False, True]))], decided(0, 2), "not of a mask"),
         ([], np.array(["NaT"], "datetime64[us]"), "an instant is missing"),
         ([], np.arange(3), "not a column of instants"),

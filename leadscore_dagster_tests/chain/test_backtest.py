@@ -147,7 +147,7 @@ def _table(**columns: object) -> pa.Table:
         (_table(lead_id=[0.5, 1.5, 2.5]), r"a text or a whole number, not double, .*column lead_id\. Remedy"),
         (_table(lead_id=["a", None, None]), r"a value is missing, .*column lead_id, 2 rows\. Remedy"),
         (_table(propensity=[0.1, None, 0.3]), r"a value is missing, .*column propensity, 1 row\. Remedy"),
-        (_table(lead_id=["a", "b", "a"]), r"stands twice, .*column lead_id, 1 row\. Remedy"),
+        (_table(lead_id=["a", "b", "a"]), r"occurs twice, .*column lead_id, 1 row\. Remedy"),
         (_table(propensity=[0.1, 20.0, -0.1]), r"outside 0 to 1, .*column propensity, 2 rows\. Remedy"),
         (_table(propensity=[0.1, float("nan"), 0.3]), r"outside 0 to 1, .*column propensity, 1 row\. Remedy"),
     ],

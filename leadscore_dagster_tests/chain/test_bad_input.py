@@ -116,7 +116,7 @@ DROPS: dict[str, tuple[Break, str]] = {
     ),
     "the same file twice": (
         lambda drops: shutil.copyfile(drops / T1, drops / T2),
-        rf"the same file twice: its content is that of {T1}, in {T2}",
+        rf"the same file twice: it has the same content as {T1}, in {T2}",
     ),
 }
 

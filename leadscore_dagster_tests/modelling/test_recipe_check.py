@@ -57,7 +57,7 @@ MISTAKES: dict[str, tuple[Change, str]] = {
     "a calibration by no segment": (
         lambda document: document["model"].update(calibrate_by="aum_teir"),
         r"model\.calibrate_by: there is no segment 'aum_teir' in model\.segments \(did you mean 'aum_tier'\?\)"
-        r".*, line \d+\. Remedy: mend the value",
+        r".*, line \d+\. Remedy: fix the value",
     ),
     "a gate on a ranking of other features": (
         lambda document: (

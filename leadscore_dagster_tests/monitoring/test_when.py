@@ -85,7 +85,7 @@ def test_the_page_says_what_is_wrong_loads_nothing_and_is_the_same_each_time(lak
     page = dashboard(lake, state, RECIPE, _ago(10))
     assert page == dashboard(lake, state, RECIPE, _ago(10))
     assert "2 things out of line." in page
-    assert "Too little is known yet to judge: feature availability, class balance, score drift, decile order." in page
+    assert "Too little is known to judge yet: feature availability, class balance, score drift, decile order." in page
     assert "tenure &lt;b&gt;" in page
     assert "<b>" not in page.split("<body>")[1]
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")

@@ -95,7 +95,7 @@ def test_periods_must_sum_to_one(tmp_path: Path) -> None:
 
 
 def test_buckets_must_cover_everyone(tmp_path: Path) -> None:
-    assert "buckets must fall" in _load(
+    assert "buckets must go down" in _load(
         tmp_path, "{name: Cold, from_percentile: 0,", "{name: Cold, from_percentile: 5,"
     )
 
@@ -110,7 +110,7 @@ def test_a_first_quarter_inside_a_quarter_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    assert "stands twice" in _load(tmp_path, "  folds: 5", "  folds: 5\n  folds: 6")
+    assert "occurs twice" in _load(tmp_path, "  folds: 5", "  folds: 5\n  folds: 6")
 
 
 def test_broken_yaml_names_the_line(tmp_path: Path) -> None:

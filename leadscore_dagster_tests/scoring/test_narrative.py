@@ -53,7 +53,7 @@ def test_the_standing_is_a_percentage_on_a_long_list_and_a_position_on_a_short_o
 
 
 def test_a_list_without_order_says_so():
-    assert standing_of([1.0]) == ["The only lead on today's list, so there is none to compare it with."]
+    assert standing_of([1.0]) == ["The only lead on today's list, so there is nothing to compare it with."]
     assert standing_of([1.0] * 1200)[0] == "All 1,200 leads on today's list score the same: their order says nothing."
     assert standing_of([]) == []
 

@@ -75,7 +75,7 @@ def test_a_lead_of_which_nothing_is_known_is_scored_and_said_to_be_unknown():
     features = pa.table({name: empty.get(name, features[name]) for name in features.column_names})
     row = scored(features).to_pylist()[0]
     assert row["narrative"] == (
-        "The only lead on today's list, so there is none to compare it with. "
+        "The only lead on today's list, so there is nothing to compare it with. "
         "Against: tenure months not known; firm assets not known; holds cfp not known; lead source not known."
     )
     assert row["driver_1_value"] is None

@@ -176,16 +176,16 @@ BROKEN: dict[str, tuple[Break, str]] = {
     ),
     "one file too many": (
         lambda folder: shutil.copy(folder / T1, folder / f"people_{QUARTER}_T1 (1).csv"),
-        r"the same file twice: its content is that of people_2024_q1_T1",
+        r"the same file twice: it has the same content as people_2024_q1_T1",
     ),
     "a third territory": (
         lambda folder: people.write_csv(folder / f"people_{QUARTER}_T3.csv", people.people()[:9]),
         "more files than expected in drop 2024_q1: expected 2 files, found 3",
     ),
-    "same file in two formats": (_as_parquet_too, r"the same file twice: people_2024_q1_T1\.csv is there too"),
+    "same file in two formats": (_as_parquet_too, r"the same file twice: people_2024_q1_T1\.csv is there as well"),
     "same content as the other": (
         lambda folder: shutil.copy(folder / T1, folder / T2),
-        r"the same file twice: its content is that of people_2024_q1_T1\.csv, in people_2024_q1_T2\.csv",
+        r"the same file twice: it has the same content as people_2024_q1_T1\.csv, in people_2024_q1_T2\.csv",
     ),
     "impossible quarter in the name": (
         lambda folder: (folder / T2).rename(folder / "people_2024_q5_T2.csv"),
@@ -213,9 +213,9 @@ BROKEN: dict[str, tuple[Break, str]] = {
         lambda folder: people.write_manifest(folder, as_of="2024-07-01"),
         r"wrong quarter: named 2024_q1, but it states 2024_q1 as of 2024-07-01",
     ),
-    "manifest that does not read": (
+    "manifest that cannot be read": (
         lambda folder: (folder / f"manifest_{QUARTER}.json").write_text("{"),
-        r"the manifest does not read",
+        r"the manifest cannot be read",
     ),
     "manifest without a zone": (
         lambda folder: people.write_manifest(folder, available_at="2024-04-16T06:00:00"),

@@ -149,7 +149,7 @@ def test_the_match_rate_reads_the_newest_vintage_that_was_available(stored: Lake
     recipe = _recipe(people=SOURCE)
     _leads(stored, tmp_path, 95, 5)
     first = _by_name(log_checks(stored, LEADS, AS_OF, recipe))["match_rate"]
-    assert "vintage of 2024-04-01 (none was available yet: the oldest there is)" in first.why
+    assert "vintage of 2024-04-01 (none was available yet: the oldest one)" in first.why
     strangers = [people.person(number) for number in range(5000, 5400)]
     people.write_drop(drops, strangers, "2023_q4")
     clean = people.CONTRACT.model_copy(update={"columns": tuple(_undated(c) for c in people.CONTRACT.columns)})

@@ -95,7 +95,7 @@ def test_known_at_may_be_any_expression_over_the_columns(lake: Lake, tmp_path: P
         ("(SELECT MAX(created) FROM crm)", "known_at is not one expression"),
         ("created, modified", "known_at is not one expression"),
         ("created; DROP TABLE typed", "expected one SELECT statement"),
-        ("status + 1", "known_at does not run"),
+        ("status + 1", "known_at cannot be computed"),
     ],
 )
 def test_a_known_at_that_is_no_expression_is_refused(expression: str, message: str, lake: Lake, tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_times_a_database_stores_without_a_zone_need_the_zone_stated(lake: Lake,
     [
         ("sqlite:///{folder}/crm.db", r"needs \?table=NAME"),
         ("sqlite:///{folder}/crm.db?table=contacts", "no such table in the database, in table contacts"),
-        ("sqlite:///{folder}/nowhere/crm.db?table=leads", "the database does not answer"),
-        ("nosuchdialect://user:secret@host/db?table=leads", "the database URL does not read"),
+        ("sqlite:///{folder}/nowhere/crm.db?table=leads", "the database does not respond"),
+        ("nosuchdialect://user:secret@host/db?table=leads", "the database URL cannot be read"),
     ],
 )
 def test_a_database_that_cannot_be_read_is_one_error_without_its_password(

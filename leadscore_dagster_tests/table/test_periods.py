@@ -51,7 +51,7 @@ def test_equal_times_never_straddle_a_border() -> None:
 
 
 def test_periods_that_would_be_empty_are_refused_with_a_remedy() -> None:
-    with pytest.raises(InputError, match="too few or too equal"):
+    with pytest.raises(InputError, match="too few or too close together"):
         split_periods(days(*([0] * 100)), SHARES, window_days=0)
     with pytest.raises(InputError, match="calibration period is empty") as caught:
         split_periods(days(*range(100)), SHARES, window_days=20)

@@ -127,9 +127,9 @@ def test_a_rollback_appends_a_row_and_the_history_stays(state):
     [
         ("v9", 8, "not recorded.*choose one of v1, v2, v3"),
         ("v3", 8, "never champion before"),
-        ("v2", 8, "champion already.*choose one of v1"),
+        ("v2", 8, "already the champion.*choose one of v1"),
         ("v2", 5, "never champion before"),
-        ("v1", 5, "champion already.*no earlier champion"),
+        ("v1", 5, "already the champion.*no earlier champion"),
     ],
 )
 def test_a_rollback_that_makes_no_sense_says_what_is_wrong(state, version, month, message):

@@ -39,7 +39,7 @@ def test_on_its_fall_back_day_an_incomplete_quarter_is_run_once_as_it_is(tmp_pat
     standing = _standing(date(2024, 5, 16), None)
     request = _due(tmp_path, standing, Known())
     assert isinstance(request, Request)
-    assert "2024_q1 is overdue and run as it is: firms_2024_q1.csv is not the file" in request.why
+    assert "2024_q1 is overdue and is run as it is: firms_2024_q1.csv is not the file" in request.why
     known = Known(asked={("refresh", FIRST): [Asked(request.drop, request.content, "failed", "r1")]})
     assert "r1 failed on this content" in str(_due(tmp_path, standing, known))
 
@@ -95,7 +95,7 @@ def test_an_older_quarter_that_was_not_ingested_is_left_to_the_sensor(tmp_path: 
     for quarter in ("2024_q1", "2024_q2"):
         vendor.write_drop(tmp_path, quarter)
     said = _due(tmp_path, _standing(date(2024, 8, 16)), Known())
-    assert "2024_q1 is complete and not ingested, which the drop sensor sees to" in str(said)
+    assert "2024_q1 is complete and not ingested, which the drop sensor takes care of" in str(said)
 
 
 def test_a_recipe_without_a_vendor_is_trained_once_a_quarter() -> None:

@@ -211,7 +211,7 @@ def test_a_version_put_there_by_hand_is_looked_at_and_never_promoted(home: Home)
     [
         (OLD, 3, "is the champion"),
         ("2009-07-01-cccccccccccc", 3, "would lose its place"),
-        (NEW, 0, "no number of days"),
+        (NEW, 0, "not a number of days"),
     ],
 )
 def test_what_cannot_be_put_into_the_shadow_is_refused(home: Home, version: str, days: int, what: str) -> None:

@@ -69,7 +69,7 @@ def folder_of(location: str) -> Path:
     """The folder of a source. Raises InputError for one that is no folder here."""
     path = Path(location)
     if "://" in location or not path.exists():
-        raise InputError("the source is no folder on this machine", where=Folder(location).shown)
+        raise InputError("the source is not a folder on this machine", where=Folder(location).shown)
     return path if path.is_dir() else path.parent
 
 

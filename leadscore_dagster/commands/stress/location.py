@@ -1,4 +1,7 @@
-"""The code location of a scenario: the one recipe that ``LEADSCORE_STRESS_RECIPE`` names."""
+"""The code location of a scenario: the one recipe that ``LEADSCORE_STRESS_RECIPE`` names.
+
+Not here: starting it (processes).
+"""
 
 import os
 

@@ -26,7 +26,7 @@ from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.versions.ledger import history
 from leadscore_dagster.defs.resources import Workspace
 
-_VERDICTS = {True: "as it must", False: "NOT AS IT MUST", None: "not tried"}
+_VERDICTS = {True: "ok", False: "FAILED", None: "not tried"}
 
 
 def stress_recipe(home: Path, name: str, wanted: Sequence[str], keep: bool, progress: Progress) -> TextOutcome:
@@ -80,10 +80,10 @@ def _undisturbed(home: Path, copy: Path, name: str, recipe: Recipe, progress: Pr
         )
     day, period = parse_day(days[-1]), periods[-1]
     copy_home(home, copy, workspace.state(recipe))
-    progress(f"a copy of the home, in which {day} is scored undisturbed")
+    progress(f"a copy of the home, in which {day} is scored without disturbance")
     scored = run(leadscore(copy, "score", name, "--day", day))
     if scored.exit_code:
-        raise InputError(f"The day cannot be scored even undisturbed: {scored.said}", where=home)
+        raise InputError(f"The day cannot be scored even without disturbance: {scored.said}", where=home)
     entries = history(state_of(copy, recipe.name))
     return Bench(name, recipe, copy, day, period, digests(copy), entries, scored)
 
@@ -102,7 +102,7 @@ def _outcome(results: dict[str, Result], kept: Path | None) -> TextOutcome:
     rows = [(_VERDICTS[r.passed], name, round(r.seconds, 1), r.did) for name, r in results.items()]
     lines = [columns(rows, ("verdict", "scenario", "seconds", "what was done")), ""]
     lines += [f"  {name}: {result.saw}" for name, result in results.items()]
-    lines += ["", f"{len(failed)} of {len(results)} scenarios did not behave as they must."]
+    lines += ["", f"{len(failed)} of {len(results)} scenarios failed."]
     lines += [f"The copies: {kept}"] if kept else []
     record = {"passed": not failed, "scenarios": {name: asdict(result) for name, result in results.items()}}
     return TextOutcome("\n".join(lines), record, REFUSED if failed else DONE)

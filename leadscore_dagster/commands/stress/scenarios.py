@@ -119,7 +119,7 @@ def imbalance(bench: Bench, flood: bool) -> Result:
     folder = copies.spoilt_log(recipe.decision_source, bench.location(source), bench.home / "spoilt", change)
     ended = run(bench.train("--source", f"{source}={folder}"))
     passed = ended.exit_code in (1, 2) and not ended.crashed and not _moved(bench)
-    did = "every decision has a positive outcome" if flood else "of 100 positives one is left"
+    did = "every decision has a positive outcome" if flood else "one of 100 positives is left"
     return Result(did, _told(ended, bench), passed)
 
 

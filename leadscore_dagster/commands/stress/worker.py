@@ -2,6 +2,8 @@
 
 ``rescore``: the day's scores again, of the decisions that lie there. ``rewrite``: a partition again, where no file may
 grow beyond half of it: what a quota does, on a machine that gives nobody a small disk.
+
+Not here: what is measured about it (scenarios), starting it (processes).
 """
 
 from __future__ import annotations

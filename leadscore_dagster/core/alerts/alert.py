@@ -17,16 +17,16 @@ Kind = Literal[
 
 #: What a person should do, by kind. The runbook has a chapter of the same name.
 WHAT_TO_DO: Mapping[Kind, str] = {
-    "check_failed": "Read the evidence in Dagit, mend the data or the model, run the partition again. "
-    "What a blocking check refused has not been published.",
-    "check_broken": "The check itself crashed, so nothing is known about the data: mend the check or what it reads, "
+    "check_failed": "Read the evidence in Dagit, fix the data or the model, and run the partition again. "
+    "What a blocking check refuses is not published.",
+    "check_broken": "The check itself crashed, so nothing is known about the data: fix the check or what it reads, "
     "run the partition again.",
-    "run_failed": "Open the run and read its first failed step; when the cause is mended, re-execute from failure.",
-    "run_canceled": "Whoever canceled it knows why; launch it again if its partition is still wanted.",
-    "schedule_missed": "See that the daemon runs and the schedule is on, then launch the missing partition.",
-    "tick_failed": "Open its ticks in Dagit and mend the error; it tries again by itself.",
-    "delivery_failed": "Run `leadscore alert-test`, mend the address, then run `leadscore alert-redeliver`. "
-    "What was not given up is tried again by itself.",
+    "run_failed": "Open the run and read its first failed step; once the cause is fixed, re-execute from failure.",
+    "run_canceled": "Somebody canceled it on purpose; launch it again if its partition is still needed.",
+    "schedule_missed": "Check that the daemon is running and the schedule is on, then launch the missing partition.",
+    "tick_failed": "Open its ticks in Dagit and fix the error; it tries again by itself.",
+    "delivery_failed": "Run `leadscore alert-test`, fix the address, then run `leadscore alert-redeliver`. "
+    "Messages that were not given up are tried again automatically.",
 }
 
 

@@ -1,6 +1,6 @@
 """Delivery: which messages are due, which go together, what happens when an address does not answer.
 
-Lives here: attempts, waits, giving up. Not here: files (outbox), Apprise (sending), runs (leadscore_dagster/alerts).
+Lives here: attempts, waits, giving up. Not here: files (outbox), Apprise (sending), runs (defs/alerts).
 
 An attempt is noted before anything is sent and its success after, so a crash in between costs at most a repetition,
 with the same idempotency key, and never a message. Each address is noted by itself: what one has taken is not sent

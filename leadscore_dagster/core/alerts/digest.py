@@ -1,7 +1,7 @@
 """The daily digest: what failed, what is still open, what was delivered. It is sent on good days, too: a day
 without a digest is a day on which nobody watched.
 
-Lives here: what stays open, the digest's words. Not here: the schedule (leadscore_dagster/alerts).
+Lives here: what stays open, the digest's words. Not here: the schedule (defs/alerts).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def digest(
         "Delivery:",
         f"- {len([entry for entry in states['sent'] if since <= entry.made_at])} messages delivered",
         f"- {len(waiting)} waiting (quiet hours, or an address that does not answer)",
-        *([f"- {kept} kept, for there is no address of {', '.join(unheard).lower()}"] if kept else []),
+        *([f"- {kept} kept, because no address is set for {', '.join(unheard).lower()}"] if kept else []),
         f"- {len(states['dead'])} given up{_remedy(states['dead'])}",
         *([f"- {aside} files of the outbox cannot be read" for aside in [outbox.unreadable(folder)] if aside]),
         f"- {watcher}",
@@ -98,11 +98,11 @@ def digest_entry(message: Message, now: datetime) -> Entry:
 def watcher_line(last_tick: datetime | None, failed: bool, running: bool, now: datetime) -> str:
     """How the alert sensor is: nobody else watches the watcher."""
     if not running:
-        return "The alert sensor is OFF: nothing is told between digests"
+        return "The alert sensor is OFF: nothing is reported between digests"
     if last_tick is None:
         return "The alert sensor has not looked yet"
     if failed:
-        return f"The alert sensor FAILS since or at {_at(last_tick)} UTC: see its ticks in Dagit"
+        return f"The alert sensor has been FAILING since {_at(last_tick)} UTC: see its ticks in Dagit"
     late = now - last_tick > timedelta(minutes=10)
     return f"The alert sensor last looked at {_at(last_tick)} UTC{': too long ago' if late else ''}"
 

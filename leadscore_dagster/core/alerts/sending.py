@@ -38,7 +38,7 @@ def send(url: str, message: Message) -> str | None:
             body_format=apprise.NotifyFormat.TEXT,
         )
         said = log.getvalue()
-    return None if taken else plain(redact(said.strip(), {url}) or "it did not take the message", LONGEST_PROBLEM)
+    return None if taken else plain(redact(said.strip(), {url}) or "it did not accept the message", LONGEST_PROBLEM)
 
 
 def _add_identity(service: Any, message: Message) -> None:

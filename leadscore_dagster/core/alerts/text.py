@@ -2,6 +2,8 @@
 
 A message goes to services that read Markdown, HTML or their own markup, and stays in their history for good. So
 what an exception or a check says is stripped here, once, before it is stored or sent anywhere.
+
+Not here: what a message says (message).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Lives here: which parts are asked of a vintage and of a training table, what their answers mean together, and the
 form a consumer asks in (``require_…``). Not here: the parts (core/sources/checks, core/audit/training_audit), nor their
-display (checks/).
+display (defs/checks).
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ from leadscore_dagster.core.errors import InputError
 #: every finding, and its rule in a sentence
 RULES = {
     "folds_not_empty": "Every fold has rows to train on and rows to judge on.",
-    "folds_share_no_row": "No row is trained on and judged on in one fold, and none counts twice.",
+    "folds_share_no_row": "No row is both trained on and judged on in one fold, and none counts twice.",
     "folds_in_time_order": "Every training decision lies before the first judged decision of its fold.",
     "folds_purged": "Every training label was known before the first judged decision of its fold.",
     "folds_embargoed": "Between the last training and the first judged decision lies at least the gap.",
-    "folds_share_no_entity": "No entity is trained on and judged on in one fold.",
+    "folds_share_no_entity": "No entity is both trained on and judged on in one fold.",
 }
 #: share of judged rows with a trained-on entity from which it is worth a warning: of the pairs of a positive and a
 #: negative row that an AUC counts, up to 1 - (1 - .1)² = 19% are touched; leads that come back stay below that
@@ -79,7 +79,7 @@ def fold_findings(
 def _not_empty(folds: Sequence[Fold]) -> Finding:
     empty = sum(not len(train) or not len(test) for train, test in folds)
     if not folds:
-        return Finding("folds_not_empty", False, "There is no fold at all, so nothing was judged.", 0, 1)
+        return Finding("folds_not_empty", False, "There are no folds, so nothing was judged.", 0, 1)
     why = f"{empty} of {len(folds)} folds have nothing to train on or nothing to judge on."
     return Finding("folds_not_empty", not empty, why if empty else f"{len(folds)} folds, none empty.", empty, 0)
 
@@ -87,7 +87,7 @@ def _not_empty(folds: Sequence[Fold]) -> Finding:
 def _share_no_row(folds: Sequence[Fold]) -> Finding:
     shared = sum(len(np.intersect1d(train, test)) for train, test in folds)
     twice = sum(len(side) - len(np.unique(side)) for fold in folds for side in fold)
-    why = f"{shared:,} rows are trained on and judged on, {twice:,} stand twice on one side."
+    why = f"{shared:,} rows are trained on and judged on, {twice:,} occur twice on one side."
     return Finding("folds_share_no_row", not shared + twice, why, shared + twice, 0)
 
 
@@ -108,7 +108,7 @@ def _embargoed(folds: Sequence[Fold], times: np.ndarray, gap_days: float) -> Fin
         return Finding("folds_embargoed", True, "There is no fold with rows on both sides.", None, gap_days)
     distance = min(int(times[test].min() - times[train].max()) for train, test in folds)
     days = distance / _DAY
-    why = f"The closest training decision lies {days:,.1f} days before the first judged one; {gap_days:g} are asked."
+    why = f"The closest training decision lies {days:,.1f} days before the first judged one; {gap_days:g} are required."
     return Finding("folds_embargoed", distance >= gap_days * _DAY, why, days, gap_days)
 
 
@@ -154,5 +154,5 @@ def _positions(side: np.ndarray, rows: int) -> np.ndarray:
     if found.dtype == bool:
         raise InputError("a fold is made of positions, not of a mask", rows=len(found))
     if len(found) and not (found.min() >= 0 and found.max() < rows):
-        raise InputError("a fold names a row that is not there", rows=rows)
+        raise InputError("a fold names a row that does not exist", rows=rows)
     return found.astype(np.int64)

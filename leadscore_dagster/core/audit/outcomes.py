@@ -23,11 +23,11 @@ RULES = {
     "no_censored_row": "No training row is one whose outcome was still open.",
     "no_negative_lag": "No training row has an outcome before its decision.",
     "outcomes_from_the_start": "Outcomes were recorded from the first decision on, not only from some date.",
-    "outcomes_to_the_end": "The newest rows have outcomes as often as those before them.",
-    "no_repeated_decision": "No decision stands in the table twice.",
+    "outcomes_to_the_end": "The newest rows have outcomes as often as earlier rows.",
+    "no_repeated_decision": "No decision is in the table twice.",
     "no_repeated_instant": "No entity is decided on twice at one instant.",
-    "retained_whatever_the_label": "Rows of the build before are kept as often if positive as if negative.",
-    "labels_did_not_flip": "A label once given stays what it was.",
+    "retained_whatever_the_label": "Positive and negative rows of the previous build are kept equally often.",
+    "labels_did_not_flip": "A label does not change once it is given.",
 }
 #: a run without outcomes less probable than this means they were not yet recorded: one false alarm in 1000 builds
 TRUNCATION = 1e-3
@@ -115,7 +115,7 @@ def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive:
     name = "outcomes_from_the_start"
     happened = np.where(np.isnan(outcome), decided, outcome)
     if not positive.any():
-        return Finding(name, True, "There is no positive row to tell when outcomes begin.", None, TRUNCATION, "warn")
+        return Finding(name, True, "There is no positive row to show when outcomes begin.", None, TRUNCATION, "warn")
     first = happened[positive | ~np.isnan(outcome)].min()
     before = decided < first
     order = np.argsort(decided[~before], kind="stable")[: max(_REFERENCE, int(before.sum()))]
@@ -129,7 +129,7 @@ def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive:
     probability = float(np.exp(-expected))
     day = np.datetime_as_string(np.datetime64(int(first), "us"), unit="D")
     why = (
-        f"The first outcome there is happened on {day}; the {int(before.sum()):,} decisions before it should have had "
+        f"The first outcome happened on {day}; the {int(before.sum()):,} decisions before it should have had "
         f"{expected:,.1f} by then at the rate of those just behind it, and none has a probability of {probability:.2g}."
     )
     if probability < TRUNCATION:

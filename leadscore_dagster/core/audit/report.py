@@ -1,6 +1,6 @@
 """The audit's report: a matrix of features and parts as Markdown, and the JSON form.
 
-Lives here: rendering. Not here: verdicts and how they combine (verdict), the parts, the HTML page (page).
+Lives here: rendering. Not here: verdicts and how they combine (verdict), the parts, the HTML page (core/pages/audit).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The leakage audit of a training table: which parts are asked, in which order, and what they mean together.
 
 Lives here: running the parts on one partition, the report, its memory. Not here: any part (core/audit), the gates in
-front of a consumer (battery), display (checks/).
+front of a consumer (admission), display (defs/checks).
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ from leadscore_dagster.core.warehouse import Warehouse, compose, table
 #: parts that prove; a leak is theirs alone
 PROOFS = {
     "lineage": "From the SQL: no feature uses a column filled in after the outcome, a table of current values, or a "
-    "vintage without asking whether it had arrived.",
+    "vintage without checking that it had arrived.",
     "known_time": "No row of the training table uses a fact that became known after its decision.",
-    "replay": "Everything not known at the decision is destroyed, the features are built again: nothing changes.",
+    "replay": "Everything not known at the decision is destroyed and the features are built again: nothing changes.",
     "restatement": "From the vintages themselves: no feature uses a column that is written or changed after the fact, "
-    "unless it reads it as it was known.",
+    "unless it reads the column as it was known.",
     "parity": "For a sample of past decisions, the scoring path run at that moment gives the training row bit for bit.",
 }
 #: parts that suspect
 STATISTICS = {
-    "strength": "No feature alone separates the outcomes better than honest features do; strong only because it tells "
-    "the time is a clock.",
-    "missingness": "Whether a feature is filled in does not give the outcome away.",
+    "strength": "No feature alone separates the outcomes better than honest features do. One that only tells the time "
+    "is a clock.",
+    "missingness": "Whether a feature is filled does not give the outcome away.",
     "categories": "No value occurs with positive outcomes only.",
-    "joint": "No features weak alone are too strong together.",
-    "identity": "No feature is an identifier, a row order, or the outcome of others averaged into it.",
-    "lag_decay": "One vintage older, a strong feature fades; a leak collapses.",
+    "joint": "No features that are weak alone are too strong together.",
+    "identity": "No feature is an identifier, a row order, or an average of other rows' outcomes.",
+    "lag_decay": "Rebuilt one vintage older, an honest feature fades; a leak collapses.",
 }
 #: statements on the table as a whole
 TABLE_PARTS = {
     "folds": "Training rows lie before the rows they are judged on, by at least the label window.",
-    "outcomes": "No outcome was still open, lies before its decision, or was kept for one class only.",
+    "outcomes": "No outcome was still open, came before its decision, or was kept for one class only.",
     "twins": "No row of the test period is a copy of a training row.",
 }
 PARTS = {**PROOFS, **STATISTICS}

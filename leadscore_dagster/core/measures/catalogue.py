@@ -78,7 +78,7 @@ def _calibration_error(judged: Judged, bootstrap: Bootstrap) -> Interval:
 METRICS: dict[str, Metric] = {
     "test_positives": Metric(
         "positives in the test period",
-        "conversions that everything measured on the test period rests on",
+        "number of conversions behind everything measured on the test period",
         lowest=1,
         highest=1e9,
         form="count",
@@ -86,10 +86,10 @@ METRICS: dict[str, Metric] = {
     ),
     "auc_roc": Metric(
         "AUC-ROC",
-        "of one lead that converts and one that does not, how often the right one is first; 0.5 is chance",
+        "given one lead that converts and one that does not, how often the right one is ranked first; 0.5 is chance",
         curve=metrics.auc_roc_of,
         noticed=Noticed(
-            "of a lead that converts and one that does not, it puts the right one first in less than ",
+            "given a lead that converts and one that does not, it ranks the right one first in less than ",
             " of all pairs",
             "percent",
         ),
@@ -107,7 +107,7 @@ METRICS: dict[str, Metric] = {
         curve=metrics.auc_pr_over_base_of,
         flattered=True,
         noticed=Noticed(
-            "averaged over lists of all lengths, the leads it puts first convert less than ",
+            "averaged over lists of all lengths, the leads it ranks first convert less than ",
             " times as often as the average lead",
             "number",
         ),
@@ -127,7 +127,7 @@ METRICS: dict[str, Metric] = {
     ),
     "decile_order": Metric(
         "order of the deciles (Somers' D)",
-        "of one lead that converts and one that does not, how much more often the right one is in the better tenth "
+        "given one lead that converts and one that does not, how much more often the right one is in the better tenth "
         "than in the worse; 0 is chance",
         lowest=-1,
         curve=metrics.decile_order_of,
@@ -142,22 +142,24 @@ METRICS: dict[str, Metric] = {
     ),
     "ece": Metric(
         "calibration error",
-        "mean distance of what was said from what came, over tenths of equal size; 0 is right",
+        "mean distance between predicted and observed rates, over tenths of equal size; 0 is right",
         form="percent",
         lower_is_better=True,
         measure=_calibration_error,
-        noticed=Noticed("on average, what it says differs from what comes by more than ", " of the leads", "percent"),
+        noticed=Noticed(
+            "on average, its prediction differs from what happens by more than ", " of the leads", "percent"
+        ),
     ),
     "train_test_gap": Metric(
         "drop of AUC-PR from training to test",
-        "how much of the AUC-PR on the training rows is gone on the test period, at equal base rates",
+        "how much of the AUC-PR on the training rows is lost on the test period, at equal base rates",
         lowest=-1,
         form="percent",
         lower_is_better=True,
     ),
     "shuffled_label_auc": Metric(
         "AUC with shuffled labels",
-        "trained on outcomes dealt out at random; 0.5 if it finds nothing where nothing is",
+        "trained on shuffled outcomes; 0.5 if it finds nothing where there is nothing",
         lower_is_better=True,
     ),
     "cross_validation_auc_pr": Metric("cross-validated AUC-PR", "mean over the folds of the development period"),
@@ -176,7 +178,7 @@ METRICS: dict[str, Metric] = {
     ),
     "business_signals": Metric(
         "expected features among the five strongest",
-        "features of which the recipe says that a salesperson would expect them",
+        "features that, according to the recipe, a salesperson would expect",
         highest=5,
         form="count",
         rests_on="features",

@@ -118,6 +118,6 @@ def _outside(recipe: Recipe, features: Collection[Feature]) -> Iterator[str]:
     for name in recipe.model.reference_ranking:
         if name not in names:
             yield (
-                f"model.reference_ranking: {name!r} is no feature of this recipe{did_you_mean(name, names)}; "
+                f"model.reference_ranking: {name!r} is not a feature of this recipe{did_you_mean(name, names)}; "
                 "the comparison leaves it out."
             )

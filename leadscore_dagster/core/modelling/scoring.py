@@ -2,6 +2,8 @@
 
 Training judges a candidate through it, the registry loads it, daily scoring calls it. What does not belong
 here: files (core/versions/registry), percentiles, buckets and lists (core/scoring).
+
+Not here: ranks, reasons and lists (core/scoring).
 """
 
 from __future__ import annotations

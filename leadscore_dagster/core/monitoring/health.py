@@ -147,7 +147,7 @@ def _success(today: Mapping[str, Any], limit: float) -> Watched:
     if not decisions:
         return Watched("success_rate", True, "There was nobody to score.", "error", threshold=limit, rows=0)
     low, high = wilson(min(scored, decisions), decisions)
-    why = f"{scored:,} of {decisions:,} decisions were scored, at least {limit:.0%} is asked."
+    why = f"{scored:,} of {decisions:,} decisions were scored; at least {limit:.0%} is required."
     passed = today["success"] >= limit
     return Watched("success_rate", passed, why, "error", today["success"], limit, low, high, decisions)
 
@@ -161,7 +161,7 @@ def _volume(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> W
         return Watched("volume", True, f"{value:,.0f} decisions; too few earlier days to compare with.", value=value)
     median, distance = known
     passed = abs(value - median) <= distance
-    why = f"{value:,.0f} decisions; usual are {median:,.0f}, give or take {distance:,.0f}."
+    why = f"{value:,.0f} decisions; {median:,.0f} ± {distance:,.0f} is usual."
     return Watched(
         "volume", passed, why, "warn", value, max(median - distance, 0.0) if value < median else median + distance
     )

@@ -33,7 +33,7 @@ BALANCE_CHECKS = {
 DRIFT_CHECKS = {
     "feature_drift": "No feature of the last month's decisions has moved from the training rows: population stability "
     "index without its sampling floor, beyond chance for all features together.",
-    "score_drift": "The delivered scores of the last month's decisions lie as those of the test period did.",
+    "score_drift": "The delivered scores of the last month's decisions are distributed as in the test period.",
 }
 PERFORMANCE_CHECKS = {
     "performance": "Delivered scores whose outcome is known rank as well as in the version's test period: no drop "

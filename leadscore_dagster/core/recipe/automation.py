@@ -1,6 +1,6 @@
 """The part of a recipe that says when things happen by themselves, and how old what they rest on may be.
 
-Lives here: the schema. Not here: the schedules and sensors (leadscore_dagster/schedules, sensors), the rules they
+Lives here: the schema. Not here: the schedules and sensors (defs/automation), the rules they
 follow (core/clock, core/versions/retraining, core/scoring/staleness, core/sources/arrivals).
 """
 
@@ -51,7 +51,7 @@ class Automation(Strict):
     #: a champion trained on a period older than this is trained again as soon as there is new data
     retrain_after_days: int = Field(default=100, ge=1, le=3660)
     #: a run that the automation started and that takes longer hangs: it is ended, and started once more. (One whose
-    #: process has died is ended within a minute: leadscore_dagster/launching.)
+    #: process has died is ended within a minute: defs/automation/launcher.)
     run_hours: int = Field(default=6, ge=1, le=168)
     retention: Retention = Retention()
 
@@ -61,14 +61,14 @@ class Automation(Strict):
             zone = ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             hint = did_you_mean(self.timezone, available_timezones())
-            raise ValueError(f"{self.timezone!r} is no IANA time zone{hint}") from None
+            raise ValueError(f"{self.timezone!r} is not an IANA time zone{hint}") from None
         # A day's scores are what was known at its first instant in UTC. East of Greenwich the same date begins
         # earlier: by the clock there, the day to be scored has not begun before the offset has passed.
         middles = (datetime(2026, month, 15, 12, tzinfo=zone).utcoffset() for month in range(1, 13))
         earliest = -(-max(offset for offset in middles if offset is not None) // timedelta(hours=1))
         if self.daily_hour < earliest:
             raise ValueError(
-                f"at {self.daily_hour}:00 in {self.timezone} the day has not begun in UTC: the earliest daily_hour "
+                f"at {self.daily_hour}:00 in {self.timezone} the day has not begun in UTC yet: the earliest daily_hour "
                 f"there is {earliest}"
             )
         return self

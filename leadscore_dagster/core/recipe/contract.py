@@ -66,7 +66,7 @@ class Column(Strict):
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum {self.minimum} is greater than maximum {self.maximum}")
         if self.derived_equal is not None and (self.type != "flag" or self.raw is not None):
-            raise ValueError("a column with derived_equal is a flag and has no raw name")
+            raise ValueError("a column with derived_equal must be a flag and has no raw name")
         return self
 
 

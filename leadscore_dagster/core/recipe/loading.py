@@ -123,7 +123,9 @@ def _read_yaml(path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else path
         problem = getattr(error, "problem", None) or "unreadable"
-        raise InputError(f"Not valid YAML: {problem}", where=where, remedy="mend the indentation or quoting") from error
+        raise InputError(
+            f"Not valid YAML: {problem}", where=where, remedy="fix the indentation or the quoting"
+        ) from error
     return document, lines
 
 
@@ -133,7 +135,7 @@ def _lines(node: yaml.Node, location: tuple[str | int, ...]) -> Iterator[tuple[t
         seen = set()
         for key, value in node.value:
             if key.value in seen:
-                raise yaml.composer.ComposerError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+                raise yaml.composer.ComposerError(None, None, f"key {key.value!r} occurs twice", key.start_mark)
             seen.add(key.value)
             yield (*location, key.value), key.start_mark.line + 1
             yield from list(_lines(value, (*location, key.value)))[1:]
@@ -146,7 +148,7 @@ def _validate(
     model: type[Recipe] | type[Contract], document: Any, path: Path, lines: dict[tuple[str | int, ...], int]
 ) -> Any:
     if not isinstance(document, dict):
-        raise InputError("The file holds no mapping of keys to values", where=path, remedy="see the shipped recipes")
+        raise InputError("The file is not a mapping of keys to values", where=path, remedy="see the shipped recipes")
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -184,8 +186,8 @@ def _explain(model: type[BaseModel], problem: Any, location: tuple[str | int, ..
 def _remedy(problem: Any) -> str:
     given = problem.get("input")
     if problem["type"] in ("extra_forbidden", "missing") or isinstance(given, dict | list | BaseModel):
-        return "mend the recipe; the schema is in leadscore_dagster/core/recipe/schema.py"
-    return f"mend the value {given!r}"
+        return "fix the recipe; all keys are listed in docs/recipes.md"
+    return f"fix the value {given!r}"
 
 
 def _all_keys(model: type[BaseModel], seen: set[type] | None = None) -> list[str]:

@@ -134,7 +134,7 @@ class Model(Strict):
     @model_validator(mode="after")
     def _parts_fit(self) -> Model:
         if len(set(self.estimators)) < len(self.estimators) or len(set(self.imbalance)) < len(self.imbalance):
-            raise ValueError("an estimator or a strategy against imbalance is named twice")
+            raise ValueError("an estimator or an imbalance strategy is named twice")
         if ENSEMBLE in self.estimators and len(self.estimators) < 3:
             raise ValueError("an ensemble needs at least two other estimators to be its members")
         return self

@@ -40,5 +40,5 @@ class Monitoring(Strict):
     @model_validator(mode="after")
     def _warn_before_error(self) -> Monitoring:
         if self.psi_warn > self.psi_error:
-            raise ValueError("psi_warn must not lie above psi_error")
+            raise ValueError("psi_warn must not be above psi_error")
         return self

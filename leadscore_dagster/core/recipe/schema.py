@@ -173,14 +173,14 @@ class Scoring(Strict):
     def _buckets_cover_everyone(self) -> Scoring:
         edges = [bucket.from_percentile for bucket in self.buckets]
         if edges != sorted(edges, reverse=True) or len(set(edges)) != len(edges) or edges[-1] != 0:
-            raise ValueError("buckets must fall from the highest percentile to 0, each once")
+            raise ValueError("buckets must go down from the highest percentile to 0, without repeats")
         return self
 
 
 class Acknowledgement(Strict):
     """A suspicion of the audit that a person has looked into: it is still shown, and no longer blocks.
 
-    Only ``suspect`` can be acknowledged; a leak is proven, and is mended instead.
+    Only ``suspect`` can be acknowledged; a leak is proven, and must be fixed instead.
     """
 
     feature: str

@@ -1,4 +1,4 @@
-"""Gates of a day's scores: pure functions over the stored partition. Not here: their display (checks/)."""
+"""Gates of a day's scores: pure functions over the stored partition. Not here: their display (defs/checks)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import date
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 SCORE_CHECKS = {
-    "everyone_once": "Every decision of the day is in the scores, exactly once, and nobody else is.",
+    "everyone_once": "Every decision of the day is in the scores exactly once, and nobody else is.",
     "scores_in_range": "Every score is a probability, every percentile lies between 0 and 100.",
-    "scores_spread": "The scores tell leads apart: no single score holds more than half of them.",
+    "scores_spread": "The scores distinguish leads: no single score is shared by more than half of them.",
 }
 #: of recipes with model.base_rate
 BASE_RATE_CHECK = {
-    "base_rate": "Matured outcomes do not speak against serving probabilities; otherwise only ranks are served.",
+    "base_rate": "Matured outcomes do not contradict the probabilities; otherwise only ranks are delivered.",
 }
 
 
@@ -56,7 +56,7 @@ def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date)
         WHERE wanted != 1 OR found != 1
     """
     wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
-    why = "Every decision was scored once." if wrong == 0 else f"{wrong:,} decisions are missing, extra or twice."
+    why = "Every decision was scored once." if wrong == 0 else f"{wrong:,} decisions are missing, extra or repeated."
     return ScoreCheck("everyone_once", wrong == 0, float(wrong), 0.0, why)
 
 

@@ -60,7 +60,7 @@ def standing(ranking: Ranking) -> pa.StringArray:
     if n == 0:
         return pa.array([], pa.string())
     if n == 1:
-        return pa.array(["The only lead on today's list, so there is none to compare it with."])
+        return pa.array(["The only lead on today's list, so there is nothing to compare it with."])
     if ranking.all_tied:
         sentence = f"All {n:,} leads on today's list score the same: their order says nothing."
         return pa.array([sentence]).take(pa.array(np.zeros(n, dtype=np.int64)))

@@ -1,4 +1,7 @@
-"""Whether vintages and log are young enough to score with. Not here: whether they passed their gates (battery)."""
+"""Whether vintages and log are young enough to score with.
+
+Not here: whether they passed their gates (core/audit/admission).
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def require_fresh(warehouse: Warehouse, recipe: Recipe, day: date) -> None:
     if problems:
         raise GateRefused(
             f"The vintages of {recipe.name!r} are stale on {day}: {'; '.join(problems)}. "
-            f"Remedy: put the next drop where the vendor's files lie and run `leadscore run {recipe.name}`, or allow "
+            f"Remedy: put the next drop into the vendor's folder and run `leadscore run {recipe.name}`, or allow "
             "more with automation.vintage_stale_after_days."
         )
 

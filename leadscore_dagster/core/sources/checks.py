@@ -28,7 +28,7 @@ VINTAGE_CHECKS = {
     "contract": "Types, ranges, allowed values and dates of the stored rows are those of the contract.",
     "uniqueness": "One row per key.",
     "completeness": "Critical columns are filled.",
-    "freshness": "The drop arrived soon after the date it describes, and describes it.",
+    "freshness": "The drop arrived soon after the date it describes, and its content is of that date.",
     "row_count": "As many rows as a full snapshot has, compared with the vintage before.",
 }
 
@@ -107,7 +107,7 @@ def contract_check(
     broken = [(rule, int(row[f"broken_{i}"])) for i, rule in enumerate(rules.rules) if row[f"broken_{i}"]]
     total = sum(rows for _, rows in broken)
     texts = [f"{rule.column} {rule.name.replace('_', ' ')} in {rows:,} rows" for rule, rows in broken[:3]]
-    why = "; ".join(texts) or f"{row['row_count']:,} rows keep {len(rules.rules)} rules"
+    why = "; ".join(texts) or f"{row['row_count']:,} rows obey {len(rules.rules)} rules"
     return CheckResult("contract", not broken, "error", total, 0, why, total)
 
 
@@ -124,7 +124,7 @@ def uniqueness(
         here,
     )
     extra = int(row["extra"])
-    why = f"{extra:,} rows repeat the key ({', '.join(contract.key)})" if extra else "every key stands once"
+    why = f"{extra:,} rows repeat the key ({', '.join(contract.key)})" if extra else "every key occurs once"
     return CheckResult("uniqueness", extra == 0, "error", extra, 0, why, extra)
 
 
@@ -141,7 +141,7 @@ def completeness(
     shares = {name: row[f"filled_{i}"] / total if total else 0.0 for i, name in enumerate(thresholds)}
     worst = min(shares, key=lambda name: shares[name] - thresholds[name])
     value, threshold = shares[worst], thresholds[worst]
-    why = f"{worst} is filled in {value:.2%} of {total:,} rows, at least {threshold:.0%} is asked"
+    why = f"{worst} is filled in {value:.2%} of {total:,} rows; at least {threshold:.0%} is required"
     return CheckResult("completeness", value >= threshold, "error", value, threshold, why, total - round(value * total))
 
 
@@ -209,7 +209,7 @@ def require_partition(warehouse: Warehouse, table: str, as_of: date) -> Part:
     raise InputError(
         f"no partition {as_of}",
         where=table,
-        remedy=f"materialize it first; there are: {', '.join(there) or 'none'}",
+        remedy=f"materialize it first; available: {', '.join(there) or 'none'}",
     )
 
 

@@ -45,7 +45,8 @@ def read_database(location: str, contract: Contract) -> tuple[str, Iterator[pa.R
         engine = create_engine(url.difference_update_query(["table", "schema", "zone"]))
     except (exc.SQLAlchemyError, ImportError) as error:
         raise InputError(
-            f"the database URL does not read ({type(error).__name__})", remedy="dialect://user@host/database?table=NAME"
+            f"the database URL cannot be read ({type(error).__name__})",
+            remedy="dialect://user@host/database?table=NAME",
         ) from error
     if name is None or zone not in (None, "UTC"):
         raise InputError("the database URL needs ?table=NAME, and zone may only be UTC", remedy="add ?table=NAME")
@@ -73,7 +74,9 @@ def _rows(engine: Any, name: str, schema: str | None, utc: bool, contract: Contr
         raise InputError("no such table in the database", where=where, remedy="check ?table= and ?schema=") from error
     except sa.exc.SQLAlchemyError as error:
         raise InputError(
-            f"the database does not answer ({type(error).__name__})", where=where, remedy="check the URL and its rights"
+            f"the database does not respond ({type(error).__name__})",
+            where=where,
+            remedy="check the URL and the account's permissions",
         ) from error
     finally:
         engine.dispose()

@@ -94,14 +94,14 @@ def digested(paths: Iterable[Path]) -> tuple[DropFile, ...]:
     files = []
     for path in paths:
         if path.stat().st_size == 0:
-            raise InputError("the file is empty", where=path.name, rows=0, remedy="ask for the file again")
+            raise InputError("the file is empty", where=path.name, rows=0, remedy="request the file again")
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if digest in seen:
             raise InputError(
-                f"the same file twice: its content is that of {seen[digest]}",
+                f"the same file twice: it has the same content as {seen[digest]}",
                 where=path.name,
-                remedy="remove one of the two, or ask for the missing file",
+                remedy="remove one of the two, or request the missing file",
             )
         seen[digest] = path.name
         files.append(DropFile(path, digest))
@@ -176,7 +176,7 @@ def _refuse_incomplete(
                 raise InputError(
                     f"incomplete drop {label}: {name} is in {manifest.name} but not here",
                     where=folder.name,
-                    remedy="wait for the file or ask for it again",
+                    remedy="wait for the file, or request it again",
                 )
     if len(paths) == expected:
         return
@@ -197,7 +197,7 @@ def _refuse_incomplete(
         )
     names = ", ".join(path.name for path in paths)
     kind = "incomplete" if len(paths) < expected else "more files than expected in"
-    remedy = "wait for the missing file" if len(paths) < expected else "remove what does not belong"
+    remedy = "wait for the missing file" if len(paths) < expected else "remove the files that do not belong"
     _refuse_two_formats(paths)
     digested(paths)  # a copy under another name is the better explanation
     raise InputError(
@@ -213,7 +213,7 @@ def _refuse_two_formats(paths: Sequence[Path]) -> None:
         key = stem(path.name).lower()
         if key in seen:
             raise InputError(
-                f"the same file twice: {seen[key]} is there too", where=path.name, remedy="keep one of the two"
+                f"the same file twice: {seen[key]} is there as well", where=path.name, remedy="keep one of the two"
             )
         seen[key] = path.name
 

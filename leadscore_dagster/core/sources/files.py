@@ -23,7 +23,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.text import nearest
 
-_AGAIN = "ask for the file again"
+_AGAIN = "request the file again"
 _HEADER_BYTES = 1 << 20
 _LARGEST_RATIO = 200  # of unpacked to packed; tables of text pack 5 to 20 times
 _RATIO_MATTERS_FROM = 100 << 20
@@ -82,7 +82,7 @@ def check_columns(found: Sequence[str], contract: Contract, where: str) -> None:
             "a column is missing",
             where=where,
             column=name,
-            remedy=f"ask for the file again, or remove the column from contract {contract.name}",
+            remedy=f"request the file again, or remove the column from contract {contract.name}",
         )
     if extra and contract.extra_columns == "refuse":
         raise InputError(
@@ -115,7 +115,9 @@ def _unzip(path: Path, target: Path) -> str:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
             raise InputError(
-                f"the zip file holds {len(members)} files instead of one", where=path.name, remedy="zip each file alone"
+                f"the zip file holds {len(members)} files instead of one",
+                where=path.name,
+                remedy="zip each file separately",
             )
         member = members[0]
         _refuse_dangerous(member, path)

@@ -7,6 +7,8 @@ A drop of a period that is already there is a correction if its content differs:
 kept beside the first with its own later available_at, so that decisions taken in between go on seeing what they saw.
 An arrival is judged before it is published: one that is refused stays aside and nobody reads it (arrived.py). Older
 periods may be delivered late, in any order.
+
+Not here: finding the files (drops), reading them (reading), cleaning (cleaning).
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ def create_stated(connection: duckdb.DuckDBPyConnection, contract: Contract, as_
         connection.execute(f"CREATE TABLE known AS {known_at_sql(log.known_at, contract)}")
     except duckdb.Error as error:
         raise InputError(
-            f"known_at does not run: {str(error).splitlines()[0]}", where=contract.name, remedy="correct the recipe"
+            f"known_at cannot be computed: {str(error).splitlines()[0]}",
+            where=contract.name,
+            remedy="correct the recipe",
         ) from error
     columns = ", ".join(_as_known(column, log.known_later) for column in contract.columns)
     connection.execute(

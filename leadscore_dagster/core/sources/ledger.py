@@ -95,7 +95,7 @@ def arrival_of(warehouse: Warehouse, table: str, drop: Drop, seen_at: datetime |
     available_at, stated_by = _available(drop, newest, earlier, seen_at)
     if earlier is not None and available_at <= earlier:
         raise InputError(
-            f"the drop is older than the one already there: available {available_at.isoformat()}, "
+            f"the drop is older than the one already stored: available {available_at.isoformat()}, "
             f"stored {earlier.isoformat()}",
             where=", ".join(file.name for file in drop.files),
             remedy="a correction states a later available_at in its manifest",

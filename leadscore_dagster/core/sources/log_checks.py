@@ -64,7 +64,7 @@ def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckRes
     why = (
         f"at or after {as_of}: {', '.join(texts)}; declare it in known_later"
         if late
-        else f"the rows keep the contract, all known before {as_of}"
+        else f"the rows obey the contract and were all known before {as_of}"
     )
     return CheckResult("contract", not late, "error", total, 0, why, total)
 
@@ -126,7 +126,7 @@ def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date
         f" ON v.entity = l.{quoted(entity)} WHERE l.as_of = @as_of",
         {"as_of": as_of, "vintage": chosen["as_of"], "arrived": chosen["available_at"]},
     )
-    note = "" if available else " (none was available yet: the oldest there is)"
+    note = "" if available else " (none was available yet: the oldest one)"
     return _match(row["n"], row["matched"], f"are in the vintage of {chosen['as_of']}{note}")
 
 

@@ -46,7 +46,7 @@ def parse_manifest(text: str | bytes, as_of: date, cadence: Cadence) -> Manifest
         stated = str(content[period]).lower()
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"the manifest does not read ({type(error).__name__}: {error})",
+            f"the manifest cannot be read ({type(error).__name__}: {error})",
             where=name,
             remedy=f"it needs {period}, as_of, available_at and files with name, rows and sha256",
         ) from error

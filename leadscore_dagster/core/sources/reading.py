@@ -77,11 +77,11 @@ def load_file(connection: duckdb.DuckDBPyConnection, position: int, staged: Stag
             rejected_at = ()
     except duckdb.Error as error:
         raise InputError(
-            f"the file does not read ({type(error).__name__})", where=staged.name, remedy="ask for the file again"
+            f"the file cannot be read ({type(error).__name__})", where=staged.name, remedy="request the file again"
         ) from error
     rows = number(connection, _ROWS) - first
     if rows + len(rejected_at) == 0:
-        raise InputError("the file is empty: no row of data", where=staged.name, rows=0, remedy="ask for it again")
+        raise InputError("the file is empty: no row of data", where=staged.name, rows=0, remedy="request it again")
     return Loaded(staged.name, first, rows, rejected_at)
 
 
@@ -144,14 +144,14 @@ def _refuse_broken(errors: list[tuple[int, str, str, bool]], staged: Staged, par
             f"a quoted value opened in row {swallowing[0]} is never closed",
             where=staged.name,
             rows=len(swallowing),
-            remedy="ask for the file again; quotes inside a value are doubled",
+            remedy="request the file again; quotes inside a value must be doubled",
         )
     is_last = bool(errors) and errors[-1][0] == parsed + len(errors) + 1
     if is_last and not staged.ends_in_line_break and errors[-1][1] in ("MISSING COLUMNS", "UNQUOTED VALUE"):
         raise InputError(
             f"the file is truncated: it ends in the middle of row {errors[-1][0]}",
             where=staged.name,
-            remedy="ask for the file again",
+            remedy="request the file again",
         )
 
 

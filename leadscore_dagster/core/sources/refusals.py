@@ -47,7 +47,7 @@ def refuse_too_dirty(
                 where=where,
                 column=item.column,
                 rows=item.cells,
-                remedy="ask for the file again, or correct the column's type in the contract",
+                remedy="request the file again, or correct the column's type in the contract",
             )
     violations = [v for v in violations_of(cleaned, rejects_of(connection)) if v.rule != "duplicate"]
     removed, read = sum(v.rows for v in violations), rows_read(loaded)
@@ -59,7 +59,7 @@ def refuse_too_dirty(
             where=where,
             column=worst.column,
             rows=removed,
-            remedy="ask for the file again, or correct the contract",
+            remedy="request the file again, or correct the contract",
         )
 
 

@@ -24,7 +24,7 @@ _CORE = Path(__file__).parents[1]
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """SHA-256 of the core's own source: an audit that was mended must not be answered by what it said before."""
+    """SHA-256 of the core's own source: an audit that was fixed must not be answered by what it said before."""
     digest = hashlib.sha256()
     for path in sorted(_CORE.rglob("*.py")):
         digest.update(path.relative_to(_CORE).as_posix().encode() + b"\x1f" + path.read_bytes())

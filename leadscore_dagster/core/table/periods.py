@@ -66,7 +66,7 @@ def split_periods(
     calibration_from, test_from = sorted_times[np.minimum(positions, count - 1)]
     if calibration_from == sorted_times[0] or test_from == calibration_from:
         raise InputError(
-            "the decision times are too few or too equal to split into development, calibration and test",
+            "the decision times are too few or too close together to split into development, calibration and test",
             rows=count,
             remedy="give more decisions spread over time, or change model.periods",
         )
@@ -90,7 +90,7 @@ def split_periods(
         _refuse_empty(
             split,
             "everybody in it is decided on again in a later period, and model.group_folds keeps people apart",
-            "leave model.group_folds out: intervals count the rows of one entity together all the same",
+            "leave model.group_folds out: intervals still count the rows of one entity together",
         )
     return split
 

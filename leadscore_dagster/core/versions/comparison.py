@@ -64,7 +64,7 @@ def compare(
         return Comparison(Verdict(PROMOTION, True, Reason.NO_CHAMPION, threshold=0.0), "There is no champion yet")
     if champion == version:
         same = Verdict(PROMOTION, False, Reason.SAME_VERSION, value=0.0, low=0.0, high=0.0, threshold=0.0)
-        return Comparison(same, "The candidate is the champion already")
+        return Comparison(same, "The candidate is already the champion")
     label, margin = scored["label"].to_numpy(), scored["margin"].to_numpy()
     rows = rows_of(training, scored["decision_id"])
     try:

@@ -219,7 +219,7 @@ def _check_rollback(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
     others = sorted({known.version for known in before} - {champion.version if champion else ""})
     remedy = f"choose one of {', '.join(others)}" if others else "there is no earlier champion to go back to"
     if champion and champion.version == entry.version:
-        raise InputError(f"version {entry.version!r} is the champion already", where=LEDGER.name, remedy=remedy)
+        raise InputError(f"version {entry.version!r} is already the champion", where=LEDGER.name, remedy=remedy)
     if entry.version not in others:
         when = entry.effective_from.isoformat()
         raise InputError(

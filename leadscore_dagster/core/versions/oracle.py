@@ -80,7 +80,7 @@ def _refuse_bad_rows(truth: pa.Table, identifier: str, path: Path) -> None:
     repeated = truth.num_rows - pc.count_distinct(truth["decision_id"]).as_py()
     if repeated:
         remedy = "keep one row per decision"
-        raise InputError("a decision stands twice", where=path, column=identifier, rows=repeated, remedy=remedy)
+        raise InputError("a decision occurs twice", where=path, column=identifier, rows=repeated, remedy=remedy)
 
 
 def beside_oracle(

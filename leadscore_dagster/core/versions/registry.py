@@ -321,6 +321,6 @@ def _damaged(folder: Path, version: str, name: str) -> InputError:
     return InputError(
         f"a file of model {version} is not what its digest says, so it is not used",
         where=folder / version / name,
-        remedy=f"{_run_again(folder.name, version)} sets {folder.name}/{version} aside and writes it anew; or let an "
+        remedy=f"{_run_again(folder.name, version)} sets {folder.name}/{version} aside and writes it again; or let an "
         f"earlier champion score: `leadscore rollback {folder.name} --to VERSION --why WHY`",
     )

@@ -154,7 +154,7 @@ def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -
         elif run.ended_at >= limit:
             why, goes = f"not older than {retention.runs_days} days", False
         elif run.newest_of:
-            why, goes = f"made what is there of {run.newest_of[0]}", False
+            why, goes = f"made the current content of {run.newest_of[0]}", False
         elif newest[run.subject] is run:
             why, goes = "the newest run of its job and partition", False
         else:

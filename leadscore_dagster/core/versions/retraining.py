@@ -1,7 +1,7 @@
 """Why a period is to be trained although no new drop has asked for it.
 
 Lives here: the triggers, and what a due one leads to. Not here: new drops (core/sources/arrivals/decision), the
-schedule that asks once a day (leadscore_dagster/schedules).
+schedule that asks once a day (defs/automation/schedules).
 
 A trigger is a function of the standing and the recipe's automation that says what is due, or nothing. Another one is
 another function in TRIGGERS, and what it looks at another field of Standing.
@@ -169,7 +169,7 @@ def _of_vintages(
     sightings = look()
     decision = decide(sightings, known)
     if decision.request is not None and decision.request.kind == "ingest":
-        return f"{decision.request.why}, which the drop sensor sees to"
+        return f"{decision.request.why}, which the drop sensor takes care of"
     if decision.request is not None and decision.request.as_of <= max(entry.as_of for entry in due):
         return decision.request
     if overdue is None or _heard_of(overdue, known, later=True):

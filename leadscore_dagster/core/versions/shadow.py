@@ -187,7 +187,7 @@ def is_final(verdict: Verdict) -> bool:
 
 def _ruling(verdict: Verdict, trial: Trial, limits: Shadow) -> str:
     if is_final(verdict):
-        return f"More than {limits.minimum_success:.0%} is asked: {verdict.word}."
+        return f"More than {limits.minimum_success:.0%} is required: {verdict.word}."
     needed = f"{trial.days} days in a row with {limits.minimum_decisions:,} decisions are needed"
     return f"{needed}{': it waits' if trial.waits else ''}."
 
@@ -241,7 +241,7 @@ def put_into_shadow(
     InputError : there is no such version, it is the champion, or ``days`` is no number of days.
     """
     if not 1 <= days <= 92:
-        raise InputError(f"{days} is no number of days to try a version", remedy="choose 1 to 92")
+        raise InputError(f"{days} is not a number of days to try a version", remedy="choose 1 to 92")
     instant = datetime.combine(since, time.min, UTC)
     champion = champion_at(state, instant)
     if champion is None or champion.version == version:
@@ -252,7 +252,7 @@ def put_into_shadow(
         raise InputError(
             f"candidate {waiting.version} is in the shadow and would lose its place", remedy="wait for its verdict"
         )
-    why = f"Somebody asked to see it beside the champion for {days} days."
+    why = f"It was put beside the champion on request, for {days} days."
     return append_entry(
         state, LedgerEntry(recipe.name, version, "shadow", instant, recorded_at, why, to_json([asked(days)]))
     )

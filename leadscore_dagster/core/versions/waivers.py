@@ -57,7 +57,7 @@ def grant(state: State, waiver: Waiver, refused: Sequence[Verdict]) -> Waiver:
     days = (waiver.expires_on - waiver.granted_at.date()).days
     if not 0 <= days <= LONGEST_DAYS:
         raise InputError(
-            f"a waiver until {waiver.expires_on} expires {days} days from now",
+            f"a waiver until {waiver.expires_on} would expire {days} days from now",
             where=WAIVERS.name,
             column="expires_on",
             remedy=f"give a day within the next {LONGEST_DAYS} days",

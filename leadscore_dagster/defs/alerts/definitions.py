@@ -1,4 +1,7 @@
-"""What the assembler takes: the alert sensor, its jobs, the digest's schedule."""
+"""What the assembler takes: the alert sensor, its jobs, the digest's schedule.
+
+Not here: what they do (sensor, jobs).
+"""
 
 from __future__ import annotations
 

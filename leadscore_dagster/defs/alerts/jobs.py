@@ -29,7 +29,7 @@ class Messages(dg.Config):
     messages: list[str] = []  # noqa: RUF012  (a Dagster config is not a class attribute)
 
 
-@dg.op(description="Sends messages of the outbox to every address that has not yet taken them.")
+@dg.op(description="Sends the outbox's messages to every address that has not accepted them yet.")
 def send_messages(context: dg.OpExecutionContext, config: Messages, workspace: Workspace) -> None:
     home = Path(workspace.home)
     settings = environment_settings(home)
@@ -48,14 +48,14 @@ def send_digest(context: dg.OpExecutionContext, workspace: Workspace) -> None:
     message = digest(folder, settings, read_open(folder), _watcher(context.instance, now), now, now - timedelta(days=1))
     outbox.prune(folder, now - KEPT, unheard_places(settings))
     if not targets_of(settings, "DIGEST"):  # not kept: an old digest is of no use to anybody
-        context.log.warning("Nobody has said where the digest goes.")
+        context.log.warning("No address for the digest is set.")
         return
     outbox.add(folder, digest_entry(message, now))
     _report(context, settings, deliver(folder, settings, [message.id], now))
 
 
 @dg.job(
-    description="Says once a day what failed, what is still open and what was delivered.",
+    description="Reports once a day what failed, what is still open and what was delivered.",
     tags={DELIVERS_TAG: "digest"},
 )
 def alerts_digest() -> None:
@@ -71,19 +71,19 @@ def build_schedule(at: tuple[int, int, str], on: bool) -> dg.ScheduleDefinition:
         cron_schedule=f"{minute} {hour} * * *",
         execution_timezone=zone,
         default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
-        description="The digest of alerts, every day, on good days, too.",
+        description="The daily digest of alerts, also on good days.",
     )
 
 
 def _report(context: dg.OpExecutionContext, settings: AlertSettings, done: Delivery) -> None:
     context.log.info(f"{len(done.sent)} delivered, {len(done.waiting)} to be tried again, {len(done.dead)} given up.")
     if done.unaddressed:
-        context.log.warning(f"{len(done.unaddressed)} kept: nobody has said where they go.")
+        context.log.warning(f"{len(done.unaddressed)} kept: no address is set for them.")
     for problem in (*settings.unusable.values(), *done.problems):
         context.log.warning(problem)
     if done.dead:
         raise dg.Failure(
-            description=f"{len(done.dead)} messages could not be delivered and lie in alerts/dead: "
+            description=f"{len(done.dead)} messages could not be delivered and are in alerts/dead: "
             + "; ".join(done.problems),
             allow_retries=False,
         )

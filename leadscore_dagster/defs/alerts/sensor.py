@@ -173,7 +173,7 @@ def requests(home: Path, settings: AlertSettings, now: datetime) -> tuple[list[d
     said = list(settings.unusable.values())
     for place in unheard_places(settings):
         if kept := sum(entry.message.place == place for entry in pending):
-            said.append(f"{kept} messages are kept, for there is no address of {place.lower()}")
+            said.append(f"{kept} messages are kept, because no address is set for {place.lower()}")
     heard = [entry for entry in pending if targets_of(settings, entry.message.place)]
     return [_request(group, now) for group in due_together(heard, now)], said
 
@@ -186,7 +186,7 @@ def build_sensor(on: bool, seconds: int) -> dg.SensorDefinition:
         job=notify,
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-        description="Tells once of every failed or crashed check, failed run, missed schedule and failing sensor.",
+        description="Reports each failed or crashed check, failed run, missed schedule and failing sensor once.",
     )
     def alerts(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult | dg.SkipReason:
         home, now = Path(workspace.home), workspace.now()

@@ -2,6 +2,8 @@
 
 Addresses hold secrets, so no message of this module ever shows a value, only where it stands and what is wrong. An
 address whose secret is not set is left out, and every message says so: one mistake must not silence the others.
+
+Not here: what follows from them (core/alerts/routing).
 """
 
 from __future__ import annotations
@@ -125,10 +127,12 @@ def _document(path: Path) -> AlertsDocument:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" near line {mark.line + 1}" if mark else ""
-        raise InputError(f"This is not YAML{line}", where=path, remedy="mend the file") from None
+        raise InputError(f"This is not YAML{line}", where=path, remedy="fix the file") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InputError(faults, where=path, remedy="see alerts in the README; write times in quotes") from None
+        raise InputError(
+            faults, where=path, remedy="see the alerts section of docs/deployment.md; write times in quotes"
+        ) from None
 
 
 def _unset(written: Sequence[str], environment: Mapping[str, str]) -> dict[int, list[str]]:
@@ -148,7 +152,7 @@ def _quiet(document: AlertsDocument, path: Path, environment: Mapping[str, str])
     if environment.get(name):
         match = _SPAN.fullmatch(environment[name].strip())
         if match is None:
-            raise InputError(f"{name} is not a span of hours", remedy=f"set {name}='22:00-07:00 Europe/Vienna'")
+            raise InputError(f"{name} is not a range of hours", remedy=f"set {name}='22:00-07:00 Europe/Vienna'")
         start, end, zone, where = match.group(1), match.group(2), match.group(3) or "UTC", name
     elif written is not None:
         start, end, zone, where = written.start, written.end, written.time_zone, str(path)
@@ -173,4 +177,4 @@ def _zone(name: str, where: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InputError(f"{name!r} is no time zone", where=where, remedy="write it like Europe/Vienna") from None
+        raise InputError(f"{name!r} is not a time zone", where=where, remedy="write it like Europe/Vienna") from None

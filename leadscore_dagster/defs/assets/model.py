@@ -40,8 +40,8 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
         code_version=fingerprint(recipe.model.model_dump_json())[:16],
         description=(
             f"A model trained on the {recipe.cadence.value}'s training table: chosen on the development period by "
-            "time-ordered folds, calibrated on a later period, judged once on the last one. The gates decide what "
-            "becomes of it."
+            "time-ordered folds, calibrated on a later period, judged once on the last one. The gates decide whether "
+            "it can be promoted."
         ),
     )
     def candidate_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -110,7 +110,7 @@ def _champion(recipe: Recipe) -> dg.AssetsDefinition:
         kinds={"ledger"},
         description=(
             "One entry of the append-only ledger: the candidate became champion, or yesterday's champion stays. "
-            "The gates are evaluated again here, so no backfill and no downstream-only run gets past a refusal."
+            "The gates are evaluated again here, so no backfill and no downstream-only run can get past it."
         ),
     )
     def champion_model(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

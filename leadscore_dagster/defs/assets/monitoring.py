@@ -54,8 +54,8 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
         performance.TABLE: (
             lambda workspace, warehouse, day: _performance(recipe, workspace, warehouse, day),
             performance.SCHEMA,
-            "How delivered scores have turned out once outcomes were known, as a whole, by month and by segment, "
-            "against the version's test period.",
+            "How delivered scores turned out once outcomes were known: overall, by month and by segment, "
+            "compared with the version's test period.",
         ),
     }
     measured = [_facts(recipe, name, *entry) for name, entry in described.items()]
@@ -94,8 +94,8 @@ def _health(recipe: Recipe) -> dg.AssetsDefinition:
         owners=owners(recipe),
         kinds={"sql"},
         description=(
-            "Whether the day was scored as it should be: share of decisions scored, how many, how long it took, failed "
-            "runs, the age of the vintages, and which features were there."
+            "Whether the day was scored as expected: share and number of decisions scored, duration, failed "
+            "runs, age of the vintages, and which features were filled."
         ),
     )
     def scoring_health(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -174,7 +174,7 @@ def _page(recipe: Recipe) -> dg.AssetsDefinition:
         group_name=group(recipe, "monitoring"),
         owners=owners(recipe),
         kinds={"html"},
-        description="One self-contained page with every judgement of the day and the trends behind it.",
+        description="One self-contained page with every verdict of the day and the trends behind it.",
     )
     def monitoring_page(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         warehouse, day = workspace.warehouse(recipe), partition_day(context)

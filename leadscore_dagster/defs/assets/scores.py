@@ -94,7 +94,7 @@ def _ranked_leads(recipe: Recipe) -> dg.AssetsDefinition:
         group_name=group(recipe, "scores"),
         owners=owners(recipe),
         kinds={"csv"},
-        description="The list sales opens in a spreadsheet: best lead first, with the CRM's own columns.",
+        description="The list that sales opens in a spreadsheet: best lead first, with the CRM's own columns.",
     )
     def ranked_leads(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         day = partition_day(context)

@@ -46,7 +46,7 @@ def _scores(recipe: Recipe) -> dg.AssetsDefinition:
         owners=owners(recipe),
         kinds={"xgboost"},
         description=(
-            "The day's decisions as the version in the shadow would have scored them, which nobody is told: how many "
+            "The day's decisions as the version in the shadow scores them (these scores are not delivered): how many "
             "it scored, how long it took, and how far it agrees with the champion."
         ),
     )
@@ -77,7 +77,7 @@ def _verdict(recipe: Recipe) -> dg.AssetsDefinition:
         kinds={"ledger"},
         description=(
             "Whether the version in the shadow has scored on enough days in a row. A candidate that waits there is "
-            "then promoted from the next day on, its gates evaluated once more, or refused: an entry of the ledger."
+            "then promoted from the next day on, after its gates are evaluated again, or refused: a ledger entry."
         ),
     )
     def shadow_verdict(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

@@ -24,8 +24,8 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
         kinds={"ledger"},
         description=(
             f"What every earlier {recipe.cadence.value}'s model would have delivered: its scores of the decisions "
-            f"taken in the {recipe.cadence.value} after it, held against the outcomes known now. Beside it, what the "
-            "model had claimed on its test period."
+            f"taken in the {recipe.cadence.value} after it, compared with the outcomes known now and with what "
+            "the model claimed on its test period."
         ),
     )
     def track_record_of_period(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

@@ -32,8 +32,8 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
         description=(
             f"{source.contract.description} One partition per {recipe.cadence.value}, as the vendor delivered it: the "
             "key is the as_of instant, and every row carries available_at, the instant it could have been known. A "
-            "correction is kept beside what it corrects; what its checks refuse is set aside and read by nobody. Bad "
-            "rows stand in the quarantine table."
+            "correction is kept beside what it corrects. A drop that its checks refuse is set aside and never read. "
+            "Bad rows are in the quarantine table."
         ),
         metadata={"files": ", ".join(source.files), "source": name},
     )
@@ -71,7 +71,7 @@ def _log(recipe: Recipe, name: str, source: LogSource) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description=(
             f"{source.contract.description} Read as it stood at the {recipe.cadence.value}'s as_of: rows that became "
-            "known later are not there, columns that were filled in later are empty."
+            "known later are left out, and columns that were filled in later are empty."
         ),
         metadata={"files": ", ".join(source.files), "source": name},
     )

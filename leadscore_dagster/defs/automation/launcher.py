@@ -23,7 +23,7 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 
 from leadscore_dagster.core.locks import at_work, is_gone
 
-DIED = "the run's process is gone without a word: it was killed, ran out of memory, or the machine stopped"
+DIED = "the run's process disappeared without a message: it was killed, ran out of memory, or the machine stopped"
 
 
 def locks_of(instance: dg.DagsterInstance) -> Path:

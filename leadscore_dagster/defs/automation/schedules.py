@@ -56,8 +56,8 @@ def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.S
         execution_timezone=automation.timezone,
         default_status=schedule_status(recipe),
         description=(
-            "Scores today's leads every morning with the champion of the day, and catches up on days it missed, "
-            f"{automation.catch_up_days} back at most and none twice."
+            "Scores today's leads every morning with the champion of the day, and catches up on missed days: "
+            f"at most {automation.catch_up_days} days back, and none twice."
         ),
     )
     def score_the_day(
@@ -67,7 +67,7 @@ def daily_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) -> dg.S
         unset = not_set_up(recipe, workspace)
         if unset:
             return dg.SkipReason(unset)
-        return _requests(context, recipe, "daily", _days(recipe, workspace, instant), "every day has been asked for")
+        return _requests(context, recipe, "daily", _days(recipe, workspace, instant), "every day has been requested")
 
     return score_the_day
 
@@ -84,8 +84,8 @@ def monitoring_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         default_status=schedule_status(recipe),
         metadata={WAITS: True},
         description=(
-            "Watches every day after it was scored: health, class balance, drift, performance, the shadow. A day "
-            "that is not scored yet waits for the next tick; one nobody has scored by then is watched too, and says so."
+            "Checks every day after it was scored: health, class balance, drift, performance, the shadow. A day that "
+            "is not scored yet waits for the next tick. If it is still not scored then, the checks report that."
         ),
     )
     def watch_the_day(
@@ -138,10 +138,10 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         execution_timezone=automation.timezone,
         default_status=schedule_status(recipe),
         description=(
-            f"Asks every day whether a {recipe.cadence.value} is due although no drop has asked for it: "
-            f"{automation.fallback_days} days after it has ended it is run as it lies there, so that an incomplete "
-            f"drop is heard of; and when the champion is more than {automation.retrain_after_days} days old, its "
-            "features have drifted or its scores have turned out worse, and there is new data."
+            f"Checks every day whether a {recipe.cadence.value} is due although no drop has started it. This is so "
+            f"{automation.fallback_days} days after its end (it is then run as it is, so that an incomplete drop is "
+            f"noticed), and when there is new data and the champion is more than {automation.retrain_after_days} days "
+            "old, its features have drifted, or its scores have turned out worse."
         ),
     )
     def train_what_is_due(context: dg.ScheduleEvaluationContext, workspace: Workspace) -> dg.RunRequest | dg.SkipReason:

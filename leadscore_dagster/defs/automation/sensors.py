@@ -45,9 +45,9 @@ def drop_sensor(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition])
         default_status=sensor_status(recipe),
         description=(
             f"Watches the vendor's folders. When a {recipe.cadence.value}'s drop is complete and has stopped changing, "
-            f"it asks for one run: the ingest of an older {recipe.cadence.value}, or the refresh of the newest, from "
-            "drop to champion. One run per content; a corrected file is a new arrival. The cursor tells what each "
-            "drop lacks and which files nobody expects."
+            f"it requests one run: the ingest of an older {recipe.cadence.value}, or the refresh of the newest, from "
+            "drop to champion. One run per content; a corrected file is a new arrival. The cursor shows what each "
+            "drop lacks and which files are unexpected."
         ),
     )
     def look(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult:

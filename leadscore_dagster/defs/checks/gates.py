@@ -1,4 +1,7 @@
-"""Checks of the candidate: every gate of the recipe, blocking. The champion asset evaluates the same gates again."""
+"""Checks of the candidate: every gate of the recipe, blocking. The champion asset evaluates the same gates again.
+
+Not here: judging (core/versions/gates).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks of the training table: the first leakage gates. Training a candidate asks them again."""
+"""Checks of the training table: the first leakage gates. Training a candidate asks them again.
+
+Not here: the audit (core/audit).
+"""
 
 from __future__ import annotations
 

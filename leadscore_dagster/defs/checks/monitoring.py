@@ -1,4 +1,7 @@
-"""Checks of what is watched. They do not block: what they judge has been delivered already; the alerts tell of them."""
+"""Checks of what is watched. They do not block: what they judge has been delivered already; the alerts tell of them.
+
+Not here: the measures (core/monitoring).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks of the daily scores: everyone exactly once, and ranks that mean something."""
+"""Checks of the daily scores: everyone exactly once, and ranks that mean something.
+
+Not here: the rules (core/scoring/checks).
+"""
 
 from __future__ import annotations
 

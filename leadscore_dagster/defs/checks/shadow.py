@@ -1,4 +1,7 @@
-"""Check of the shadow: has the version that is tried scored enough, on enough days in a row? It does not block."""
+"""Check of the shadow: has the version that is tried scored enough, on enough days in a row? It does not block.
+
+Not here: the rules (core/versions/shadow).
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,6 @@ def shadow_check(warehouse: Warehouse, state: State, recipe: Recipe, day: date) 
     """What the verdict of ``day`` says; passed while nobody is in the shadow or its days are not over."""
     trial = trial_of(warehouse, state, day)
     if trial is None:
-        return Verdict(NAME, True, Reason.NOT_JUDGED, severity="warn", why="Nobody is in the shadow.")
+        return Verdict(NAME, True, Reason.NOT_JUDGED, severity="warn", why="No version is in the shadow.")
     verdict = verdict_of(warehouse, recipe, trial, day)
     return verdict if is_final(verdict) else replace(verdict, passed=True)

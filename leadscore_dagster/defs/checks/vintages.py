@@ -1,4 +1,7 @@
-"""Checks of the vintages room. Each shows a gate of core/sources/checks; the training table asks the same gates."""
+"""Checks of the vintages room. Each shows a gate of core/sources/checks; the training table asks the same gates.
+
+Not here: the gates (core/sources/checks).
+"""
 
 from __future__ import annotations
 

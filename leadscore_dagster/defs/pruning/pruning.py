@@ -134,7 +134,7 @@ def prune_schedule(recipe: Recipe, job: dg.JobDefinition) -> dg.ScheduleDefiniti
         cron_schedule=f"0 {(automation.daily_hour + 1) % 24} * * 0",
         execution_timezone=automation.timezone,
         default_status=schedule_status(recipe),
-        description="Deletes once a week what retention lets go: old scores and lists, runs, unused model versions.",
+        description="Deletes once a week what is past its retention: scores and lists, runs, unused model versions.",
     )
 
 

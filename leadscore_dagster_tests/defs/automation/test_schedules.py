@@ -123,7 +123,7 @@ def test_no_day_is_asked_for_twice_even_by_the_next_mornings_tick(
     recipe = vendor.recipe(catch_up_days=1)
     _crown(workspace, recipe, date(2024, 7, 1))
     _launch(_tick("daily", MORNING, workspace, instance, recipe)[0], instance, workspace)
-    assert _tick("daily", MORNING, workspace, instance, recipe) == ([], "every day has been asked for")
+    assert _tick("daily", MORNING, workspace, instance, recipe) == ([], "every day has been requested")
     assert _keys(_tick("daily", MORNING + timedelta(days=1), workspace, instance, recipe)[0]) == ["2024-07-11"]
 
 
@@ -145,7 +145,7 @@ def test_a_recipe_nobody_has_set_up_asks_for_nothing(tmp_path: Path, instance: d
     for schedule in ("daily", "monitoring", "retraining"):
         requests, said = _tick(schedule, MORNING, Workspace(home=str(tmp_path)), instance)
         assert requests == []
-        assert "Nobody has said where source" in said
+        assert "The location of source" in said
 
 
 # ---- what was scored is watched
@@ -212,7 +212,7 @@ def test_an_hour_at_which_the_day_has_not_begun_in_utc_is_refused() -> None:
 
 @pytest.mark.parametrize("zone", ["Europe/Berln", "", "../../etc/passwd", "Mars/Olympus"])
 def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
-    with pytest.raises(ValueError, match="is no IANA time zone"):
+    with pytest.raises(ValueError, match="is not an IANA time zone"):
         Automation(timezone=zone)
 
 

@@ -152,7 +152,7 @@ def test_a_recipe_nobody_has_set_up_is_let_alone(tmp_path: Path, instance: dg.Da
     )
     data = repository.get_sensor_def("small_drop_sensor").evaluate_tick(context)
     assert not data.run_requests
-    assert "Nobody has said where source" in (data.skip_message or "")
+    assert "The location of source" in (data.skip_message or "")
 
 
 def test_a_folder_that_is_gone_is_an_error_and_not_a_quiet_tick(watched: Watched) -> None:

@@ -30,7 +30,7 @@ def test_parts_calibrated_apart_have_no_border_and_the_page_says_why() -> None:
     apart = shifted(scored()["judged"].probability, np.where(np.arange(N) % 2, 0.8, 0.0))
     shown = section(probability=apart)
     assert "probability from" not in shown
-    assert "The lists follow the rank." in shown
+    assert "The lists follow the rank, not a probability" in shown
 
 
 def test_a_list_with_few_conversions_says_how_its_interval_was_made() -> None:

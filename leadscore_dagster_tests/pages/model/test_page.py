@@ -121,7 +121,7 @@ def html() -> str:
 
 def test_the_summary_says_whether_it_may_be_used_and_what_sales_gets(html: str) -> None:
     words = Page(html).words
-    assert "May be used. It is the champion since 2026-01-01: the version that scores the leads." in words
+    assert "May be used. It has been the champion since 2026-01-01: the version that scores the leads." in words
     assert "All 2 gates passed: the conditions a version must meet before it may score." in words
     given = evidence()
     tenth = next(one for one in given["measured"]["lists"] if one["share"] == 0.1)
@@ -183,7 +183,7 @@ def test_a_waived_gate_is_called_waived_and_not_passed() -> None:
             "why": "auc_roc waived until 2026-03-31 by Ann: a bridge. Low."}  # fmt: skip
     page = model_page(evidence(gates=[gate, gate | {"name": "ece", "waived": False, "why": "Fine."}]))
     words = Page(page.replace("</p><p>", " ")).words
-    assert "May be used, with 1 gate waived. It is the champion since 2026-01-01" in words
+    assert "May be used, with 1 gate waived. It has been the champion since 2026-01-01" in words
     assert "1 gate of 2 passed, 1 waived. Waived: AUC-ROC, until 2026-03-31 by Ann: a bridge. Low." in words
     assert "the waiver of AUC-ROC ends" in words
     assert 'class="banner waiting"' in page

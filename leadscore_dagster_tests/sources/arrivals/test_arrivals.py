@@ -170,7 +170,7 @@ def _known_before_its_as_of(folder: Path) -> None:
         (_with_an_empty_file, "firms_2024_q1.csv is empty"),
         (_truncated, "firms_2024_q1.csv is not the file manifest_2024_q1.json describes"),
         (_with_an_unlisted_file, "reps_2024_q1_T2.csv is not listed in manifest_2024_q1.json"),
-        (_with_half_a_manifest, "the manifest does not read"),
+        (_with_half_a_manifest, "the manifest cannot be read"),
         (_with_the_manifest_of_another_quarter, "it states 2024_q1 as of 2024-07-01"),
         (_known_before_its_as_of, "states available_at 2024-03-01, before as_of 2024-04-01"),
     ],

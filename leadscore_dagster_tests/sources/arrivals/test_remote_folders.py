@@ -409,7 +409,7 @@ def test_a_server_that_is_gone_is_an_error_with_the_folders_name_and_is_found_ag
         error = _error_of(server.location)
     finally:
         server.start()
-    assert "the location does not answer" in error.what
+    assert "the location does not respond" in error.what
     assert server.place in str(error.where)
     assert "check that the server is up" in str(error.remedy)
     assert len(Folder(server.location).files()) == 1  # nothing was kept that is broken now
@@ -443,7 +443,7 @@ def test_a_server_that_never_answers_is_given_up(
         else:
             monkeypatch.setattr("leadscore_dagster.core.sources.arrivals.sftp.CONNECT_SECONDS", 0.3)
             location = f"sftp://vendor:sesame@{where}/drops"
-        assert "the location does not answer" in _error_of(location).what
+        assert "the location does not respond" in _error_of(location).what
 
 
 def test_the_limits_leave_a_look_less_than_the_minute_after_which_it_is_stopped() -> None:

@@ -41,7 +41,7 @@ def restatement_markdown(found: Sequence[ColumnRestatement]) -> str:
     lines = ["# Restatement", "", f"Columns judged: {len(judged)}, restated: {restated}, not judged: {len(others)}."]
     sampled = max((column.one_in for column in found), default=1)
     if sampled > 1:
-        lines += ["", f"Large tables are counted on every so many-th entity, at most one in {sampled}."]
+        lines += ["", f"Large tables are counted on a sample of entities: one in {sampled} where it is sparsest."]
     if judged:
         lines += ["", _HEAD, *map(_row, judged)]
     curves = [column for column in judged if column.maturity]

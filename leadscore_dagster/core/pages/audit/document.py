@@ -127,7 +127,7 @@ def _sentences(
 def _matrix_section(
     verdicts: Sequence[FeatureVerdict], overall: Mapping[str, FeatureVerdict], acknowledged: Pairs
 ) -> str:
-    lead = "What each part says about each feature. Click a cell for its evidence; click a count to filter."
+    lead = "What each part says about each feature. Click a cell for its evidence, or a count to filter."
     search = '<input id="search" type="search" placeholder="Find a feature" aria-label="Find a feature" hidden>'
     body = f'<div class="tools">{filter_tiles(overall)}{search}</div>{matrix(verdicts, overall, acknowledged)}'
     return section("Features × parts", lead, body if overall else "<p>No feature was judged.</p>", "features")

@@ -16,19 +16,23 @@ from leadscore_dagster.core.pages.frame.text import escaped, number
 
 #: kind of cell → symbol, word, and what it means
 KINDS = {
-    "leak": ("✕", "leak", "Proof that the feature uses what was not known at the decision. Blocks; it must be mended."),
+    "leak": (
+        "✕",
+        "leak",
+        "Proof that the feature uses what was not known at the decision. Blocks; the feature must be fixed.",
+    ),
     "suspect": (
         "!",
         "suspect",
-        "Statistics alone say it is too good to be true. Blocks until the recipe acknowledges it with a reason.",
+        "By statistics alone, it is too good to be true. Blocks until the recipe acknowledges it with a reason.",
     ),
-    "unproven": ("?", "unproven", "There is no evidence of when the values were known. Warns and counts."),
+    "unproven": ("?", "unproven", "There is no evidence of when the values were known. It warns and is counted."),
     "clock": (
         "◷",
         "clock",
-        "Unproven, and strong only because it tells the time: worth much across months, nothing within one.",
+        "Unproven, and strong only because it tells the time: it predicts across months, but not within one.",
     ),
-    "clear": ("✓", "clear", "Nothing wrong in what the part looks at."),
+    "clear": ("✓", "clear", "The part found nothing wrong."),
 }
 _ORDER = {kind: place for place, kind in enumerate(KINDS)}
 Pairs = Collection[tuple[str, str]]

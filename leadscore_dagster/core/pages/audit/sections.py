@@ -40,7 +40,7 @@ def attention(verdicts: Sequence[FeatureVerdict], acknowledged: Pairs) -> str:
         if verdict.verdict in ("leak", "suspect"):
             found.setdefault(verdict.feature, []).append(verdict)
     cards = "".join(_card(name, entries, acknowledged) for name, entries in found.items())
-    return section("What needs attention", "Leaks first. Every sentence is evidence a person can check.", cards, "why")
+    return section("What needs attention", "Leaks first. Every sentence is evidence that you can check.", cards, "why")
 
 
 def unproven(verdicts: Sequence[FeatureVerdict]) -> str:

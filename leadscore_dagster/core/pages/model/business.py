@@ -14,7 +14,7 @@ from leadscore_dagster.core.pages.model.reading import Record, absent, at, basis
 
 def business(evidence: Record) -> str:
     """Conversions per 100 calls by length of the list, and the two charts of a ranking."""
-    lead = "If the leads of the test period had been called in the order of their scores, and only so many of them."
+    lead = "What calling only this many leads of the test period, best scores first, would have brought."
     lists, gains = at(evidence, "measured", "lists") or [], at(evidence, "manifest", "gains") or []
     test = next((one for one in at(evidence, "manifest", "periods") or [] if one["name"] == "test"), None)
     base = test["positives"] / test["rows"] if test and test["rows"] else 0.0
@@ -57,8 +57,8 @@ def _note(evidence: Record, lists: Sequence[Record]) -> str:
     told.append("More than at random: paired, per 100 calls.")
     if any(finite(one["threshold"]) is None for one in lists):
         told.append(
-            "The lists follow the rank. No probability is their border: probabilities are also corrected by what the "
-            "rank does not know (part of a segment, day), so that calling everybody above one gives another list."
+            "The lists follow the rank, not a probability: probabilities are also corrected by what the rank does not "
+            "know (part of a segment, day), so calling everybody above one of them gives a different list."
         )
     own = next((one["lift"] for one in lists if one["share"] == 0.1), None)
     judged = at(evidence, "manifest", "metrics", "top_decile_lift")

@@ -138,7 +138,7 @@ def reliability(bins: Sequence[Record]) -> str:
         )
     line = f'<path class="base" d="M{across(0):.1f} {up(0):.1f}L{across(top):.1f} {up(top):.1f}"/>'
     chart = _Chart(
-        "What was said, and what came",
+        "Predicted and observed",
         f"By groups of like probability: {'; '.join(said)}.",
         "probability said",
         "leads that converted",

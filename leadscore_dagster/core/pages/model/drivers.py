@@ -27,7 +27,7 @@ def drivers(evidence: Record) -> str:
     """The strongest features with their contributions by value, and all others folded."""
     ranked: Sequence[Record] = at(evidence, "measured", "importance") or []
     catalogue = {str(one["name"]): one for one in at(evidence, "manifest", "features") or []}
-    lead = "What the score is made of. It says what the model uses, not what causes a conversion."
+    lead = "What the score is made of. It shows what the model uses, not what causes a conversion."
     if not ranked:
         stored = at(evidence, "manifest", "importances") or {}
         body = absent("contributions by value and their intervals; this version was registered without them")
@@ -91,7 +91,7 @@ def _direction(direction: str, kind: str) -> str:
 def rankings(evidence: Record) -> str:
     """The ranking held against the previous version's and against a reference."""
     lead = (
-        "Whether this model looks at the same things as another: the order of the features by importance. Much "
+        "Whether this model looks at the same things as another: features in order of importance. Much "
         "movement is a question, not a fault."
     )
     parts = []
@@ -105,7 +105,7 @@ def rankings(evidence: Record) -> str:
         parts.append("<h3>Against the previous version</h3>" + absent("there was no earlier version to compare with"))
     reference = at(evidence, "measured", "reference")
     why = "the recipe names none (model.reference_ranking)" if evidence.get("measured") else "no evidence is stored"
-    parts.append("<h3>Against the ranking the recipe names as a reference</h3>")
+    parts.append("<h3>Against the recipe's reference ranking</h3>")
     parts.append(_ranking(reference) if reference else absent(why))
     return section("Compared with others", lead, "".join(parts), "rankings")
 

@@ -211,7 +211,7 @@ def _cohorts(measured: Mapping[str, Any]) -> str:
 def _calibration(measured: Mapping[str, Any]) -> str:
     found, said, came = measured["reliability"], measured["expected"], measured["positives"]
     return (
-        f"{round(said):,} conversions were promised, {came:,} of {measured['n']:,} came. Calibration error "
+        f"{round(said):,} conversions were promised; {came:,} of {measured['n']:,} were observed. Calibration error "
         f"{_spanned(found['overall']['ece'], 'percent')}. Slope {_spanned(found['slope'])}; 1 is right, below 1 the "
         f"probabilities are too far apart. Shift needed, log-odds: {_spanned(found['overall']['shift'], 'signed', 2)}; "
         "below 0 they are too high."

@@ -21,7 +21,7 @@ def gates(evidence: Record) -> str:
     """Every gate with value, interval, threshold and reason, and the comparison with the champion of its day."""
     lead = (
         "Conditions a version must meet before it may score. The unfavourable end of the interval decides, unless the "
-        "recipe says otherwise; red is the threshold, dotted 0. One refusal is enough, unless somebody waived it."
+        "recipe says otherwise; red is the threshold, dotted 0. One refusal is enough, unless it was waived."
     )
     results = [gate for gate in evidence.get("gates") or [] if gate["name"] != PROMOTION]
     paired = next((gate for gate in evidence.get("gates") or [] if gate["name"] == PROMOTION), None)
@@ -106,7 +106,7 @@ def calibration(evidence: Record) -> str:
 
 def cohorts(evidence: Record) -> str:
     """The same measures in each segment and month."""
-    lead = "A good average can hide a part in which the model is useless. Small parts are marked: do not rely on them."
+    lead = "A good average can hide a part where the model is useless. Small parts are marked: do not rely on them."
     measured = evidence.get("measured") or {}
     months, segments = measured.get("months") or [], measured.get("segments") or {}
     if not months and not segments:
@@ -170,8 +170,8 @@ def track_record(evidence: Record) -> str:
     header += [delivered[0], *(["lift of the true ranking"] if known else []), *delivered[1:]]
     drawn = charts.delivered(records, period)
     made = table(header, rows, numeric=range(2, len(header)), kind="tight stack record")
-    note = "A champion scored in life; a candidate could have, and did not. Intervals: 95%, bootstrap."
-    note += " The true ranking is known because the market is simulated; nobody has it in life." if known else ""
+    note = "A champion really scored leads; a candidate could have, but did not. Intervals: 95%, bootstrap."
+    note += " The true ranking is known because the market is simulated; in practice nobody has it." if known else ""
     body = (f'<div class="charts">{drawn}</div>' if drawn else "") + made + f'<p class="note">{note}</p>'
     return section("Track record", lead, body, "record")
 

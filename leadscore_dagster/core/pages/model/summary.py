@@ -60,9 +60,9 @@ def verdict(evidence: Record) -> tuple[str, list[str]]:
         told += [f"Waived: {_reason(gate)}" for gate in waived]
     if standing.get("champion"):
         opening = f"May be used, with {counted(len(waived), 'gate')} waived." if waived else "May be used."
-        since = f"{opening} It is the champion since {day(standing['since'])}: the version that scores the leads."
+        since = f"{opening} It has been the champion since {day(standing['since'])}: the version that scores the leads."
         return "waiting" if waived else "passed", [since, *told, _why(standing)]
-    sound = "Usable while it is waived, but not in use." if waived else "Sound, but not in use."
+    sound = "Usable while the waiver lasts, but not in use." if waived else "Sound, but not in use."
     return "waiting", [" ".join([sound, *_scoring_instead(standing)]), *told, _why(standing)]
 
 
@@ -84,7 +84,7 @@ def key_numbers(evidence: Record) -> str:
         came = spanned(at(_list(evidence, 1.0), "conversions"), "count") if _list(evidence, 1.0) else None
         promised = f"{number(round(measured['expected']))} → {came or number(measured['positives'])}"
         what = f"conversions; {_kept(evidence)}" if _kept(evidence) else "conversions in the test period"
-        tiles.append(("promised, and came", promised, what))
+        tiles.append(("promised and observed", promised, what))
     if not tiles:
         return ""
     made = "".join(f"<div><b>{value}</b><span>{name}</span><small>{what}</small></div>" for name, value, what in tiles)
@@ -97,12 +97,12 @@ def in_short(evidence: Record) -> str:
         ("What it predicts", _predicts(evidence)),
         ("How good it is", _quality(evidence)),
         ("What sales gets", _gain(evidence)),
-        ("Whether its probabilities can be taken at their word", _honesty(evidence)),
+        ("Whether its probabilities can be trusted", _honesty(evidence)),
         ("What it looks at", _looks_at(evidence)),
         ("What would make us stop trusting it", _doubts(evidence)),
     ]
     body = "".join(f"<div><dt>{question}</dt><dd>{answer}</dd></div>" for question, answer in answers)
-    lead = "For everybody. What follows below is for those who want to check it."
+    lead = "For everybody. The sections below are for those who want to check it."
     return section("In short", lead, f'<dl class="answers">{body}</dl>', "short")
 
 
@@ -128,7 +128,7 @@ def _quality(evidence: Record) -> str:
     told = f"The tenth of the leads with the best scores converts {spanned(lift)} times as often as the average lead."
     if area and finite(area.get("value")) is not None:
         pairs = spanned(area, "percent")
-        told += f" Of one lead that converts and one that does not, it puts the right one first in {pairs}."
+        told += f" Given one lead that converts and one that does not, it ranks the right one first in {pairs}."
     later = [at(one, "metrics", "top_decile_lift", "value") for one in evidence.get("track_record") or []]
     known = [value for value in map(finite, later) if value is not None]
     if known:
@@ -269,7 +269,7 @@ def _reason(gate: Record) -> str:
 def _scoring_instead(standing: Record) -> list[str]:
     """Who scores while this version does not, as far as the ledger says."""
     if standing.get("champion"):
-        return ["The ledger still names it the champion, but nothing is scored with it while it is refused."]
+        return ["The ledger still names it as champion, but nothing is scored with it while it is refused."]
     return [f"{escaped(standing['holder'])} scores instead."] if standing.get("holder") else []
 
 

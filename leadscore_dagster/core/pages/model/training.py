@@ -177,12 +177,12 @@ def _contender(one: Record, chosen: list[float], ends: tuple[float, float]) -> l
 
 def search(evidence: Record) -> str:
     """The search for parameters, as far as one was made."""
-    lead = "Parameters are sought inside the development period only."
+    lead = "Parameters are searched inside the development period only."
     found = at(evidence, "manifest", "searched")
     if not evidence.get("manifest"):
         return section("Search", lead, absent("the version has no manifest"), "search")
     if not found:
-        return section("Search", lead, "<p>No search was made: the parameters are the recipe's.</p>", "search")
+        return section("Search", lead, "<p>There was no search: the parameters are the recipe's.</p>", "search")
     rows = [
         [
             f"<b>{escaped(estimator.replace('_', ' '))}</b>",
@@ -232,12 +232,12 @@ def limits(evidence: Record) -> str:
     test = next((one for one in at(evidence, "manifest", "periods") or [] if one["name"] == "test"), None)
     told = [
         "Only leads that were contacted have an outcome: for leads sales never calls, the model is an extrapolation.",
-        "Intervals say how far chance could have moved a number in this period, nothing about a market that changes.",
+        "Intervals show how far chance could have moved a number in this period, not what a changing market does.",
         "Importance is not cause: making somebody's value larger does not make them convert.",
-        "The list's gain assumes that the same leads are called, in another order, with the same effort.",
+        "The list's gain assumes that the same leads are called with the same effort, in another order.",
     ]
     if test:
-        told.insert(0, f"All of it rests on {number(test['positives'])} conversions between {day(test['first'])} and "
+        told.insert(0, f"This all rests on {number(test['positives'])} conversions between {day(test['first'])} and "
                        f"{day(test['last'])}.")  # fmt: skip
     small = [
         f"{name}: {cell['name']}"
@@ -248,7 +248,7 @@ def limits(evidence: Record) -> str:
     if small:
         told.append(f"Too small to be judged: {escaped('; '.join(small).replace('_', ' '))}.")
     items = "".join(f"<li>{one}</li>" for one in told)
-    return section("Limits", "What this page cannot tell.", f'<ul class="limits">{items}</ul>', "limits")
+    return section("Limits", "What this page cannot tell you.", f'<ul class="limits">{items}</ul>', "limits")
 
 
 def _folds(folds: Sequence[Record]) -> str:

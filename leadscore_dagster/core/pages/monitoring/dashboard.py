@@ -70,7 +70,7 @@ def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequen
     errors = [watched for watched in failed if watched.severity == "error"]
     first = "Nothing is out of line." if not failed else f"{counted(len(failed), 'thing')} out of line."
     waiting = [watched.name.replace("_", " ") for watched in found if not watched.judged]
-    later = f"<p>Too little is known yet to judge: {escaped(', '.join(waiting))}.</p>" if waiting else ""
+    later = f"<p>Too little is known to judge yet: {escaped(', '.join(waiting))}.</p>" if waiting else ""
     told = "".join(f"<p>{escaped(watched.why)}</p>" for watched in [*errors, *(w for w in failed if w not in errors)])
     items = "".join(f"<div><dt>{name}</dt><dd>{escaped(value)}</dd></div>" for name, value in facts.items())
     return (
@@ -86,7 +86,7 @@ def _checks(found: Sequence[Watched]) -> str:
         for watched in sorted(found, key=lambda watched: (watched.passed, not watched.judged, watched.severity))
     ]
     return section(
-        "What is watched", "Each is a check in Dagit, too.", table(("", "check", "why"), rows, kind="stack"), "checks"
+        "What is watched", "Each is also a check in Dagit.", table(("", "check", "why"), rows, kind="stack"), "checks"
     )
 
 
@@ -157,9 +157,9 @@ def _drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> str:
         )  # fmt: skip
     month = complete[0]["month"] if complete else ""
     lead = (
-        f"{escaped(month)}, the columns that moved most. Marked is what a test shared between all columns has proven "
-        f"and what reaches {limits.psi_warn:g} or {limits.psi_error:g}. As in training: some months of the training "
-        "rows lay as far from the whole, so it says nothing new."
+        f"{escaped(month)}, the columns that moved most. A mark means that a test over all columns proves the move "
+        f"and the index reaches {limits.psi_warn:g} or {limits.psi_error:g}. As in training: some months of the "
+        "training rows lay as far from the whole, so this is nothing new."
     )
     header = ("", "column", "index", "month so far", "most moved", "decisions")
     return section("Columns", lead, table(header, made, (2, 3, 5), "stack") if made else "", "columns")
@@ -176,9 +176,9 @@ def _availability(rows: Sequence[Mapping[str, Any]]) -> str:
         (f"<code>{escaped(row['feature'])}</code>", share(row["present"]), share(row["present_in_training"]))
         for row in worst[:FEATURES_SHOWN]
     ]
-    lead = "Share of the day's decisions for which a feature was there; those that have fallen most."
+    lead = "Share of the day's decisions for which a feature was filled; the features that fell most."
     body = table(("feature", "today", "in training"), made, (1, 2)) if made else ""
-    return section("Features that were there", lead, body, "availability")
+    return section("Features that were filled", lead, body, "availability")
 
 
 def _shadow(days: Sequence[ShadowDay]) -> str:

@@ -1,4 +1,7 @@
-"""What the summary and the tests check about a market, computed from the truth. No pipeline uses this."""
+"""What the summary and the tests check about a market, computed from the truth. No pipeline uses this.
+
+Not here: the simulation (world).
+"""
 
 from __future__ import annotations
 

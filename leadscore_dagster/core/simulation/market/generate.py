@@ -1,4 +1,7 @@
-"""Write a whole market: vendor drops, CRM extract, and the truth that no pipeline may read."""
+"""Write a whole market: vendor drops, CRM extract, and the truth that no pipeline may read.
+
+Not here: who people are and what happens to them (world), how a drop looks (drops).
+"""
 
 from __future__ import annotations
 

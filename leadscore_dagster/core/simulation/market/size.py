@@ -1,4 +1,7 @@
-"""How large a simulated market is, and the calendar it lives on. Nothing here is random."""
+"""How large a simulated market is, and the calendar it lives on. Nothing here is random.
+
+Not here: the random part (world).
+"""
 
 from __future__ import annotations
 

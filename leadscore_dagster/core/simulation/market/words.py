@@ -1,4 +1,7 @@
-"""Word lists the market's people, firms and places are made of. All persons and firms are invented."""
+"""Word lists the market's people, firms and places are made of. All persons and firms are invented.
+
+Not here: who gets which (advisors, firms).
+"""
 
 from __future__ import annotations
 

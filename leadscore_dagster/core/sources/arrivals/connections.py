@@ -32,11 +32,11 @@ _REFUSALS = {
 }
 _MISSPELT = {"ParamValidationError", "ValueError"}
 _SPELLING = {
-    "s3": "write s3://BUCKET/FOLDER, and no key in it (docs/deployment.md says how one is given)",
+    "s3": "write s3://BUCKET/FOLDER without a key (docs/deployment.md says how to give credentials)",
     "sftp": "write sftp://USER@HOST:PORT/FOLDER or sftp://USER:$NAME@HOST/FOLDER; user and password percent-encoded",
 }
 _RIGHTS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or the machine's role must allow to list and read",
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or the machine's role must allow list and read",
     "sftp": "check the user, the key in ~/.ssh or the password: as $NAME in the URL, set and percent-encoded",
 }
 _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
@@ -65,7 +65,7 @@ def absent(location: str) -> InputError:
     """The error of a folder that is not there."""
     remedy = "check --source"
     if _scheme(location) in _WITHOUT_FOLDERS:
-        remedy += "; here a folder with nothing in it is not there: keep an empty object FOLDER/ in its place"
+        remedy += "; an empty folder does not exist here: keep an empty object FOLDER/ in its place"
     return InputError("There is no such folder", where=shown_as(location), remedy=remedy)
 
 
@@ -145,11 +145,11 @@ def _in_words(location: str, error: Exception) -> InputError:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):  # no server says so of a reading
         return InputError("the disk here is full", where=f"a copy from {where}", remedy="free some space and run again")
     if scheme.rpartition("::")[2] not in fsspec.available_protocols():
-        return InputError(f"fsspec knows no {scheme}://", where=where, remedy="check --source")
+        return InputError(f"fsspec does not know {scheme}://", where=where, remedy="check --source")
     if kind in _MISSPELT and family:
-        return InputError(f"the location does not read ({kind})", where=where, remedy=_SPELLING[family])
+        return InputError(f"the location cannot be read ({kind})", where=where, remedy=_SPELLING[family])
     if kind in _REFUSALS or "authentication methods" in str(error):
-        remedy = _RIGHTS.get(family, "check the location and its rights")
+        remedy = _RIGHTS.get(family, "check the location and its permissions")
         return InputError(f"the server refuses access ({kind})", where=where, remedy=remedy)
     remedy = "check that the server is up, that it can be reached from here, and the location"
-    return InputError(f"the location does not answer ({kind})", where=where, remedy=remedy)
+    return InputError(f"the location does not respond ({kind})", where=where, remedy=remedy)

@@ -1,7 +1,7 @@
 """What a look at the vendor's folders asks for: the ingest of an older period, the refresh of the newest, or nothing.
 
 Lives here: the rule, as a pure function of what lies there and of what has been done already. Not here: looking
-(sightings), starting a run (leadscore_dagster/sensors).
+(sightings), starting a run (defs/automation/sensors).
 
 A refresh is ingest, labels, training table, audit, candidate, gates and champion of one period in one run. It reads
 the vintages of every earlier period too, so those are ingested first, one at a time, oldest first. It is asked for
@@ -132,15 +132,15 @@ def hand_over(as_of: date, seen: Sightings, known: Known) -> Request | str:
     if under_way:
         return under_way
     if drop is None and (as_of in known.ruled or any(other == as_of for _, other in known.ingested)):
-        return f"{name} has been taken in, and its files are gone"
+        return f"{name} has been taken in, and its files are no longer there"
     if drop is not None and drop.in_flight:
         return f"{name} waits: {'; '.join(drop.lacks)}"
     if drop is not None and drop.is_complete:
         return _refresh(drop, known, seen.cadence)
-    lacks = "; ".join(drop.lacks) if drop else "nothing of it lies there"
+    lacks = "; ".join(drop.lacks) if drop else "none of it is there"
     own = drop.content if drop else "nothing"
     request = Request(
-        "refresh", as_of, own, _resting_on(own, as_of, known), f"{name} is overdue and run as it is: {lacks}"
+        "refresh", as_of, own, _resting_on(own, as_of, known), f"{name} is overdue and is run as it is: {lacks}"
     )
     before = [(run.content, run) for run in known.asked.get(("refresh", as_of), ())]
     return _once(request, before, seen.cadence, settled=True)
@@ -189,7 +189,7 @@ def _once(request: Request, before: Sequence[tuple[str, Asked]], cadence: Cadenc
             return f"{name}: run {last.run} failed on this content: correct the files, or re-execute it"
         if settled or number > MOST_REQUESTS:
             return f"{name}: run {last.run} was for this content"
-        why = f"{why}: run {last.run} took in what lay there then"
+        why = f"{why}: run {last.run} took in what was there then"
     return replace(request, why=why, number=number)
 
 

@@ -43,7 +43,7 @@ class KnownServer(SFTPFileSystem):
             raise InputError(
                 "the server shows another key than the one it is known by",
                 where=f"{self.host}:{self.ssh_kwargs.get('port', 22)}",
-                remedy="ask whose server it is; if its key was replaced, correct ~/.ssh/known_hosts",
+                remedy="ask the server's owner; if its key was replaced, correct ~/.ssh/known_hosts",
             ) from None
         except BaseException:
             self.close()
@@ -69,5 +69,5 @@ class _Unknown(paramiko.MissingHostKeyPolicy):
         raise InputError(
             "the server's key is not known",
             where=hostname,
-            remedy="compare it with what its owner says and add it to ~/.ssh/known_hosts (ssh-keyscan)",
+            remedy="compare it with the key its owner gives you, and add it to ~/.ssh/known_hosts (ssh-keyscan)",
         )

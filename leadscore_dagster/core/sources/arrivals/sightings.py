@@ -214,7 +214,7 @@ def _problems(
         if manifest.available_at.date() < as_of:
             yield f"{manifest.name} states available_at {manifest.available_at.date()}, before as_of {as_of}"
     if len(set(stems)) != len(stems):
-        yield f"a file of {source.table} for {label} is there in two formats"
+        yield f"a file of {source.table} for {label} exists in two formats"
     if len(files) != source.expected_files:
         yield f"{len(files)} of {source.expected_files} files of {source.table} for {label}"
     contents = [mark.content for mark in files.values() if mark.content is not None]

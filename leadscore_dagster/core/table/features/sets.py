@@ -161,7 +161,7 @@ def _from_column(column: Column, recipe: Recipe) -> Feature:
     _refuse_personal(column.name, column.pii, recipe)
     if column.type not in _COLUMN_TYPES:
         raise InputError(
-            f"a column of type {column.type} is no feature",
+            f"a column of type {column.type} cannot be a feature",
             where=f"recipe {recipe.name}",
             column=column.name,
             remedy="remove it from features.columns",

@@ -225,7 +225,7 @@ class Lake:
 
 def _checked(name: str, pattern: re.Pattern[str], kind: str) -> str:
     if not pattern.fullmatch(name):
-        raise InputError(f"{name!r} is no {kind} name", remedy=f"a {kind} name matches {pattern.pattern}")
+        raise InputError(f"{name!r} is not a {kind} name", remedy=f"a {kind} name matches {pattern.pattern}")
     return name
 
 
