@@ -78,7 +78,7 @@ def likelihood_fall(label: np.ndarray, odds: np.ndarray, codes: np.ndarray | Non
     return LIKELIHOOD_FALL * max(1.0, float((np.bincount(codes, missed) ** 2).sum()) / total if total > 0 else 1.0)
 
 
-def information(odds: np.ndarray) -> float:
+def fisher_information(odds: np.ndarray) -> float:
     """Fisher information of a shift at log-odds [n]: sum of p (1 - p)."""
     probability = _expit(odds)
     return float((probability * (1 - probability)).sum())

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from leadscore_dagster.core.measures.log_odds import fit_shift, information, log_odds, shifted
+from leadscore_dagster.core.measures.log_odds import fisher_information, fit_shift, log_odds, shifted
 from leadscore_dagster.core.recipe.schema import Segment
 
 #: how much a part's own outcomes must weigh to count as much as what all parts together say: units of information
@@ -167,7 +167,7 @@ def fit_segmented(
     for number in np.unique(codes):
         inside = codes == number
         shift = fit_shift(label[inside], odds[inside], PRIOR_INFORMATION)
-        known = information(odds[inside] + shift)
+        known = fisher_information(odds[inside] + shift)
         weight = known / (known + PRIOR_INFORMATION)
         parts[names[number]] = Part(shift, weight, int(inside.sum()), int(label[inside].sum()))
     return SegmentedCalibrator(overall, segment, parts)

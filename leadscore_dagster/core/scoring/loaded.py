@@ -22,8 +22,13 @@ from leadscore_dagster.core.versions import registry
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """A `scoring.score.ScoringModel`. ``gains``: deciles of the test period, decile, n and positives a
-    row. ``fitted_until``: the last decision that model or calibrator was fitted on, to the second."""
+    """A scoring model as the registry keeps it: under its id, with what a list of its scores says about them.
+
+    Attributes
+    ----------
+    gains : deciles of the test period; decile, n and positives a row.
+    fitted_until : the last decision that model or calibrator was fitted on, to the second.
+    """
 
     version: str
     model: ScoringModel

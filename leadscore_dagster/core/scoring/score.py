@@ -5,10 +5,9 @@ which model is champion (champion), the file sales opens (ranked_csv), storing t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,43 +18,16 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring import drivers as driving
 from leadscore_dagster.core.scoring.expected import Gains, expected_rates
+from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.scoring.matured import DayBaseRate
 from leadscore_dagster.core.scoring.narrative import narrative, reasons
 from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
 from leadscore_dagster.core.table.features.catalogue import Feature
 
-#: : rows given to the model at a time, however the input was cut: memory stays the same for any number of
-#: leads, and : the sums inside a model cannot depend on the input's batches
+#: rows given to the model at a time, however the input was cut: memory stays the same for any number of leads, and the
+#: sums inside a model cannot depend on the input's batches
 CHUNK_ROWS = 65_536
 _INSTANT = pa.timestamp("us", tz="UTC")
-
-
-class ModelScores(Protocol):
-    """What a model says of n rows: ``margin`` [n] in log-odds, calibrated ``probability`` [n],
-    ``contributions`` [n, k] float32 with bias + row sum = margin, or None when they were not asked for."""
-
-    @property
-    def margin(self) -> npt.NDArray[np.floating]: ...
-    @property
-    def probability(self) -> npt.NDArray[np.floating]: ...
-    @property
-    def contributions(self) -> npt.NDArray[np.float32] | None: ...
-    @property
-    def bias(self) -> float | None: ...
-
-
-class ScoringModel(Protocol):
-    """A loaded model version. ``prepare`` adds the features the model computes itself, so that the table it
-    returns, which ``score`` takes, holds all ``feature_names`` [k], the columns of the contributions."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def feature_names(self) -> Sequence[str]: ...
-    @property
-    def gains(self) -> Gains: ...
-    def prepare(self, table: pa.Table) -> pa.Table: ...
-    def score(self, table: pa.Table, contributions: bool) -> ModelScores: ...
 
 
 @dataclass
@@ -70,7 +42,7 @@ class _Collected:
 
 def score_decisions(
     features: pa.RecordBatchReader | pa.Table,
-    model: ScoringModel,
+    model: LoadedVersion,
     recipe: Recipe,
     *,
     day: date,
@@ -224,7 +196,7 @@ def score_schema(entity: str, entity_type: pa.DataType, drivers: int, with_base_
 
 def _score_chunk(
     chunk: pa.Table,
-    model: ScoringModel,
+    model: LoadedVersion,
     keys: list[str],
     catalogue: Mapping[str, Feature],
     top: int,

@@ -5,7 +5,7 @@ nothing moved. One model of all development rows could, but a flexible one sprea
 outcomes. So the people are divided at random into two halves, each half is scored by a model fitted on the other, and a
 score counts as its place among those of its half. Both models have seen every fold's time alike.
 
-Lives here: the halves and the places. Not here: the folds and the choice (selection), distances (stability).
+Lives here: the halves and the places. Not here: the folds and the choice (selection), distances (model_stability).
 """
 
 from __future__ import annotations
