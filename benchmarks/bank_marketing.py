@@ -103,7 +103,7 @@ def main(path: str) -> None:
         "|---|---|---|---|---|---|---|"
     )
     for name in ("without", "without macro indicators and month too"):
-        candidate = train_candidate(table, features_for(name), RECIPE.model, 0, "row_order")
+        candidate = train_candidate(table, features_for(name), RECIPE.model, window_days=0, entity="row_order")
         compared = ", ".join(f"{one.estimator} {one.auc_pr.value:.4f}" for one in candidate.compared)
         metrics = candidate.metrics
         print(

@@ -107,7 +107,9 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     rows = contacts(arguments.data)
-    candidate = train_candidate(rows, own_columns(RECIPE), RECIPE.model, RECIPE.label_window_days, "row_order")
+    candidate = train_candidate(
+        rows, own_columns(RECIPE), RECIPE.model, window_days=RECIPE.label_window_days, entity="row_order"
+    )
     test = candidate.predictions
     decided = rows_of(rows, test["decision_id"])["decision_at"].to_numpy()
     label, said = test["label"].to_numpy(), candidate.model.calibrator.apply(test["margin"].to_numpy())

@@ -88,7 +88,7 @@ def simulated_month(
 ) -> list[dict[str, object]]:
     """The drift rows of a month of decisions whose scores have not moved."""
     test, scored = (pa.table({"margin": rng.normal(size=n)}) for n in (2_000, len(values["number_0"])))
-    rows = compare(training, test, as_table(values), scored, features())
+    rows = compare(training, test, as_table(values), scored=scored, features=features())
     return [{"month": "2024-01", "complete": True} | row for row in rows]
 
 
@@ -168,7 +168,7 @@ def months_of_home(reference: Reference, lasting: int, seed: int) -> dict[str, t
 
     def alarms(before: np.ndarray, now: pa.Table) -> set[str]:
         rest = trained.filter(pa.array(before))
-        rows = compare(rest, rest, now, now, catalogue, lasting)
+        rows = compare(rest, rest, now, scored=now, features=catalogue, lasting=lasting)
         return set(drifted([{"complete": True} | row for row in rows], LIMITS))
 
     for place, one in enumerate(months):
@@ -245,7 +245,7 @@ def main() -> None:
     if given.home:
         recipe, workspace = load_recipe(given.recipe), Workspace(home=given.home)
         warehouse, state = workspace.warehouse(recipe), workspace.state(recipe)
-        reference = reference_of(warehouse, state, workspace.models(recipe), recipe, given.day)
+        reference = reference_of(warehouse, state, workspace.models(recipe), recipe=recipe, day=given.day)
         vintages = any(isinstance(source, VintageSource) for source in recipe.sources.values())
         for what, (hits, n) in months_of_home(reference, QUARTER if vintages else 1, given.seed).items():
             print(_line(what, hits, n))

@@ -67,7 +67,7 @@ def without_names(recipe: Recipe, replicates: int) -> Recipe:
 def refusals_of_noise(recipe: Recipe, world: int) -> list[str]:
     """Names of the gates that refuse the candidate of one world of noise."""
     table, features = noise_table(world)
-    candidate = train_candidate(table, features, recipe.model, 30, "person")
+    candidate = train_candidate(table, features, recipe.model, window_days=30, entity="person")
     return [result.name for result in refused(evaluate_gates(candidate.metrics, recipe.gates))]
 
 

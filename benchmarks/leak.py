@@ -43,9 +43,9 @@ def train(home: Path, recipe: Recipe) -> Candidate:
         rows,
         features_of(recipe),
         recipe.model,
-        recipe.label_window_days,
-        recipe.decisions.entity,
-        fold_features_of(recipe),
+        window_days=recipe.label_window_days,
+        entity=recipe.decisions.entity,
+        fold_features=fold_features_of(recipe),
     )
 
 

@@ -48,7 +48,14 @@ def searched(
     with tempfile.TemporaryDirectory() as folder:
         storage = Path(folder) / "studies.db"
         found = best_parameters(
-            estimator, score, Search(trials=trials), storage, "benchmark", defaults, SEED, lambda said: None
+            estimator,
+            score,
+            Search(trials=trials),
+            storage=storage,
+            question="benchmark",
+            defaults=defaults,
+            seed=SEED,
+            say=lambda said: None,
         )
     ours, in_score, spent[0] = time.process_time() - started, spent[0], 0.0
     ranges = space_of(estimator, defaults)

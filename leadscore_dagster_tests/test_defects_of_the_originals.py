@@ -224,11 +224,11 @@ def development() -> tuple[pa.Table, np.ndarray]:
 def test_a_model_that_learned_its_rows_by_heart_is_not_judged_on_them() -> None:
     """Defect: a backtest scored the final model on its own training rows (AUC-PR 1.0), and a gap of 76% was shipped."""
     rows, label = development()
-    fold = encode_folds(rows, label, fold_rows(rows, FAST, 30, "rep"), FEATURES, None)[-1]
+    fold = encode_folds(rows, label, fold_rows(rows, FAST, 30, "rep"), features=FEATURES, fold_features=None)[-1]
     contender = Contender("xgboost", complete_parameters("xgboost", MEMORY))
     learned, later = label[fold.fold.training], label[fold.fold.validation]
-    own = fit_contender(contender, fold.training, learned, fold.columns, FAST).margin(fold.training)
-    new = out_of_fold_margin(contender, fold, label, FAST)
+    own = fit_contender(contender, fold.training, learned, columns=fold.columns, model=FAST).margin(fold.training)
+    new = out_of_fold_margin(contender, fold, label, model=FAST)
     assert not set(fold.fold.training) & set(fold.fold.validation)
     assert auc_pr(learned, own) > 0.95
     assert auc_pr(later, new) < 2 * later.mean()
@@ -249,11 +249,11 @@ def test_features_are_filtered_by_what_the_fold_trained_on_and_nothing_later() -
     filters = Filters(information_value_below=0.1)
     model = FAST.model_copy(update={"filters": filters})
     columns = learn_columns(rows.take(last.training), features)
-    everything = keep_features(to_matrix(rows, columns), label, columns, filters)
+    everything = keep_features(to_matrix(rows, columns), label, columns, filters=filters)
     assert "late" not in everything.dropped
     fitted = fit_contender(
         Contender("logistic_regression", complete_parameters("logistic_regression", {})),
-        to_matrix(rows.take(last.training), columns), label[last.training], columns, model,
+        to_matrix(rows.take(last.training), columns), label[last.training], columns=columns, model=model,
     )  # fmt: skip
     assert isinstance(fitted, PreparedModel)
     assert fitted.dropped["late"].filter == "information_value"
@@ -265,7 +265,9 @@ def test_treatments_of_rare_positives_that_are_said_to_differ_do_differ() -> Non
     columns = learn_columns(rows, FEATURES)
     matrix, parameters = to_matrix(rows, columns), complete_parameters("logistic_regression", {})
     scores = [
-        fit_contender(Contender("logistic_regression", parameters, each), matrix, label, columns, FAST).margin(matrix)
+        fit_contender(
+            Contender("logistic_regression", parameters, each), matrix, label, columns=columns, model=FAST
+        ).margin(matrix)
         for each in ("none", "class_weight", "smote")
     ]  # fmt: skip
     assert all(abs(auc_pr(label, one) - auc_pr(label, other)) > 1e-9 for one, other in combinations(scores, 2))
@@ -275,7 +277,7 @@ def test_treatments_of_rare_positives_that_are_said_to_differ_do_differ() -> Non
 def trained() -> tuple[Candidate, pa.Table]:
     table = training_table(4000, rate=0.1)
     model = FAST.model_copy(update={"estimators": ("xgboost",), "minimum_positives": 50})
-    return train_candidate(table, FEATURES, model, 30, "rep"), table
+    return train_candidate(table, FEATURES, model, window_days=30, entity="rep"), table
 
 
 def test_importances_are_those_of_the_model_that_is_judged(trained: tuple[Candidate, pa.Table]) -> None:

@@ -308,3 +308,36 @@ def test_nothing_in_the_package_unpickles() -> None:
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec", "np.load", "numpy.load"):
                 found.append((path, node.lineno, ast.unparse(node.func)))
     assert _places(found) == []
+
+
+# ---- arguments
+
+#: rooms of core/ whose public functions take at most three arguments by position; the others are to follow
+KEYWORDS = ("measures", "modelling", "versions", "scoring", "monitoring")
+
+
+def _by_position(tree: ast.Module) -> Iterator[tuple[int, str, int]]:
+    """Line, name and number of arguments by position of every public function and method; ``self`` does not count."""
+    for owner in ast.walk(tree):
+        if not isinstance(owner, ast.Module | ast.ClassDef):
+            continue
+        for one in owner.body:
+            if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"):
+                bound = isinstance(owner, ast.ClassDef) and "staticmethod" not in map(ast.unparse, one.decorator_list)
+                yield one.lineno, one.name, len(one.args.posonlyargs + one.args.args) - bound
+
+
+@pytest.mark.parametrize("room", KEYWORDS)
+def test_beyond_three_arguments_a_public_function_takes_names(room: str) -> None:
+    found = [
+        (path, line, f"{name} takes {count} arguments by position")
+        for path in sorted((PACKAGE / "core" / room).rglob("*.py"))
+        for line, name, count in _by_position(_tree(path))
+        if count > 3
+    ]
+    assert _places(found) == []
+
+
+def test_a_fourth_argument_by_position_would_be_found() -> None:
+    code = "def f(a, b, c, d): ...\nclass C:\n    def g(self, a, b, c, d): ...\n    def h(self, a, b, c, *, d): ..."
+    assert [count for _, _, count in _by_position(ast.parse(code))] == [4, 4, 3]

@@ -79,7 +79,7 @@ def metric(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_new_metric_is_measured_gated_and_shown_by_its_entry_alone(metric: str, tmp_path: Path) -> None:
     recipe = load_recipe(recipe_with(tmp_path, "ece: {at_most: 0.05}", f"{metric}: {{at_least: 0.1}}"))
-    candidate = train_candidate(TABLE, FEATURES, FAST, 30, "rep")
+    candidate = train_candidate(TABLE, FEATURES, FAST, window_days=30, entity="rep")
     found, label, margin = (
         candidate.metrics[metric],
         *(candidate.predictions[n].to_numpy() for n in ("label", "margin")),
@@ -139,7 +139,7 @@ def test_a_new_estimator_is_searched_fitted_stored_and_explained_by_its_row_alon
     estimator: str, tmp_path: Path
 ) -> None:
     chosen = {"estimators": (estimator,), "search": Search(trials=3), "imbalance": ("none", "class_weight", "smote")}
-    candidate = train_candidate(TABLE, FEATURES, FAST.model_copy(update=chosen), 30, "rep")
+    candidate = train_candidate(TABLE, FEATURES, FAST.model_copy(update=chosen), window_days=30, entity="rep")
     assert candidate.estimator == estimator
     assert len(candidate.compared) == 3
     assert candidate.searched[estimator].trials == 3
@@ -159,7 +159,7 @@ def test_a_new_estimator_is_searched_fitted_stored_and_explained_by_its_row_alon
 
 def test_a_new_estimator_can_be_a_member_of_an_ensemble(estimator: str, tmp_path: Path) -> None:
     model = FAST.model_copy(update={"estimators": ("logistic_regression", estimator, "ensemble")})
-    candidate = train_candidate(TABLE, FEATURES, model, 30, "rep")
+    candidate = train_candidate(TABLE, FEATURES, model, window_days=30, entity="rep")
     assert candidate.estimator == "ensemble"
     assert {member.estimator for member in candidate.contender.members} == {"logistic_regression", estimator}
     loaded, matrix = load_version(tmp_path, saved(tmp_path, candidate)), candidate.model.matrix(TABLE)

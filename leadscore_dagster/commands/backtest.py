@@ -72,7 +72,7 @@ def backtest(
         return TextOutcome(f"Refused: {refusal.why}", {"status": "refused", "why": refusal.why}, REFUSED)
     records = read_track_record(warehouse, newest)
     if known is not None:
-        records = beside_oracle(warehouse, workspace.models(recipe), recipe, newest, records, known)
+        records = beside_oracle(warehouse, workspace.models(recipe), recipe, as_of=newest, records=records, truth=known)
     return _outcome(recipe, newest, records, skipped, _page(recipe, workspace, records, progress))
 
 

@@ -52,7 +52,7 @@ def roll_back(home: Path, name: str, version: str, why: str, since: str | None) 
     back wants today's list made again by the restored version.
     """
     recipe, workspace = load_recipe(name), Workspace(home=str(home))
-    registry.load_version(workspace.models(recipe), version, fold_features_of(recipe), statements_of(recipe))
+    registry.load_version(workspace.models(recipe), version, fold_features_of(recipe), statements=statements_of(recipe))
     now = workspace.now()
     entry = rollback(
         workspace.state(recipe),

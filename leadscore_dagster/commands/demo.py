@@ -94,7 +94,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
     quarter = QUARTER
     warehouse, state, models = workspace.warehouse(recipe), workspace.state(recipe), workspace.models(recipe)
     version = promotion.candidate_of(state, quarter)
-    results = promotion.judge(state, models, recipe, version, workspace.now().date())
+    results = promotion.judge(state, models, recipe, version=version, on=workspace.now().date())
     labels = label_report(warehouse, recipe, quarter)
     audit = audit_training_table(warehouse, recipe, quarter)
     champion = champion_at(state, datetime.combine(DAY, datetime.min.time(), tzinfo=UTC))

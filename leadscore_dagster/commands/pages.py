@@ -88,7 +88,7 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
     manifest = registry.read_manifest(models, version)
     as_of = date.fromisoformat(manifest["as_of"])
     entries, on = history(state), workspace.now().date()
-    gates = [result.as_dict() for result in promotion.judge(state, models, recipe, version, on)]
+    gates = [result.as_dict() for result in promotion.judge(state, models, recipe, version=version, on=on)]
     paired = _comparison(entries, version)
     return {
         "version": version,

@@ -122,7 +122,7 @@ def _outcome(recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal
         page = write_audit_page(recipe, workspace, audit_training_table(workspace.warehouse(recipe), recipe, as_of))
         outputs["audit"] = str(page)
     version = promotion.candidate_of(state, as_of) if judged and _has_candidate(state, as_of) else None
-    results = promotion.judge(state, models, recipe, version, workspace.now().date()) if version else []
+    results = promotion.judge(state, models, recipe, version=version, on=workspace.now().date()) if version else []
     metrics = registry.load_metrics(models, version) if version else {}
     if version:
         outputs["model_report"] = str(write_model_page(recipe, workspace, version))

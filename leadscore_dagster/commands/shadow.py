@@ -30,7 +30,7 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
         )
     if version is not None:
         registry.read_manifest(workspace.models(recipe), version)
-        put_into_shadow(state, recipe, version, days or recipe.shadow.days, today, now)
+        put_into_shadow(state, recipe, version, days=days or recipe.shadow.days, since=today, recorded_at=now)
     trial = trial_at(history(state), datetime.combine(today, time.min, UTC))
     seen = shadow_days(warehouse, today)
     named = aliases(state, now)
@@ -39,7 +39,7 @@ def shadow_recipe(home: Path, name: str, version: str | None, days: int | None, 
         return TextOutcome("No version is in the shadow.", record)
     own = [one for one in seen if one.version == trial.version and one.day >= trial.since]
     last = own[-1].day if own else today
-    verdict = judge_shadow(own, trial, last, recipe.shadow)
+    verdict = judge_shadow(own, trial, last, limits=recipe.shadow)
     rows = [(str(one.day), one.decisions, one.scored, one.rank_correlation, one.top_decile_overlap, one.same_bucket)
             for one in own[-SHOWN:]]  # fmt: skip
     header = ("day", "decisions", "scored", "rank correlation", "same best tenth", "same bucket")

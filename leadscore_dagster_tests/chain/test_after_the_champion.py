@@ -56,12 +56,12 @@ def _beside(recipe: Recipe, workspace: Workspace) -> str:
     warehouse = workspace.warehouse(recipe)
     model = recipe.model.model_copy(update={"estimators": ("logistic_regression",), "seed": 1})
     candidate = train_candidate(
-        training_rows(warehouse, scenario.FIRST), features_of(recipe), model, recipe.label_window_days,
-        recipe.decisions.entity, fold_features_of(recipe),
+        training_rows(warehouse, scenario.FIRST), features_of(recipe), model, window_days=recipe.label_window_days,
+        entity=recipe.decisions.entity, fold_features=fold_features_of(recipe),
     )  # fmt: skip
     return promotion.register_candidate(
-        workspace.state(recipe), workspace.models(recipe), recipe, EARLIER, candidate, vintages={}, code_version="2",
-        recorded_at=workspace.now(),
+        workspace.state(recipe), workspace.models(recipe), recipe, as_of=EARLIER, candidate=candidate,
+        vintages={}, code_version="2", recorded_at=workspace.now(),
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def home(
                            "head of sales", GRANTED).text  # fmt: skip
     assert _run(home, recipe, "refresh", scenario.FIRST, "champion_model") is None
     beside, asked_at = _beside(recipe, workspace), datetime(2026, 1, 20, tzinfo=UTC)
-    put_into_shadow(workspace.state(recipe), recipe, beside, 2, FIRST_DAY, asked_at)
+    put_into_shadow(workspace.state(recipe), recipe, beside, days=2, since=FIRST_DAY, recorded_at=asked_at)
     for day in (FIRST_DAY, LAST_DAY):
         assert _run(home, recipe, "daily_scores", day, DECISIONS, LEAD_SCORES) is None
         told[f"scores {day}"] = warehouse.digest(LEAD_SCORES, day.isoformat())

@@ -33,11 +33,16 @@ def _second_champion(recipe: Recipe, workspace: Workspace) -> str:
     warehouse, recorded = workspace.warehouse(recipe), datetime.now(UTC)
     model = recipe.model.model_copy(update={"estimators": ("logistic_regression",), "seed": 1})
     candidate = train_candidate(
-        training_rows(warehouse, scenario.FIRST), features_of(recipe), model, 30, "RepCRD", fold_features_of(recipe)
+        training_rows(warehouse, scenario.FIRST),
+        features_of(recipe),
+        model,
+        window_days=30,
+        entity="RepCRD",
+        fold_features=fold_features_of(recipe),
     )
     version = promotion.register_candidate(
-        workspace.state(recipe), workspace.models(recipe), recipe, scenario.FIRST, candidate, vintages={},
-        code_version="2", recorded_at=recorded,
+        workspace.state(recipe), workspace.models(recipe), recipe, as_of=scenario.FIRST, candidate=candidate,
+        vintages={}, code_version="2", recorded_at=recorded,
     )  # fmt: skip
     since = datetime.combine(scenario.SECOND, datetime.min.time(), UTC)
     append_entry(

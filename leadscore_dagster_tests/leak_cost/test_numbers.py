@@ -92,7 +92,12 @@ def test_all_three_numbers_rest_on_the_same_rows(calls: tuple[Recipe, pa.Table])
 def test_the_claim_is_the_number_the_candidate_s_report_would_show(calls: tuple[Recipe, pa.Table]) -> None:
     recipe, rows = calls
     candidate = train_candidate(
-        rows, features_of(recipe), recipe.model, recipe.label_window_days, "row_order", fold_features_of(recipe)
+        rows,
+        features_of(recipe),
+        recipe.model,
+        window_days=recipe.label_window_days,
+        entity="row_order",
+        fold_features=fold_features_of(recipe),
     )
     found = three_numbers(recipe, rows, _nothing_known(rows), ["duration"])
     for metric, claimed in found.claimed.items():

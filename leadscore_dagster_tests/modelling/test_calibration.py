@@ -136,7 +136,7 @@ def parts(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_parts_that_differ_are_each_calibrated(kind: str) -> None:
     margin, label, codes = parts()
     overall = fit_calibrator(kind, margin, label)
-    calibrator = fit_segmented(overall, SEGMENT, margin, label, codes, NAMES)
+    calibrator = fit_segmented(overall, SEGMENT, margin, label=label, codes=codes, names=NAMES)
     margin, label, codes = parts(seed=1)
     probability = calibrator.apply(margin, codes, NAMES)
     first = codes == 0
@@ -149,7 +149,7 @@ def test_parts_that_differ_are_each_calibrated(kind: str) -> None:
 def test_a_small_part_is_drawn_towards_all_and_an_empty_one_is_all() -> None:
     margin, label, codes = parts()
     overall = fit_calibrator("platt", margin, label)
-    calibrator = fit_segmented(overall, SEGMENT, margin, label, codes, NAMES)
+    calibrator = fit_segmented(overall, SEGMENT, margin, label=label, codes=codes, names=NAMES)
     small = calibrator.parts["from 500"]
     assert (small.n, small.positives) == (12, 0)
     assert small.weight < 0.1
@@ -163,14 +163,16 @@ def test_parts_that_do_not_differ_get_about_the_same_curve() -> None:
     rng = np.random.default_rng(3)
     margin, label = too_sure(6000)
     overall = fit_calibrator("platt", margin, label)
-    found = fit_segmented(overall, SEGMENT, margin, label, rng.integers(0, 3, 6000), NAMES)
+    found = fit_segmented(overall, SEGMENT, margin, label=label, codes=rng.integers(0, 3, 6000), names=NAMES)
     assert max(abs(part.shift) for part in found.parts.values()) < 0.15
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_inside_a_part_a_higher_margin_never_has_a_lower_probability(kind: str) -> None:
     margin, label, codes = parts()
-    calibrator = fit_segmented(fit_calibrator(kind, margin, label), SEGMENT, margin, label, codes, NAMES)
+    calibrator = fit_segmented(
+        fit_calibrator(kind, margin, label), SEGMENT, margin, label=label, codes=codes, names=NAMES
+    )
     rising = np.linspace(-40, 40, 10_001)
     for part in range(4):
         probability = calibrator.apply(rising, np.full(len(rising), part), NAMES)
@@ -180,7 +182,9 @@ def test_inside_a_part_a_higher_margin_never_has_a_lower_probability(kind: str) 
 
 def test_a_stored_calibrator_of_parts_is_the_same_and_finds_its_parts_by_name() -> None:
     margin, label, codes = parts()
-    calibrator = fit_segmented(fit_calibrator("isotonic", margin, label), SEGMENT, margin, label, codes, NAMES)
+    calibrator = fit_segmented(
+        fit_calibrator("isotonic", margin, label), SEGMENT, margin, label=label, codes=codes, names=NAMES
+    )
     again = calibrator_from_dict(json.loads(json.dumps(calibrator.to_dict())))
     assert again == calibrator
     # another table may number its levels otherwise
@@ -208,7 +212,7 @@ def test_a_carried_over_calibrator_does_not_follow_a_final_model_that_moved(kind
     margin, label = too_sure()
     calibrator = fit_calibrator(kind, margin, label)
     told, final = calibrator.apply(margin), 1.2 * margin + 1.5
-    moved = carried_over(calibrator, margin, told, final)
+    moved = carried_over(calibrator, margin, told, final=final)
     assert not isinstance(moved, SegmentedCalibrator)
     np.testing.assert_allclose(moved.apply(final), told, rtol=1e-6)
     assert calibrator.apply(final).mean() > 1.1 * told.mean()
@@ -217,7 +221,7 @@ def test_a_carried_over_calibrator_does_not_follow_a_final_model_that_moved(kind
 def test_margins_that_are_all_equal_are_only_moved() -> None:
     margin, _ = too_sure(300)
     for ours, final in ((margin, np.full(300, 2.0)), (np.full(300, 2.0), margin)):
-        moved = carried_over(Platt(0.5, -1.0), ours, Platt(0.5, -1.0).apply(ours), final)
+        moved = carried_over(Platt(0.5, -1.0), ours, Platt(0.5, -1.0).apply(ours), final=final)
         assert isinstance(moved, Platt)
         assert moved.slope == 0.5
         assert moved.intercept == pytest.approx(-1 + 0.5 * np.mean(ours - final))
@@ -226,10 +230,12 @@ def test_margins_that_are_all_equal_are_only_moved() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_part_keeps_what_it_was_told_though_the_final_model_has_learned_it_too(kind: str) -> None:
     margin, label, codes = parts()
-    calibrator = fit_segmented(fit_calibrator(kind, margin, label), SEGMENT, margin, label, codes, NAMES)
+    calibrator = fit_segmented(
+        fit_calibrator(kind, margin, label), SEGMENT, margin, label=label, codes=codes, names=NAMES
+    )
     told = calibrator.apply(margin, codes, NAMES)
     final = 1.1 * margin - 0.2 + np.where(codes == 0, 0.8, 0.0)
-    moved = carried_over(calibrator, margin, told, final, codes, NAMES)
+    moved = carried_over(calibrator, margin, told, final=final, codes=codes, names=NAMES)
     assert isinstance(moved, SegmentedCalibrator)
     again = moved.apply(final, codes, NAMES)
     for part in (0, 1):

@@ -25,13 +25,15 @@ TABLE = training_table()
 
 @pytest.fixture(scope="module")
 def candidate() -> Candidate:
-    return train_candidate(TABLE, FEATURES, FAST, WINDOW, "rep")
+    return train_candidate(TABLE, FEATURES, FAST, window_days=WINDOW, entity="rep")
 
 
 @pytest.fixture(scope="module")
 def boosted() -> Candidate:
     model = FAST.model_copy(update={"estimators": ("xgboost",)})
-    return train_candidate(TABLE, (*FEATURES, FOLD_FEATURE), model, WINDOW, "rep", MedianTenure())
+    return train_candidate(
+        TABLE, (*FEATURES, FOLD_FEATURE), model, window_days=WINDOW, entity="rep", fold_features=MedianTenure()
+    )
 
 
 def essence(candidate: Candidate) -> tuple[object, ...]:
@@ -84,7 +86,7 @@ def test_destroying_the_labels_of_the_test_period_changes_nothing_before_it_is_j
     judged = np.isin(TABLE["decision_id"].to_numpy(), candidate.predictions["decision_id"].to_numpy())
     label[judged] = 1 - label[judged]
     destroyed = TABLE.set_column(TABLE.schema.get_field_index("label"), "label", pa.array(label))
-    other = train_candidate(destroyed, FEATURES, FAST, WINDOW, "rep")
+    other = train_candidate(destroyed, FEATURES, FAST, window_days=WINDOW, entity="rep")
     assert essence(other) == essence(candidate)
     np.testing.assert_array_equal(other.predictions["margin"], candidate.predictions["margin"])
     np.testing.assert_array_equal(other.predictions["probability"], candidate.predictions["probability"])
@@ -98,14 +100,16 @@ def test_destroying_the_features_of_the_test_period_does_not_change_the_model(bo
     tenure = np.where(judged, 1e6, TABLE["tenure"].to_numpy())
     destroyed = TABLE.set_column(TABLE.schema.get_field_index("tenure"), "tenure", pa.array(tenure, from_pandas=True))
     model = FAST.model_copy(update={"estimators": ("xgboost",)})
-    other = train_candidate(destroyed, (*FEATURES, FOLD_FEATURE), model, WINDOW, "rep", MedianTenure())
+    other = train_candidate(
+        destroyed, (*FEATURES, FOLD_FEATURE), model, window_days=WINDOW, entity="rep", fold_features=MedianTenure()
+    )
     assert essence(other) == essence(boosted)
     assert other.model.statistics == boosted.model.statistics
 
 
 def test_the_order_of_the_rows_changes_nothing(candidate: Candidate) -> None:
     shuffled = TABLE.take(np.random.default_rng(0).permutation(TABLE.num_rows))
-    other = train_candidate(shuffled, FEATURES, FAST, WINDOW, "rep")
+    other = train_candidate(shuffled, FEATURES, FAST, window_days=WINDOW, entity="rep")
     assert essence(other) == essence(candidate)
     assert other.metrics == candidate.metrics
     assert other.predictions.equals(candidate.predictions)
@@ -164,7 +168,7 @@ def test_what_moved_in_the_calibration_period_is_corrected_once(
     (development, _), (calibration, expected) = period(1, 15_000, 0.0), period(2, 15_000, shift, signal)
     later, truth = period(3, 15_000, shift, signal)
     contender = Contender(estimator, complete_parameters(estimator, FAST.parameters.get(estimator, {})))
-    served = fit_scoring_model(development, calibration, NUMBERS, contender, model, None)
+    served = fit_scoring_model(development, calibration, NUMBERS, contender=contender, model=model, fold_features=None)
     # what the calibration period's labels happened to say too much or too little is not the calibrator's fault
     luck = calibration["label"].to_numpy().mean() / expected.mean()
     assert served.score(later).probability.mean() / truth.mean() == pytest.approx(luck, abs=0.05)
@@ -172,7 +176,7 @@ def test_what_moved_in_the_calibration_period_is_corrected_once(
 
 def test_fold_features_without_their_statements_are_refused(boosted: Candidate) -> None:
     with pytest.raises(InputError, match="tenure_above_median"):
-        train_candidate(TABLE, (*FEATURES, FOLD_FEATURE), FAST, WINDOW, "rep")
+        train_candidate(TABLE, (*FEATURES, FOLD_FEATURE), FAST, window_days=WINDOW, entity="rep")
     with pytest.raises(InputError, match="no statements"):
         replace(boosted.model, fold_features=None).score(TABLE)
 
@@ -199,7 +203,7 @@ def test_the_gains_table_adds_up(candidate: Candidate) -> None:
 
 def test_progress_is_told(candidate: Candidate) -> None:
     said: list[str] = []
-    train_candidate(TABLE, FEATURES, FAST, WINDOW, "rep", progress=said.append)
+    train_candidate(TABLE, FEATURES, FAST, window_days=WINDOW, entity="rep", progress=said.append)
     assert any("cross-validating xgboost" in message for message in said)
 
 
@@ -221,23 +225,23 @@ def with_column(name: str, values: object) -> pa.Table:
 )
 def test_rows_not_fit_to_train_on_are_refused(table: pa.Table, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        train_candidate(table, FEATURES, FAST, WINDOW, "rep")
+        train_candidate(table, FEATURES, FAST, window_days=WINDOW, entity="rep")
 
 
 def test_too_few_positives_say_how_many_there_are_and_what_to_do() -> None:
     with pytest.raises(InputError, match="development period holds") as caught:
-        train_candidate(training_table(1500), FEATURES, FAST, WINDOW, "rep")
+        train_candidate(training_table(1500), FEATURES, FAST, window_days=WINDOW, entity="rep")
     assert "minimum_positives" in str(caught.value)
     few = Model(folds=3, minimum_positives=10)
     late = np.sort(TABLE["decision_at"].to_numpy())[int(0.59 * TABLE.num_rows)]
     label = np.where(TABLE["decision_at"].to_numpy() > late, 0, TABLE["label"].to_numpy())
     with pytest.raises(InputError, match="calibration period holds 0 positives"):
-        train_candidate(with_column("label", label), FEATURES, few, WINDOW, "rep")
+        train_candidate(with_column("label", label), FEATURES, few, window_days=WINDOW, entity="rep")
 
 
 def test_no_usable_folds_are_refused() -> None:
     with pytest.raises(InputError, match="positives on both sides"):
-        train_candidate(TABLE, FEATURES, FAST.model_copy(update={"gap_days": 400}), WINDOW, "rep")
+        train_candidate(TABLE, FEATURES, FAST.model_copy(update={"gap_days": 400}), window_days=WINDOW, entity="rep")
 
 
 def test_the_evidence_is_json(candidate: Candidate) -> None:

@@ -31,7 +31,7 @@ MODEL = FAST.model_copy(
 
 
 def train(model: Model, table: pa.Table = TABLE, searches: Path | None = None) -> Candidate:
-    return train_candidate(table, FEATURES, model, WINDOW, "rep", searches=searches)
+    return train_candidate(table, FEATURES, model, window_days=WINDOW, entity="rep", searches=searches)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,9 @@ def test_an_ensemble_is_stored_and_scores_as_it_did(tmp_path: Path) -> None:
     assert ensemble is not None, candidate.failed
     assert all(weight > 0 for weight in ensemble.contender.weights)
     matrix = candidate.model.matrix(TABLE)
-    fitted = fit_contender(ensemble.contender, matrix, TABLE["label"].to_numpy(), candidate.model.columns, model)
+    fitted = fit_contender(
+        ensemble.contender, matrix, TABLE["label"].to_numpy(), columns=candidate.model.columns, model=model
+    )
     stored = replace(candidate, contender=ensemble.contender, model=replace(candidate.model, model=fitted))
     loaded = load_version(tmp_path, save(tmp_path, stored))
     scores = loaded.score(TABLE, contributions=True)

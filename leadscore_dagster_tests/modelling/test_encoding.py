@@ -27,7 +27,7 @@ TARGET = Categories(target_above_levels=20)
 
 
 def training_encoding(label: np.ndarray, seed: int = 1) -> np.ndarray:
-    return learn_encoding(MATRIX, label, COLUMNS, (0, 1, 2), TARGET, seed)[1][:, 1]
+    return learn_encoding(MATRIX, label, COLUMNS, indices=(0, 1, 2), categories=TARGET, seed=seed)[1][:, 1]
 
 
 @pytest.mark.parametrize("row", [0, 1, 2, 17, 4321])
@@ -41,7 +41,7 @@ def test_no_training_row_sees_its_own_label(row: int) -> None:
 
 
 def test_noise_of_many_levels_gains_no_strength_where_a_naive_encoding_would() -> None:
-    encoding, training = learn_encoding(MATRIX, LABEL, COLUMNS, (0, 1, 2), TARGET, seed=1)
+    encoding, training = learn_encoding(MATRIX, LABEL, COLUMNS, indices=(0, 1, 2), categories=TARGET, seed=1)
     naive = encoding.apply(MATRIX)[:, 1]  # what encoding the training rows with the whole table gives
     assert auc_roc(LABEL, naive) > 0.65
     assert abs(auc_roc(LABEL, training[:, 1]) - 0.5) < 0.03
@@ -69,14 +69,14 @@ def test_a_model_of_noise_alone_finds_nothing_on_new_rows() -> None:
 def test_a_category_that_tells_something_is_worth_as_much_out_of_fold() -> None:
     rate = np.where(np.nan_to_num(NOISE) % 4 == 0, 0.3, 0.03)
     label = (RANDOM.random(ROWS) < rate).astype(np.int64)
-    encoding, training = learn_encoding(MATRIX, label, COLUMNS, (1,), TARGET, seed=1)
+    encoding, training = learn_encoding(MATRIX, label, COLUMNS, indices=(1,), categories=TARGET, seed=1)
     fresh = (RANDOM.random(ROWS) < rate).astype(np.int64)
     assert auc_roc(label, training[:, 0]) > 0.7
     assert auc_roc(fresh, encoding.apply(MATRIX)[:, 0]) > 0.7
 
 
 def test_the_table_is_the_smoothed_mean_less_that_of_all_rows() -> None:
-    encoding, _ = learn_encoding(MATRIX, LABEL, COLUMNS, (1,), TARGET, seed=1)
+    encoding, _ = learn_encoding(MATRIX, LABEL, COLUMNS, indices=(1,), categories=TARGET, seed=1)
     rate, of_level = LABEL.mean(), NOISE == 7
     hits, rows = LABEL[of_level].sum(), of_level.sum()
     prior = PRIOR_POSITIVES / rate
@@ -90,13 +90,13 @@ def test_the_table_is_the_smoothed_mean_less_that_of_all_rows() -> None:
 
 def test_a_level_never_seen_beside_a_label_is_worth_nothing() -> None:
     columns = Columns(("firm",), ("category",), {"firm": tuple(map(str, range(LEVELS + 1)))})
-    encoding, _ = learn_encoding(MATRIX[:, 1:2], LABEL, columns, (0,), TARGET, seed=1)
+    encoding, _ = learn_encoding(MATRIX[:, 1:2], LABEL, columns, indices=(0,), categories=TARGET, seed=1)
     assert encoding.apply(np.array([[LEVELS]], np.float32))[0, 0] == 0
 
 
 def test_one_hot_has_a_part_per_level_and_one_for_missing() -> None:
     categories = Categories(encoding="one_hot", target_above_levels=20)
-    encoding, training = learn_encoding(MATRIX, LABEL, COLUMNS, (0, 1, 2), categories, seed=1)
+    encoding, training = learn_encoding(MATRIX, LABEL, COLUMNS, indices=(0, 1, 2), categories=categories, seed=1)
     inner = encoding.columns(COLUMNS)
     assert inner.names == ("x", "firm", "kind.0", "kind.1", "kind.2", "kind.3")
     assert inner.types == ("number", "number", "flag", "flag", "flag", "flag")
@@ -107,7 +107,7 @@ def test_one_hot_has_a_part_per_level_and_one_for_missing() -> None:
 
 
 def test_left_alone_a_category_stays_a_category() -> None:
-    encoding, training = learn_encoding(MATRIX, LABEL, COLUMNS, (1, 2), TARGET, seed=1)
+    encoding, training = learn_encoding(MATRIX, LABEL, COLUMNS, indices=(1, 2), categories=TARGET, seed=1)
     inner = encoding.columns(COLUMNS)
     assert inner.types == ("number", "category")
     assert inner.levels == {"kind": ("a", "b", "c")}

@@ -50,7 +50,7 @@ def test_the_interval_of_an_importance_is_about_two_standard_errors_wide_and_wid
 def test_the_summary_has_tenths_of_a_number_levels_of_a_category_and_the_missing_apart() -> None:
     matrix = MATRIX.copy()
     matrix[:30, 0] = np.nan
-    tenure, kind, flat = contribution_summary(matrix, CONTRIBUTIONS, COLUMNS, COLUMNS.names)
+    tenure, kind, flat = contribution_summary(matrix, CONTRIBUTIONS, COLUMNS, features=COLUMNS.names)
     assert [group["n"] for group in tenure["groups"]] == [37] * 10 + [30]
     values = [group["value"] for group in tenure["groups"][:-1]]
     assert values == sorted(values)
@@ -64,7 +64,7 @@ def test_the_summary_has_tenths_of_a_number_levels_of_a_category_and_the_missing
 def test_many_levels_of_a_category_are_pooled_behind_the_largest() -> None:
     columns = Columns(("state",), ("category",), {"state": tuple("abcdefghijkl")})
     matrix = np.repeat(np.arange(12), np.arange(12, 0, -1) * 2)[:, None].astype(np.float32)
-    (state,) = contribution_summary(matrix, matrix, columns, ["state"])
+    (state,) = contribution_summary(matrix, matrix, columns, features=["state"])
     assert [group["value"] for group in state["groups"]] == [*"abcdefgh", "4 other levels"]
     assert sum(group["n"] for group in state["groups"]) == len(matrix)
 

@@ -72,7 +72,7 @@ def test_a_category_of_many_levels_that_says_nothing_is_left_out(levels: int) ->
     )
     label = (np.arange(ROWS) % 10 == 0).astype(np.int64)
     matrix[:, 1] = RANDOM.normal(size=ROWS) + label
-    kept = keep_features(matrix, label, names, Filters(information_value_below=0.1))
+    kept = keep_features(matrix, label, names, filters=Filters(information_value_below=0.1))
     assert kept.indices == (1,)
     assert kept.dropped["c"].filter == "information_value"
     assert kept.dropped["c"].value < 0.1
@@ -99,7 +99,7 @@ def test_factors_are_those_of_regressing_each_column_on_the_others() -> None:
 def test_the_worst_column_goes_first_and_the_others_are_measured_anew() -> None:
     first, second, noise = (RANDOM.normal(size=ROWS) for _ in range(3))
     matrix, columns = numbers(first, second, first + second + 0.1 * noise, RANDOM.normal(size=ROWS))
-    kept = keep_features(matrix, LABEL, columns, Filters(variance_inflation_above=10))
+    kept = keep_features(matrix, LABEL, columns, filters=Filters(variance_inflation_above=10))
     assert kept.indices == (0, 1, 3)
     assert list(kept.dropped) == ["f2"]
 
@@ -107,7 +107,7 @@ def test_the_worst_column_goes_first_and_the_others_are_measured_anew() -> None:
 def test_of_twins_the_later_goes_and_an_infinite_factor_is_a_number() -> None:
     one, other = signal(), signal()
     matrix, columns = numbers(one, other, one, 3 * one + 7, other)
-    kept = keep_features(matrix, LABEL, columns, Filters(variance_inflation_above=10))
+    kept = keep_features(matrix, LABEL, columns, filters=Filters(variance_inflation_above=10))
     assert kept.indices == (0, 1)
     assert all(reason.value == LARGEST_FACTOR for reason in kept.dropped.values())
 
@@ -115,7 +115,7 @@ def test_of_twins_the_later_goes_and_an_infinite_factor_is_a_number() -> None:
 def test_an_exact_sum_of_others_is_found_though_no_pair_is_alike() -> None:
     parts = [RANDOM.normal(size=ROWS) for _ in range(6)]
     matrix, columns = numbers(*parts, np.sum(parts, axis=0))
-    kept = keep_features(matrix, LABEL, columns, Filters(variance_inflation_above=10))
+    kept = keep_features(matrix, LABEL, columns, filters=Filters(variance_inflation_above=10))
     assert kept.indices == tuple(range(6))
 
 
@@ -124,7 +124,7 @@ def test_categories_have_no_factor() -> None:
     matrix = np.stack([codes, codes], axis=1).astype(np.float32)
     levels = tuple("abcde")
     columns = Columns(("a", "b"), ("category", "category"), {"a": levels, "b": levels})
-    assert keep_features(matrix, LABEL, columns, Filters(variance_inflation_above=2)).indices == (0, 1)
+    assert keep_features(matrix, LABEL, columns, filters=Filters(variance_inflation_above=2)).indices == (0, 1)
 
 
 @pytest.mark.parametrize("filters", [BOTH, Filters(variance_inflation_above=10), Filters(information_value_below=0.02)])
@@ -133,7 +133,7 @@ def test_constant_empty_and_huge_columns_do_no_harm(filters: Filters) -> None:
     once = np.where(np.arange(ROWS) < 3000, 1.0, np.nan)  # constant where it is there: its absence may tell
     huge = np.where(LABEL == 1, largest, -largest)
     matrix, columns = numbers(signal(), np.full(ROWS, 1e30), nothing, once, huge)
-    kept = keep_features(matrix, LABEL, columns, filters)
+    kept = keep_features(matrix, LABEL, columns, filters=filters)
     assert kept.dropped["f1"].filter == kept.dropped["f2"].filter == "constant"
     assert {0, 4} <= set(kept.indices)
     assert all(np.isfinite(reason.value) for reason in kept.dropped.values())
@@ -142,26 +142,26 @@ def test_constant_empty_and_huge_columns_do_no_harm(filters: Filters) -> None:
 def test_one_feature_always_stays() -> None:
     """A model needs one: with shuffled labels none would pass, and the shuffled-label test must run."""
     matrix, columns = numbers(signal(0.0), signal(0.3), signal(0.0))
-    assert keep_features(matrix, LABEL, columns, Filters(information_value_below=50.0)).indices == (1,)
+    assert keep_features(matrix, LABEL, columns, filters=Filters(information_value_below=50.0)).indices == (1,)
     constant, columns = numbers(np.ones(ROWS), np.ones(ROWS))
-    assert keep_features(constant, LABEL, columns, BOTH).indices == (0,)
+    assert keep_features(constant, LABEL, columns, filters=BOTH).indices == (0,)
 
 
 def test_without_filters_everything_stays_even_constants() -> None:
     matrix, columns = numbers(np.ones(ROWS), signal())
-    assert keep_features(matrix, LABEL, columns, Filters()) == Kept((0, 1), {})
+    assert keep_features(matrix, LABEL, columns, filters=Filters()) == Kept((0, 1), {})
 
 
 def test_neither_the_order_of_rows_nor_the_run_changes_the_answer() -> None:
     base = RANDOM.normal(size=(ROWS, 12))
     matrix, columns = numbers(*(base @ RANDOM.normal(size=(12, 30))).T)
     order = RANDOM.permutation(ROWS)
-    once = keep_features(matrix, LABEL, columns, BOTH)
-    assert once == keep_features(matrix, LABEL, columns, BOTH)
-    assert once.indices == keep_features(matrix[order], LABEL[order], columns, BOTH).indices
+    once = keep_features(matrix, LABEL, columns, filters=BOTH)
+    assert once == keep_features(matrix, LABEL, columns, filters=BOTH)
+    assert once.indices == keep_features(matrix[order], LABEL[order], columns, filters=BOTH).indices
 
 
 def test_labels_of_one_kind_are_refused() -> None:
     matrix, columns = numbers(signal())
     with pytest.raises(InputError, match="positives and negatives"):
-        keep_features(matrix, np.zeros(ROWS, np.int64), columns, BOTH)
+        keep_features(matrix, np.zeros(ROWS, np.int64), columns, filters=BOTH)

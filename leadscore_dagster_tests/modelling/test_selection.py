@@ -72,7 +72,9 @@ def test_probabilities_that_are_right_have_no_calibration_error_in_the_compariso
         nothing = np.empty((0, 1), dtype=np.float32)
         folds = [EncodedFold(Fold(part[:0], part), Columns((), (), {}), nothing, nothing) for part in parts]
         contender = Contender("logistic_regression", {})
-        found = measure(contender, folds, [margin[part] for part in parts], label, None, FAST).metrics["ece"]
+        found = measure(
+            contender, folds, [margin[part] for part in parts], label=label, codes=None, model=FAST
+        ).metrics["ece"]
         held += found.low == 0
         assert found.value < 0.02
     assert held >= 36

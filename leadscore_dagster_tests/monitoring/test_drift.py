@@ -100,7 +100,8 @@ def test_a_column_that_tells_the_season_keeps_still_until_it_leaves_its_usual_ra
     def found(mean: float) -> dict[str, str]:
         now = pa.table({"season": mean + rng.normal(size=300), "still": rng.normal(size=300)})
         rows = [
-            {"month": "2024-01", "complete": True} | row for row in compare(training, scores, now, scores, features)
+            {"month": "2024-01", "complete": True} | row
+            for row in compare(training, scores, now, scored=scores, features=features)
         ]
         return dict(drifted(rows, LIMITS))
 
@@ -123,7 +124,7 @@ def _with_vintages(rng: np.random.Generator, step: float, months: int = 24) -> t
 def _drifted(training: pa.Table, now: pa.Table, lasting: int) -> dict[str, str]:
     features = [Feature(name, "…", "number") for name in training.column_names[1:]]
     scores = pa.table({"margin": np.zeros(0)})
-    rows = compare(training, scores, now, scores, features, lasting)
+    rows = compare(training, scores, now, scored=scores, features=features, lasting=lasting)
     return dict(drifted([{"complete": True, "month": "2024-01"} | row for row in rows], LIMITS))
 
 
@@ -147,12 +148,12 @@ def test_too_few_months_are_said_and_a_part_of_a_month_is_none() -> None:
     training, now = _with_vintages(np.random.default_rng(3), 0.5)
     features = [Feature("column_0", "…", "number")]
     scores = pa.table({"margin": np.zeros(0)})
-    few = compare(training.slice(0, 300 * 11), scores, now, scores, features, QUARTER)[0]
+    few = compare(training.slice(0, 300 * 11), scores, now, scored=scores, features=features, lasting=QUARTER)[0]
     assert few["usual"] is None
     judged = judge_drift([{"complete": True, "month": "2024-01"} | few], LIMITS)[0]
     assert judged.passed or "judged by the rows alone" in judged.why
     # the twelfth month, but only its first hundred rows
-    part = compare(training.slice(0, 300 * 11 + 100), scores, now, scores, features, QUARTER)[0]
+    part = compare(training.slice(0, 300 * 11 + 100), scores, now, scored=scores, features=features, lasting=QUARTER)[0]
     assert part["usual"] is None
 
 
@@ -160,14 +161,14 @@ def test_what_is_usual_grows_with_the_months_differences_and_for_a_smaller_month
     rng = np.random.default_rng(4)
     still = [rng.multinomial(1000, [0.1] * 10) for _ in range(24)]
     moving = [rng.multinomial(1000, rng.dirichlet([50] * 10)) for _ in range(24)]
-    usual = usual_index(still, 1000, 1, 1e-3)
+    usual = usual_index(still, 1000, 1, level=1e-3)
     assert usual is not None
     assert usual < 0.05
-    assert (usual_index(moving, 1000, 1, 1e-3) or 0) > 2 * usual
-    assert (usual_index(still, 200, 1, 1e-3) or 0) > 3 * usual
-    assert (usual_index(still, 1000, 3, 1e-3) or 0) > usual
-    assert usual_index(still, 1000, 1, 1e-3) == usual
-    assert usual_index(still[:3], 1000, 1, 1e-3) is None
+    assert (usual_index(moving, 1000, 1, level=1e-3) or 0) > 2 * usual
+    assert (usual_index(still, 200, 1, level=1e-3) or 0) > 3 * usual
+    assert (usual_index(still, 1000, 3, level=1e-3) or 0) > usual
+    assert usual_index(still, 1000, 1, level=1e-3) == usual
+    assert usual_index(still[:3], 1000, 1, level=1e-3) is None
 
 
 def test_a_month_is_judged_once_it_is_over() -> None:

@@ -45,7 +45,7 @@ def _days(**today: Any) -> list[dict[str, Any]]:
 
 
 def _health(there: list[dict[str, Any]] | None = None, **today: Any) -> dict[str, Watched]:
-    found = judge_health(RECIPE, _days(**today), there or [], {"rep_vintage": DAY - timedelta(days=30)})
+    found = judge_health(RECIPE, _days(**today), there or [], vintages={"rep_vintage": DAY - timedelta(days=30)})
     return {watched.name: watched for watched in found}
 
 
@@ -73,14 +73,16 @@ def test_what_is_out_of_line_is_said(today: dict[str, Any], alarm: str) -> None:
 def test_a_day_nobody_has_scored_is_not_a_day_with_nobody_to_score(tmp_path: Path) -> None:
     """From the tables as they are, not from a row made up for it."""
     lake, none = Lake(tmp_path, "bank_marketing"), Runs(None, 0)
-    row = measure_health(lake, RECIPE, DAY, None, none)
+    row = measure_health(lake, RECIPE, DAY, version=None, runs=none)
     assert (row["decisions"], row["scored"], row["success"]) == (None, 0, None)
-    judged = {watched.name: watched for watched in judge_health(RECIPE, [*_days()[:-1], {"day": DAY, **row}], [], {})}
+    judged = {
+        watched.name: watched for watched in judge_health(RECIPE, [*_days()[:-1], {"day": DAY, **row}], [], vintages={})
+    }
     assert (judged["success_rate"].passed, judged["success_rate"].severity) == (False, "error")
     assert "2024-05-06 was not scored." in judged["success_rate"].why
     assert "not judged" in judged["volume"].why
     lake.write_partition(DECISIONS, DAY.isoformat(), pa.table({"score_day": pa.array([DAY] * 7, pa.date32())}))
-    row = measure_health(lake, RECIPE, DAY, None, none)
+    row = measure_health(lake, RECIPE, DAY, version=None, runs=none)
     assert (row["decisions"], row["scored"], row["success"]) == (7, 0, 0.0)
 
 
@@ -95,7 +97,9 @@ def test_a_little_more_or_slower_than_always_is_no_alarm() -> None:
 
 
 def test_stale_vintages_are_said_by_name() -> None:
-    found = judge_health(RECIPE, _days(), [], {"rep_vintage": DAY - timedelta(days=400), "firm_vintage": None})[-1]
+    found = judge_health(
+        RECIPE, _days(), [], vintages={"rep_vintage": DAY - timedelta(days=400), "firm_vintage": None}
+    )[-1]
     assert not found.passed
     assert "rep_vintage" in found.why
     assert "firm_vintage: no vintage had arrived" in found.why
@@ -128,22 +132,22 @@ def _matured(rate: float, weeks: int = 4, per_week: int = 400) -> pa.Table:
 
 def test_weeks_count_once_all_their_outcomes_are_known() -> None:
     matured = _matured(0.1)
-    on_time = measure_balance(matured, 0.1, date(2024, 1, 29) + timedelta(days=30), 30)
+    on_time = measure_balance(matured, 0.1, date(2024, 1, 29) + timedelta(days=30), window_days=30)
     assert [row["week"] for row in on_time] == ["2024-W01", "2024-W02", "2024-W03", "2024-W04"]
     assert [row["n"] for row in on_time] == [400] * 4
-    early = measure_balance(matured, 0.1, date(2024, 1, 28) + timedelta(days=30), 30)
+    early = measure_balance(matured, 0.1, date(2024, 1, 28) + timedelta(days=30), window_days=30)
     assert [row["week"] for row in early][-1] == "2024-W03"
-    assert measure_balance(matured.slice(0, 0), 0.1, DAY, 30) == []
+    assert measure_balance(matured.slice(0, 0), 0.1, DAY, window_days=30) == []
 
 
 @pytest.mark.parametrize(("training", "passed"), [(0.10, True), (0.12, True), (0.20, False), (0.04, False)])
 def test_balance_alarms_only_when_the_whole_interval_is_outside(training: float, passed: bool) -> None:
-    rows = measure_balance(_matured(0.1), training, DAY, 30)
+    rows = measure_balance(_matured(0.1), training, DAY, window_days=30)
     assert judge_balance(rows, LIMITS)[0].passed is passed
 
 
 def test_a_week_with_few_decisions_is_not_judged() -> None:
-    found = judge_balance(measure_balance(_matured(0.9, per_week=100), 0.1, DAY, 30), LIMITS)[0]
+    found = judge_balance(measure_balance(_matured(0.9, per_week=100), 0.1, DAY, window_days=30), LIMITS)[0]
     assert found.passed
     assert "not judged" in found.why
 
@@ -179,7 +183,7 @@ def _delivered(strength: float, rows: int = 1_500, promise: float = 0.0) -> pa.T
 
 
 def _performance(delivered: pa.Table, segments: dict[str, np.ndarray] | None = None) -> list[dict[str, Any]]:
-    return measure_performance(delivered, _test_scores(), RECIPE, segments or {})
+    return measure_performance(delivered, _test_scores(), RECIPE, segments=segments or {})
 
 
 def test_scores_that_turn_out_as_in_the_test_period_are_in_order() -> None:
@@ -250,8 +254,8 @@ def test_a_month_whose_outcomes_are_far_from_what_was_promised_is_named() -> Non
     ("positives", "expected"), [(100, 1.0), (104, 1.0), (180, 0.0), (40, 0.0)], ids=["as promised", "inside", "+", "-"]
 )
 def test_the_chance_of_a_rate_is_exact_at_the_edge_of_what_is_tolerated(positives: int, expected: float) -> None:
-    assert chance_of_rate(positives, 1_000, 0.1, 0.05) == pytest.approx(expected, abs=1e-6)
-    assert 0.05 < chance_of_rate(122, 1_000, 0.1, 0.05) < 0.2
+    assert chance_of_rate(positives, 1_000, 0.1, tolerance=0.05) == pytest.approx(expected, abs=1e-6)
+    assert 0.05 < chance_of_rate(122, 1_000, 0.1, tolerance=0.05) < 0.2
 
 
 def test_scores_that_promise_too_much_are_a_warning() -> None:

@@ -56,28 +56,28 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(tmp_path, "bank_marketing")
     day = _ago(10)
     row = {"decisions": 100, "scored": 100, "success": 1.0, "version": "v1", "seconds": 9.0, "failed_runs": 0}
-    store(lake, health.TABLE, day, [row], health.SCHEMA)
-    store(lake, health.AVAILABILITY, day, [], health.AVAILABILITY_SCHEMA)
-    store(lake, balance.TABLE, day, [], balance.SCHEMA)
-    store(lake, drift.TABLE, day, [_moved()], drift.SCHEMA)
-    store(lake, performance.TABLE, day, _fell(), performance.SCHEMA)
+    store(lake, health.TABLE, day, rows=[row], schema=health.SCHEMA)
+    store(lake, health.AVAILABILITY, day, rows=[], schema=health.AVAILABILITY_SCHEMA)
+    store(lake, balance.TABLE, day, rows=[], schema=balance.SCHEMA)
+    store(lake, drift.TABLE, day, rows=[_moved()], schema=drift.SCHEMA)
+    store(lake, performance.TABLE, day, rows=_fell(), schema=performance.SCHEMA)
     return lake
 
 
 def test_alarms_about_the_champion_ask_for_a_retraining(lake: Lake) -> None:
-    assert alarms(lake, RECIPE, TODAY, "v1") == Alarms(("tenure <b>",), fallen=True)
+    assert alarms(lake, RECIPE, TODAY, champion="v1") == Alarms(("tenure <b>",), fallen=True)
 
 
 def test_alarms_about_an_earlier_champion_or_of_long_ago_ask_for_nothing(lake: Lake) -> None:
-    assert alarms(lake, RECIPE, TODAY, "v2") == Alarms()
-    assert alarms(lake, RECIPE, TODAY + timedelta(days=30), "v1") == Alarms()
-    assert alarms(lake, RECIPE, _ago(20), "v1") == Alarms()
+    assert alarms(lake, RECIPE, TODAY, champion="v2") == Alarms()
+    assert alarms(lake, RECIPE, TODAY + timedelta(days=30), champion="v1") == Alarms()
+    assert alarms(lake, RECIPE, _ago(20), champion="v1") == Alarms()
 
 
 def test_a_later_day_on_which_all_is_well_takes_the_alarm_back(lake: Lake) -> None:
-    store(lake, drift.TABLE, TODAY, [{**_moved(), "psi": 0.1, "p_value": 0.5}], drift.SCHEMA)
-    store(lake, performance.TABLE, TODAY, _fell(p_value=0.06), performance.SCHEMA)
-    assert alarms(lake, RECIPE, TODAY, "v1") == Alarms()
+    store(lake, drift.TABLE, TODAY, rows=[{**_moved(), "psi": 0.1, "p_value": 0.5}], schema=drift.SCHEMA)
+    store(lake, performance.TABLE, TODAY, rows=_fell(p_value=0.06), schema=performance.SCHEMA)
+    assert alarms(lake, RECIPE, TODAY, champion="v1") == Alarms()
 
 
 def test_the_page_says_what_is_wrong_loads_nothing_and_is_the_same_each_time(lake: Lake, tmp_path: Path) -> None:

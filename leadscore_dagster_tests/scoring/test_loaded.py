@@ -23,7 +23,9 @@ def registered(request, tmp_path_factory):
     """A registered version of each estimator, with a feature that is computed inside the fold."""
     folder = tmp_path_factory.mktemp("models")
     model = FAST.model_copy(update={"estimators": (request.param,), "minimum_positives": 50})
-    candidate = train_candidate(training_table(3000), (*FEATURES, PHRASED), model, 30, "rep", MedianTenure())
+    candidate = train_candidate(
+        training_table(3000), (*FEATURES, PHRASED), model, window_days=30, entity="rep", fold_features=MedianTenure()
+    )
     version = registry.save_version(
         folder, candidate, recipe="small", as_of=date(2024, 1, 1), vintages={}, code_version="1"
     )
@@ -31,7 +33,7 @@ def registered(request, tmp_path_factory):
 
 
 def day_of(folder, version, features):
-    model = load_to_score(folder, version, MedianTenure(), None)
+    model = load_to_score(folder, version, MedianTenure(), statements=None)
     return score_decisions(
         features.rename_columns({"rep": "RepCRD"}).drop_columns(["label"]),
         model,
@@ -50,7 +52,7 @@ def test_a_registered_version_scores_a_day(registered, monkeypatch):
     table = day_of(*registered, features)
     assert table.num_rows == 700
     assert set(table["model_version"].to_pylist()) == {registered[1]}
-    own = load_to_score(*registered, MedianTenure(), None).model.score(features)
+    own = load_to_score(*registered, MedianTenure(), statements=None).model.score(features)
     margin = dict(zip(features["decision_id"].to_pylist(), own.margin, strict=True))
     assert table["margin"].to_pylist() == pytest.approx([margin[i] for i in table["decision_id"].to_pylist()])
     # isotonic and Platt are monotone: who ranks higher is never less likely
@@ -61,7 +63,7 @@ def test_a_registered_version_scores_a_day(registered, monkeypatch):
 def test_a_feature_computed_inside_the_fold_is_explained_by_its_own_value(registered):
     features = training_table(700, seed=3)
     table = day_of(*registered, features)
-    median = load_to_score(*registered, MedianTenure(), None).model.statistics["median"]
+    median = load_to_score(*registered, MedianTenure(), statements=None).model.statistics["median"]
     tenure = dict(zip(features["decision_id"].to_pylist(), features["tenure"].to_pylist(), strict=True))
     found = 0
     for place in range(1, 6):
@@ -84,7 +86,7 @@ def test_a_version_that_was_changed_is_not_loaded(registered, tmp_path):
         (copy / path.name).write_bytes(path.read_bytes())
     (copy / "manifest.json").write_text((copy / "manifest.json").read_text().replace("small", "other"))
     with pytest.raises(InputError, match="digest"):
-        load_to_score(tmp_path, version, MedianTenure(), None)
+        load_to_score(tmp_path, version, MedianTenure(), statements=None)
     with pytest.raises(InputError, match="statements"):
-        load_to_score(folder, version, None, None)
+        load_to_score(folder, version, None, statements=None)
     assert pa.types.is_string(day_of(folder, version, training_table(5, seed=1)).schema.field("narrative").type)

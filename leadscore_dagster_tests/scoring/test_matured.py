@@ -63,7 +63,7 @@ def warehouse_of(folder: Path, made: Recipe, calls: pa.Table) -> Lake:
     pq.write_table(calls, path)
     lake = Lake(folder / "warehouse", "bank_marketing")
     ingest_log(lake, "contacts", made.decision_source, path, QUARTER)
-    scoring.take_decisions(lake, made, DAY, str(path))
+    scoring.take_decisions(lake, made, DAY, location=str(path))
     return lake
 
 
@@ -105,7 +105,9 @@ def lake_in(folder: Path) -> Lake:
 
 
 def scored(lake: Lake, made: Recipe, champion: LoadedVersion) -> pa.Table:
-    return scoring.score_day(lake, made, champion, DAY, scoring.DECISIONS, scoring.LEAD_SCORES, SCORED_AT)
+    return scoring.score_day(
+        lake, made, champion, day=DAY, decisions=scoring.DECISIONS, target=scoring.LEAD_SCORES, scored_at=SCORED_AT
+    )
 
 
 def test_without_base_rate_in_the_recipe_nothing_is_asked_and_no_column_added(
@@ -117,7 +119,7 @@ def test_without_base_rate_in_the_recipe_nothing_is_asked_and_no_column_added(
     after = scored(lake, asked, champion)
     assert set(after["base_rate_verdict"].to_pylist()) == {"keep"}
     assert after.select(before.column_names).equals(before)
-    assert [check.name for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, DAY)] == [
+    assert [check.name for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, day=DAY)] == [
         "everyone_once", "scores_in_range", "scores_spread"
     ]  # fmt: skip
 
@@ -136,14 +138,17 @@ def test_a_base_rate_that_rose_is_corrected_and_nobody_changes_places(
     np.testing.assert_allclose(after["score"].to_numpy(), shifted(before["score"].to_numpy(), offset))
     # what a decile yields is what it yielded of late, not in the test period
     window = calls.filter(pa.array(LATE))
-    known = matured_decisions(lake, made, DAY, 90, scoring.log_of_day(made))
+    known = matured_decisions(lake, made, DAY, window_days=90, log_of_day=scoring.log_of_day(made))
     assert known["decision_id"].to_pylist() == [str(number) for number in window["row_order"].to_pylist()]
     assert known["label"].to_pylist() == window["y"].to_pylist()
     names = {column.raw_name: column.name for column in made.decision_source.contract.columns}
     margin = champion.model.score(window.rename_columns([names[name] for name in window.column_names])).margin
     best = gains_table(Judged.ranked(known["label"].to_numpy(), margin))[0]
     assert after["expected_rate"][0].as_py() == pytest.approx(best.rate)
-    checks = {check.name: check for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, DAY, True)}
+    checks = {
+        check.name: check
+        for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, day=DAY, base_rate=True)
+    }
     assert all(check.passed for check in checks.values())
     assert checks["base_rate"].value == offset
     assert f"{offset:+.2f} in log-odds" in checks["base_rate"].why
@@ -162,7 +167,10 @@ def test_where_no_correction_holds_only_ranks_are_served(tmp_path: Path, champio
         assert table[name].null_count == table.num_rows
     assert table["rank"].to_pylist() == list(range(1, table.num_rows + 1))
     assert set(table["bucket"].to_pylist()) == {"Hot", "Warm", "Cold"}
-    checks = {check.name: check for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, DAY, True)}
+    checks = {
+        check.name: check
+        for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, day=DAY, base_rate=True)
+    }
     assert checks["scores_in_range"].passed
     assert (checks["base_rate"].passed, checks["base_rate"].severity) == (False, "warn")
     assert "Only ranks are served" in checks["base_rate"].why
@@ -181,7 +189,10 @@ def test_a_score_that_is_missing_without_that_verdict_is_found(
     table = scored(lake, recipe(tmp_path), champion)
     empty = table.set_column(table.column_names.index("score"), "score", pa.nulls(table.num_rows, pa.float64()))
     lake.write_partition(scoring.LEAD_SCORES, DAY.isoformat(), empty)
-    checks = {check.name: check for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, DAY, True)}
+    checks = {
+        check.name: check
+        for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, day=DAY, base_rate=True)
+    }
     assert not checks["scores_in_range"].passed
 
 
@@ -212,7 +223,7 @@ def test_a_column_written_to_later_counts_as_the_first_extract_had_it(
     late = np.where(MONTH < 17, 9.9, calls["euribor3m"].to_numpy())
     pq.write_table(calls.set_column(calls.column_names.index("euribor3m"), "euribor3m", pa.array(late)),
                    tmp_path / "bank_marketing.parquet")  # fmt: skip
-    scoring.take_decisions(lake, made, DAY, str(tmp_path / "bank_marketing.parquet"))
+    scoring.take_decisions(lake, made, DAY, location=str(tmp_path / "bank_marketing.parquet"))
     assert scored(lake, made, champion).equals(before)
 
 
@@ -221,7 +232,8 @@ def test_people_who_repeat_are_judged_as_people(tmp_path: Path, calm: Path, cham
     made, lake = recipe(tmp_path), lake_in(calm)
     by_person = made.model_copy(update={"decisions": made.decisions.model_copy(update={"entity": "duration"})})
     rows, people = (
-        base_rate_of_day(lake, each, champion, DAY, BaseRate(), scoring.log_of_day(each)) for each in (made, by_person)
+        base_rate_of_day(lake, each, champion, day=DAY, base_rate=BaseRate(), log_of_day=scoring.log_of_day(each))
+        for each in (made, by_person)
     )
     assert (rows.verdict.estimate.method, rows.verdict.estimate.n) == ("profile likelihood", people.verdict.estimate.n)
     assert "entities" in people.verdict.estimate.method

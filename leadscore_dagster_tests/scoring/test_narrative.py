@@ -20,7 +20,7 @@ CATALOGUE = {
 
 def said(features, contributions, top=3, names=NAMES):
     found = top_drivers(np.array(contributions, dtype=np.float32), top)
-    return reasons(names, CATALOGUE, found, driver_values(features, names, found)).to_pylist()
+    return reasons(names, CATALOGUE, found, values=driver_values(features, names, found)).to_pylist()
 
 
 def standing_of(margins):
@@ -82,7 +82,7 @@ def test_a_narrative_never_contradicts_the_direction_of_its_drivers(contribution
     names = ["one", "two", "three", "four"]
     features = pa.table({name: pa.array(values[:, i], from_pandas=True) for i, name in enumerate(names)})
     found = top_drivers(contributions, top)
-    texts = reasons(names, {}, found, driver_values(features, names, found)).to_pylist()
+    texts = reasons(names, {}, found, values=driver_values(features, names, found)).to_pylist()
     for text, row, top_features, value in zip(texts, contributions, found.feature, values, strict=True):
         match = re.fullmatch(r"(?:In favour: (.*?)\.)? ?(?:Against: (.*)\.)?", text or "")
         assert match

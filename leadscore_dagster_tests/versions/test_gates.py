@@ -129,10 +129,10 @@ def test_metrics_over_features_or_scores_say_what_they_rest_on() -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_noise_is_refused_and_signal_passes(seed: int) -> None:
-    noise = train_candidate(training_table(signal=0, seed=seed), FEATURES, FAST, 30, "rep")
+    noise = train_candidate(training_table(signal=0, seed=seed), FEATURES, FAST, window_days=30, entity="rep")
     refused = {result.name for result in gates.refused(evaluate_gates(noise.metrics, ORDINARY))}
     assert refused >= {"auc_roc", "top_decile_lift"}
-    signal = train_candidate(training_table(signal=1.2, seed=seed), FEATURES, FAST, 30, "rep")
+    signal = train_candidate(training_table(signal=1.2, seed=seed), FEATURES, FAST, window_days=30, entity="rep")
     assert not gates.refused(evaluate_gates(signal.metrics, ORDINARY))
 
 

@@ -21,7 +21,7 @@ INSTALLED = importlib.util.find_spec("mlflow") is not None
 def registered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     models = tmp_path_factory.mktemp("models")
     model = FAST.model_copy(update={"estimators": ("logistic_regression",), "minimum_positives": 50})
-    candidate = train_candidate(training_table(3000, rate=0.1), FEATURES, model, 30, "rep")
+    candidate = train_candidate(training_table(3000, rate=0.1), FEATURES, model, window_days=30, entity="rep")
     return models, save_version(models, candidate, recipe="r", as_of=date(2024, 1, 1), vintages={}, code_version="1")
 
 

@@ -65,12 +65,14 @@ class Home:
 
     def candidate(self, made: Candidate, chosen: Recipe, as_of: date = SECOND) -> str:
         return promotion.register_candidate(
-            self.state, self.models, chosen, as_of, made, vintages={}, code_version="1", recorded_at=NOW
+            self.state, self.models, chosen, as_of=as_of, candidate=made, vintages={}, code_version="1", recorded_at=NOW
         )
 
     def rule(self, chosen: Recipe, as_of: date = SECOND, now: datetime = NOW) -> promotion.Ruling:
         rows = training_rows(self.lake, as_of)
-        return promotion.rule(self.state, self.models, chosen, as_of, rows, None, now)
+        return promotion.rule(
+            self.state, self.models, chosen, as_of=as_of, training=rows, fold_features=None, recorded_at=now
+        )
 
     def damage(self, version: str) -> None:
         path = self.models / version / registry.TEST_SCORES
@@ -95,12 +97,12 @@ def before(rows: pa.Table, until: str) -> pa.Table:
 @pytest.fixture(scope="module")
 def earlier() -> Candidate:
     """Trained on what was there in the first quarter."""
-    return train_candidate(before(ROWS, "2022-12-01"), FEATURES, FAST, 30, "rep")
+    return train_candidate(before(ROWS, "2022-12-01"), FEATURES, FAST, window_days=30, entity="rep")
 
 
 @pytest.fixture(scope="module")
 def without_tenure() -> Candidate:
-    return train_candidate(ROWS, [f for f in FEATURES if f.name in LESS], FAST, 30, "rep")
+    return train_candidate(ROWS, [f for f in FEATURES if f.name in LESS], FAST, window_days=30, entity="rep")
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_a_waiver_that_has_ended_replaces_nobody(home: Home, without_tenure: Can
 
 
 def champion_of_day_of(home: Home, chosen: Recipe) -> str:
-    return champion_of_day(home.state, home.models, chosen, NOW.date()).version
+    return champion_of_day(home.state, home.models, chosen, day=NOW.date()).version
 
 
 def test_a_day_is_not_scored_by_a_champion_without_its_feature_and_says_what_to_do(home: Home) -> None:
@@ -185,11 +187,11 @@ def test_a_champion_whose_features_are_computed_otherwise_now_neither_scores_nor
     moved = recipe(sources=sources)
     with pytest.raises(InputError, match=r"another columns/\w+ than there is now.*--as-of 2023-04-01"):
         champion_of_day_of(home, moved)
-    version = home.candidate(train_candidate(ROWS, FEATURES, FAST, 30, "rep"), moved)
+    version = home.candidate(train_candidate(ROWS, FEATURES, FAST, window_days=30, entity="rep"), moved)
     ruling = home.rule(moved)
     assert ruling.action == "keep"
     assert f"Cannot be compared: champion {home.champion} was trained with another columns/" in ruling.why
-    registry.load_version(home.models, version, None, statements_of(moved))
+    registry.load_version(home.models, version, None, statements=statements_of(moved))
 
 
 def test_the_training_table_alone_may_lack_the_feature(home: Home, without_tenure: Candidate) -> None:
@@ -202,7 +204,7 @@ def test_the_training_table_alone_may_lack_the_feature(home: Home, without_tenur
 
 def test_a_comparable_champion_is_compared(home: Home) -> None:
     home.lake.write_partition(TABLE, SECOND.isoformat(), dated(ROWS, SECOND))
-    home.candidate(train_candidate(ROWS, FEATURES, FAST, 30, "rep"), recipe())
+    home.candidate(train_candidate(ROWS, FEATURES, FAST, window_days=30, entity="rep"), recipe())
     verdict = home.rule(recipe()).results[-1]
     assert verdict.value is not None
     assert "On the same" in verdict.why
@@ -216,7 +218,9 @@ def test_the_track_record_measures_no_version_blindfold(home: Home) -> None:
     )  # fmt: skip
     for columns, dropped in ((NAMES, ()), (LESS, ("tenure",))):
         home.lake.write_partition(TABLE, THIRD.isoformat(), dated(later, THIRD, dropped))
-        (record,) = track_record(home.lake, home.state, home.models, recipe(columns), THIRD, None)
+        (record,) = track_record(
+            home.lake, home.state, home.models, recipe=recipe(columns), as_of=THIRD, fold_features=None
+        )
         assert record.n > 100
         assert record.positives > 20
         assert record.claimed
@@ -224,7 +228,7 @@ def test_the_track_record_measures_no_version_blindfold(home: Home) -> None:
         wanted = f"model {home.champion} needs feature tenure, which the recipe no longer has." if dropped else ""
         assert record.to_dict()["why"] == wanted
     home.damage(home.champion)
-    (record,) = track_record(home.lake, home.state, home.models, recipe(), THIRD, None)
+    (record,) = track_record(home.lake, home.state, home.models, recipe=recipe(), as_of=THIRD, fold_features=None)
     assert (record.metrics, record.claimed) == ({}, {})
     assert "digest" in record.why
 
@@ -234,7 +238,7 @@ def test_a_damaged_champion_stops_neither_the_next_quarter_nor_its_own(
 ) -> None:
     home.damage(home.champion)
     asked = recipe(gates={"importance_stability": {"at_least": 0.0}})
-    known = promotion.known_before(home.state, home.models, asked, SECOND)
+    known = promotion.known_before(home.state, home.models, asked, as_of=SECOND)
     absent = unmeasured(Reason.UNREADABLE_CHAMPION, f"champion {home.champion} cannot be read")
     assert known == Known({}, importance_stability=absent)
     (stability,) = evaluate_gates({"importance_stability": absent}, asked.gates)
@@ -257,13 +261,15 @@ def test_a_damaged_champion_stops_neither_the_next_quarter_nor_its_own(
 def test_the_first_candidate_has_no_importances_to_be_held_against(tmp_path: Path) -> None:
     lake, state = Lake(tmp_path, "small"), scenario.state_of(tmp_path, "small")
     models, chosen = tmp_path / "models", recipe()
-    assert promotion.known_before(state, models, chosen, FIRST) == Known()  # no gate asks: nothing is stored of it
+    assert (
+        promotion.known_before(state, models, chosen, as_of=FIRST) == Known()
+    )  # no gate asks: nothing is stored of it
     asked = recipe(gates={"importance_stability": {"at_least": 0.5}, "ece": {"at_most": 0.1}})
-    known = promotion.known_before(state, models, asked, FIRST)
+    known = promotion.known_before(state, models, asked, as_of=FIRST)
     assert known == Known({}, 0.1, NOBODY)
-    made = train_candidate(before(ROWS, "2022-12-01"), FEATURES, FAST, 30, "rep", known=known)
+    made = train_candidate(before(ROWS, "2022-12-01"), FEATURES, FAST, window_days=30, entity="rep", known=known)
     version = Home(lake, state, models, "").candidate(made, asked, FIRST)
-    stability = promotion.judge(state, models, asked, version, NOW.date())[0]
+    stability = promotion.judge(state, models, asked, version=version, on=NOW.date())[0]
     assert (stability.passed, stability.value, stability.reason) == (True, None, Reason.NO_CHAMPION)
 
 
@@ -282,7 +288,7 @@ def test_a_candidate_trained_before_there_was_a_champion_does_not_pass_for_want_
 def test_a_run_says_when_another_version_scores_than_the_one_it_promoted(home: Home) -> None:
     """v2 was rolled back; its quarter, run again on mended data, is promoted for the quarter and scores nobody."""
     state, april = home.state, datetime(2023, 7, 1, tzinfo=UTC)
-    made = train_candidate(ROWS, FEATURES, FAST, 30, "rep")
+    made = train_candidate(ROWS, FEATURES, FAST, window_days=30, entity="rep")
     models = [home.champion, home.candidate(made, recipe(), SECOND), home.candidate(made, recipe(), THIRD)]
 
     def promote(version: str) -> LedgerEntry:

@@ -34,7 +34,9 @@ AS_OF = date(2024, 1, 1)
 
 def trained(estimator: str) -> Candidate:
     model = FAST.model_copy(update={"estimators": (estimator,)})
-    return train_candidate(TABLE, (*FEATURES, FOLD_FEATURE), model, 30, "rep", MedianTenure())
+    return train_candidate(
+        TABLE, (*FEATURES, FOLD_FEATURE), model, window_days=30, entity="rep", fold_features=MedianTenure()
+    )
 
 
 @pytest.fixture(scope="module", params=["logistic_regression", "xgboost"])
@@ -158,12 +160,12 @@ def test_a_version_scores_only_what_its_own_statements_compute(candidate: Candid
     version = save(tmp_path, candidate, statements=digests)
     more = FeatureStatements(names | {"other"}, digests | {"features/other": "c"})
     for same in (FeatureStatements(names, digests), more):
-        load_version(tmp_path, version, MedianTenure(), same)
+        load_version(tmp_path, version, MedianTenure(), statements=same)
     for changed in (digests | {"columns/tenure": "x"}, {"features/m5_engineered": "a"}):
         with pytest.raises(InputError, match=r"another columns/tenure.*restore.*--as-of 2024-01-01"):
-            load_version(tmp_path, version, MedianTenure(), FeatureStatements(names, changed))
+            load_version(tmp_path, version, MedianTenure(), statements=FeatureStatements(names, changed))
     with pytest.raises(InputError, match=r"needs feature moves, which the recipe no longer has.*--as-of 2024-01-01"):
-        load_version(tmp_path, version, MedianTenure(), FeatureStatements(names - {"moves"}, digests))
+        load_version(tmp_path, version, MedianTenure(), statements=FeatureStatements(names - {"moves"}, digests))
     assert load_metrics(tmp_path, version) == candidate.metrics  # a report does not ask
 
 

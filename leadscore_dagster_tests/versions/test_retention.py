@@ -55,7 +55,13 @@ def test_a_version_that_anything_names_is_never_listed(
     versions = st.sampled_from(sorted(stored))
     reports = data.draw(st.dictionaries(versions, st.sets(versions, max_size=3), max_size=5)) if stored else {}
     verdicts = judge_versions(
-        stored, dict.fromkeys(named, "the ledger"), reports, TODAY, rules, cadence=Cadence.QUARTER, training=training
+        stored,
+        dict.fromkeys(named, "the ledger"),
+        reports,
+        today=TODAY,
+        retention=rules,
+        cadence=Cadence.QUARTER,
+        training=training,
     )
     gone = {verdict.name for verdict in verdicts if verdict.goes}
     for by, found in reports.items():
@@ -72,7 +78,7 @@ def test_neither_its_own_report_nor_that_of_one_that_goes_keeps_a_version() -> N
     first, second, third = (f"2020-01-01-{digit * 12}" for digit in "abc")
     reports = {first: {first, second}, second: {first}, third: {third}}
     kept = [
-        {v.name for v in judge_versions([first, second, third], named, reports, TODAY, Retention(),
+        {v.name for v in judge_versions([first, second, third], named, reports, today=TODAY, retention=Retention(),
                                         cadence=Cadence.QUARTER, training=False) if not v.goes}
         for named in ({}, {first: "the ledger"})
     ]  # fmt: skip

@@ -88,8 +88,8 @@ def _live(home: Home, days: int, scored: int, first: date = FIRST, decisions: in
         if trial is None:
             break
         store_day(home.lake, ShadowDay(day, trial.version, OLD, decisions, scored, 1.5))
-        verdict = judge_shadow(shadow_days(home.lake, day), trial, day, RECIPE.shadow)
-        follow(home.state, RECIPE, trial, verdict, PASSED, day, _start(day))
+        verdict = judge_shadow(shadow_days(home.lake, day), trial, day, limits=RECIPE.shadow)
+        follow(home.state, RECIPE, trial, verdict=verdict, gates=PASSED, day=day, recorded_at=_start(day))
         verdicts.append(verdict)
     return verdicts
 
@@ -153,7 +153,7 @@ def test_a_day_on_which_scoring_failed_counts_with_its_decisions_unscored(home: 
     trial = trial_at(history(home.state), _start(FIRST + timedelta(days=6)))
     assert trial is not None
     verdict = judge_shadow(
-        shadow_days(home.lake, FIRST + timedelta(days=6)), trial, FIRST + timedelta(days=6), Shadow()
+        shadow_days(home.lake, FIRST + timedelta(days=6)), trial, FIRST + timedelta(days=6), limits=Shadow()
     )
     assert is_final(verdict)
     assert not verdict.passed
@@ -172,7 +172,7 @@ def test_gates_that_no_longer_pass_refuse_it_after_its_days(home: Home) -> None:
     assert trial is not None
     verdict = Verdict("shadow", True, Reason.MET, value=1.0, low=0.9, high=1.0, threshold=0.95, why="All scored.")
     failed = [replace(PASSED[0], passed=False, why="AUC-ROC is .5: refused.")]
-    entry = follow(home.state, RECIPE, trial, verdict, failed, day, _start(day))
+    entry = follow(home.state, RECIPE, trial, verdict=verdict, gates=failed, day=day, recorded_at=_start(day))
     assert entry is not None
     assert (entry.action, entry.why) == ("refuse", "All scored. AUC-ROC is .5: refused.")
 
@@ -195,7 +195,7 @@ def test_who_is_champion_challenger_and_in_the_shadow(home: Home) -> None:
 def test_a_version_put_there_by_hand_is_looked_at_and_never_promoted(home: Home) -> None:
     _live(home, 7, scored=94)
     day = FIRST + timedelta(days=10)
-    put_into_shadow(home.state, RECIPE, NEW, 3, day, _start(day))
+    put_into_shadow(home.state, RECIPE, NEW, days=3, since=day, recorded_at=_start(day))
     trial = trial_at(history(home.state), _start(day))
     assert trial is not None
     assert (trial.days, trial.waits) == (3, False)
@@ -216,19 +216,26 @@ def test_a_version_put_there_by_hand_is_looked_at_and_never_promoted(home: Home)
 )
 def test_what_cannot_be_put_into_the_shadow_is_refused(home: Home, version: str, days: int, what: str) -> None:
     with pytest.raises(InputError, match=what):
-        put_into_shadow(home.state, RECIPE, version, days, FIRST, _start(FIRST))
+        put_into_shadow(home.state, RECIPE, version, days=days, since=FIRST, recorded_at=_start(FIRST))
 
 
 def test_an_unknown_version_cannot_be_put_into_the_shadow(home: Home) -> None:
     _live(home, 7, scored=94)
     with pytest.raises(InputError, match="is not recorded"):
-        put_into_shadow(home.state, RECIPE, "2009-07-01-cccccccccccc", 3, date(2009, 5, 1), _start(date(2009, 5, 1)))
+        put_into_shadow(
+            home.state,
+            RECIPE,
+            "2009-07-01-cccccccccccc",
+            days=3,
+            since=date(2009, 5, 1),
+            recorded_at=_start(date(2009, 5, 1)),
+        )
 
 
 def test_a_rollback_ends_the_shadow(home: Home) -> None:
     _live(home, 7, scored=100)
     day = FIRST + timedelta(days=20)
-    put_into_shadow(home.state, RECIPE, OLD, 3, day, _start(day))
+    put_into_shadow(home.state, RECIPE, OLD, days=3, since=day, recorded_at=_start(day))
     later = day + timedelta(days=1)
     append_entry(
         home.state, LedgerEntry(RECIPE.name, OLD, "rollback", _start(later), _start(later), "the market moved")

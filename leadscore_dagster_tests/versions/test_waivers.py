@@ -64,8 +64,8 @@ def test_before_it_was_granted_and_after_its_last_day_it_does_not_count(state: S
 
 def test_after_its_last_day_the_gate_says_when_it_was_waived(state: State) -> None:
     grant(state, WAIVER, [FAILED])
-    (before,) = judged(state, WAIVER.version, [FAILED], date(2026, 2, 1))
-    (after,) = judged(state, WAIVER.version, [FAILED], date(2026, 4, 1))
+    (before,) = judged(state, WAIVER.version, [FAILED], on=date(2026, 2, 1))
+    (after,) = judged(state, WAIVER.version, [FAILED], on=date(2026, 4, 1))
     assert (before.word, after.word) == ("waived", "refused")
     assert (before.reason, after.reason) == (Reason.WAIVED, Reason.MISSED)
     assert after.why == f"{FAILED.why} It was waived from 2026-01-10 to 2026-03-31 only."

@@ -217,8 +217,12 @@ def _trained(recipe: Recipe, rows: pa.Table, features: Sequence[Feature], say: P
     split = split_rows(ordered, model, window, entity)
     development, calibration = ordered.take(split.development), ordered.take(split.calibration)
     refuse_too_few(development, calibration, model)
-    chosen = select(development, features, model, window, entity, fold_features, say).chosen
-    fitted = fit_scoring_model(development, calibration, features, chosen.contender, model, fold_features)
+    chosen = select(
+        development, features, model, window_days=window, entity=entity, fold_features=fold_features, say=say
+    ).chosen
+    fitted = fit_scoring_model(
+        development, calibration, features, contender=chosen.contender, model=model, fold_features=fold_features
+    )
     return fitted, chosen.name
 
 

@@ -103,6 +103,7 @@ def train_candidate(
     table: pa.Table,
     features: Sequence[Feature],
     model: Model,
+    *,
     window_days: int,
     entity: str,
     fold_features: FoldFeatures | None = None,
@@ -130,10 +131,21 @@ def train_candidate(
     split = split_rows(rows, model, window_days, entity)
     development, calibration, test = (rows.take(p) for p in (split.development, split.calibration, split.test))
     refuse_too_few(development, calibration, model)
-    selection = select(development, features, model, window_days, entity, fold_features, say, searches)
+    selection = select(
+        development,
+        features,
+        model,
+        window_days=window_days,
+        entity=entity,
+        fold_features=fold_features,
+        say=say,
+        searches=searches,
+    )
     chosen = selection.chosen
     say(f"fitting {chosen.name}, calibrating, and fitting again with the calibration period")
-    final = fit_scoring_model(development, calibration, features, chosen.contender, model, fold_features)
+    final = fit_scoring_model(
+        development, calibration, features, contender=chosen.contender, model=model, fold_features=fold_features
+    )
     say(f"judging on {test.num_rows:,} rows of the test period")
     baseline = _baseline(final, selection, development, calibration, model)
     judgement = judge(
@@ -174,13 +186,16 @@ def _baseline(
     if selection.chosen.name == BASELINE:
         return final
     plain = Contender(BASELINE, complete_parameters(BASELINE, model.parameters.get(BASELINE, {})))
-    return fit_scoring_model(development, calibration, final.features, plain, model, final.fold_features)
+    return fit_scoring_model(
+        development, calibration, final.features, contender=plain, model=model, fold_features=final.fold_features
+    )
 
 
 def fit_scoring_model(
     development: pa.Table,
     calibration: pa.Table,
     features: Sequence[Feature],
+    *,
     contender: Contender,
     model: Model,
     fold_features: FoldFeatures | None,
@@ -203,9 +218,9 @@ def _carried_over(rehearsal: ScoringModel, final: ScoringModel, calibration: pa.
     calibrator, said, matrix = rehearsal.calibrator, rehearsal.score(calibration), final.matrix(calibration)
     margin = final.model.margin(matrix)
     if not isinstance(calibrator, SegmentedCalibrator):
-        return carried_over(calibrator, said.margin, said.probability, margin)
-    parts = segment_codes(matrix, final.columns, calibrator.segment)
-    return carried_over(calibrator, said.margin, said.probability, margin, *parts)
+        return carried_over(calibrator, said.margin, said.probability, final=margin)
+    codes, names = segment_codes(matrix, final.columns, calibrator.segment)
+    return carried_over(calibrator, said.margin, said.probability, final=margin, codes=codes, names=names)
 
 
 def _fit(
@@ -217,9 +232,11 @@ def _fit(
 ) -> ScoringModel:
     """Statistics, levels and weights of ``rows`` alone; not calibrated yet."""
     statistics = learn_fold_statistics(rows, features, fold_features)
-    training = with_fold_features(rows, features, fold_features, statistics)
+    training = with_fold_features(rows, features, fold_features, statistics=statistics)
     columns = learn_columns(training, features)
-    fitted = fit_contender(contender, to_matrix(training, columns), rows["label"].to_numpy(), columns, model)
+    fitted = fit_contender(
+        contender, to_matrix(training, columns), rows["label"].to_numpy(), columns=columns, model=model
+    )
     return ScoringModel(tuple(features), columns, statistics, fitted, UNCALIBRATED, fold_features)
 
 

@@ -77,7 +77,7 @@ def _segments(recipe: Recipe, features: Collection[Feature]) -> Iterator[InputEr
     types: Mapping[str, str] = {feature.name: feature.type for feature in features}
     for name, segment in recipe.model.segments.items():
         try:
-            check_segment(segment, types, f"model.segments.{name}", recipe.features.exclude)
+            check_segment(segment, types, f"model.segments.{name}", excluded=recipe.features.exclude)
         except InputError as mistake:
             yield mistake
 

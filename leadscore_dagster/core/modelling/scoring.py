@@ -63,7 +63,9 @@ class ScoringModel:
 
     def matrix(self, table: pa.Table) -> np.ndarray:
         """Matrix float32 [n, k] of a table with the row features; adds the fold features."""
-        return to_matrix(with_fold_features(table, self.features, self.fold_features, self.statistics), self.columns)
+        return to_matrix(
+            with_fold_features(table, self.features, self.fold_features, statistics=self.statistics), self.columns
+        )
 
     def score(self, table: pa.Table, contributions: bool = False) -> Scores:
         """Score the rows of ``table`` in their order."""
@@ -92,7 +94,8 @@ def learn_calibrator(rehearsal: ScoringModel, rows: pa.Table, model: Model) -> C
     if model.calibrate_by is None:
         return overall
     segment = model.segments[model.calibrate_by]
-    return fit_segmented(overall, segment, margin, label, *segment_codes(matrix, rehearsal.columns, segment))
+    codes, names = segment_codes(matrix, rehearsal.columns, segment)
+    return fit_segmented(overall, segment, margin, label=label, codes=codes, names=names)
 
 
 def learn_fold_statistics(
@@ -113,6 +116,7 @@ def with_fold_features(
     table: pa.Table,
     features: Sequence[Feature],
     fold_features: FoldFeatures | None,
+    *,
     statistics: Mapping[str, float],
 ) -> pa.Table:
     """``table`` with its fold features added, rows in their given order (SQL may return them in another)."""

@@ -20,7 +20,7 @@ _NUMBERS = ("number", "integer")
 
 
 def check_segment(
-    segment: Segment, types: Mapping[str, str], where: str = "model.segments", excluded: Collection[str] = ()
+    segment: Segment, types: Mapping[str, str], where: str = "model.segments", *, excluded: Collection[str] = ()
 ) -> None:
     """Refuse a segment that cannot divide: ``types`` gives the type of each feature the model has.
 

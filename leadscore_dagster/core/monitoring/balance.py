@@ -24,7 +24,7 @@ SCHEMA = pa.schema(
 )  # fmt: skip
 
 
-def measure_balance(matured: pa.Table, training_rate: float, day: date, window_days: int) -> list[dict[str, Any]]:
+def measure_balance(matured: pa.Table, training_rate: float, day: date, *, window_days: int) -> list[dict[str, Any]]:
     """The newest ISO weeks (UTC) that were over, label windows included, when ``day`` began; oldest first.
 
     Parameters

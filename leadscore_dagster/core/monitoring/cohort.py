@@ -86,7 +86,7 @@ def matured(known: pa.Table) -> pa.Table:
     return known.filter(pc.equal(known["status"], labels.LABELLED))
 
 
-def delivered(warehouse: Warehouse, recipe: Recipe, decisions: pa.Table, since: date) -> pa.Table:
+def delivered(warehouse: Warehouse, recipe: Recipe, decisions: pa.Table, *, since: date) -> pa.Table:
     """The last score each decision had when it was taken, as it was delivered.
 
     Returns
@@ -105,7 +105,9 @@ def delivered(warehouse: Warehouse, recipe: Recipe, decisions: pa.Table, since: 
     return table(warehouse, sql, {"since": since}, {"known": decisions})
 
 
-def features_at(warehouse: Warehouse, recipe: Recipe, decisions: pa.Table, model: LoadedVersion, day: date) -> pa.Table:
+def features_at(
+    warehouse: Warehouse, recipe: Recipe, decisions: pa.Table, *, model: LoadedVersion, day: date
+) -> pa.Table:
     """The model's features of ``decisions`` as known at each decision, computed as in training, from what had been
     stored on ``day``; one row per decision, in order of decision_id."""
     who = decisions.select(["decision_id", recipe.decisions.entity, "decision_at"]).combine_chunks()

@@ -65,7 +65,7 @@ def months_of(day: date) -> tuple[tuple[date, date], tuple[date, date]]:
 
 
 def measure_drift(
-    warehouse: Warehouse, recipe: Recipe, reference: Reference, known: pa.Table, day: date
+    warehouse: Warehouse, recipe: Recipe, reference: Reference, *, known: pa.Table, day: date
 ) -> list[dict[str, Any]]:
     """Compare the decisions of the last complete month, and of the month so far, with the training rows.
 
@@ -80,12 +80,15 @@ def measure_drift(
         decisions = decided_between(known, first, last)
         if not decisions.num_rows:
             continue
-        now = features_at(warehouse, recipe, decisions, reference.model, day)
+        now = features_at(warehouse, recipe, decisions, model=reference.model, day=day)
         # a decision may have been scored long before it was taken
-        scored = delivered(warehouse, recipe, decisions, first - timedelta(days=92))
+        scored = delivered(warehouse, recipe, decisions, since=first - timedelta(days=92))
         facts = {"month": f"{first:%Y-%m}", "complete": place == 0, "version": reference.version}
         features = reference.model.catalogue.values()
-        rows += [facts | row for row in compare(trained, reference.test, now, scored, features, lasting)]
+        rows += [
+            facts | row
+            for row in compare(trained, reference.test, now, scored=scored, features=features, lasting=lasting)
+        ]
     return rows
 
 
@@ -93,6 +96,7 @@ def compare(
     training: pa.Table,
     test: pa.Table,
     now: pa.Table,
+    *,
     scored: pa.Table,
     features: Iterable[Feature],
     lasting: int = 1,
@@ -124,7 +128,7 @@ def compare(
         usual = None
         if found.p_value < FAMILY / len(columns) and trained in training.column_names:
             of_months = [count(training[trained].slice(*part), bins) for part in months]
-            usual = usual_index(of_months, found.n, lasting, FAMILY_OF_MONTHS / len(columns))
+            usual = usual_index(of_months, found.n, lasting, level=FAMILY_OF_MONTHS / len(columns))
         rows.append(
             {
                 "feature": name,
@@ -147,7 +151,7 @@ def compare(
     return rows
 
 
-def usual_index(months: Sequence[np.ndarray], rows: int, lasting: int, level: float) -> float | None:
+def usual_index(months: Sequence[np.ndarray], rows: int, lasting: int, *, level: float) -> float | None:
     """The plain index that a further month of ``rows`` rows exceeds with probability ``level``; None: too few months.
 
     Parameters

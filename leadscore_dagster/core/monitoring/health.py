@@ -53,7 +53,9 @@ class Runs:
     failed: int
 
 
-def measure_health(warehouse: Warehouse, recipe: Recipe, day: date, version: str | None, runs: Runs) -> dict[str, Any]:
+def measure_health(
+    warehouse: Warehouse, recipe: Recipe, day: date, *, version: str | None, runs: Runs
+) -> dict[str, Any]:
     """One row of `SCHEMA` without day. ``decisions`` is None where nobody has asked who is to be scored on that day,
     which is not the same as 0: nobody was; ``success`` is None in both cases."""
     decisions = _count(warehouse, DECISIONS, day)
@@ -72,7 +74,9 @@ def measure_health(warehouse: Warehouse, recipe: Recipe, day: date, version: str
     }
 
 
-def measure_availability(warehouse: Warehouse, recipe: Recipe, reference: Reference, day: date) -> list[dict[str, Any]]:
+def measure_availability(
+    warehouse: Warehouse, recipe: Recipe, reference: Reference, *, day: date
+) -> list[dict[str, Any]]:
     """Share of the day's decisions for which each feature was there, beside that of the training rows."""
     if not _count(warehouse, DECISIONS, day):
         return []
@@ -115,6 +119,7 @@ def judge_health(
     recipe: Recipe,
     past: Sequence[Mapping[str, Any]],
     availability: Sequence[Mapping[str, Any]],
+    *,
     vintages: dict[str, date | None],
 ) -> list[Watched]:
     """Every check of a day's health.

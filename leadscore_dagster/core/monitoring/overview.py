@@ -54,11 +54,11 @@ class Alarms:
 
 def health_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
     """The checks `HEALTH_CHECKS` of a monitored day."""
-    past = history(warehouse, health.TABLE, health.first_day(day), day)
+    past = history(warehouse, health.TABLE, health.first_day(day), last=day)
     if not past or past[-1]["day"] != day:
         raise _not_monitored(recipe, day)
     there = stored(warehouse, health.AVAILABILITY, day)
-    return health.judge_health(recipe, past, there, newest_vintages(warehouse, recipe, day))
+    return health.judge_health(recipe, past, there, vintages=newest_vintages(warehouse, recipe, day))
 
 
 def balance_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
@@ -82,7 +82,7 @@ def judgements(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]
     return [watched for part in parts for watched in part(warehouse, recipe, day)]
 
 
-def alarms(warehouse: Warehouse, recipe: Recipe, today: date, champion: str | None) -> Alarms:
+def alarms(warehouse: Warehouse, recipe: Recipe, today: date, *, champion: str | None) -> Alarms:
     """What the newest monitored day says against ``champion``; nothing if it is about another version or too old."""
     since = today - timedelta(days=ALARM_DAYS)
     moved = [row for row in newest(warehouse, drift.TABLE, today) if row["version"] == champion and row["day"] >= since]

@@ -68,7 +68,7 @@ def version_to_judge(delivered: pa.Table, limits: Monitoring) -> str | None:
 
 
 def measure_performance(
-    delivered: pa.Table, test: pa.Table, recipe: Recipe, segments: Mapping[str, np.ndarray]
+    delivered: pa.Table, test: pa.Table, recipe: Recipe, *, segments: Mapping[str, np.ndarray]
 ) -> list[dict[str, Any]]:
     """Metrics of the delivered scores of one version.
 
@@ -100,7 +100,7 @@ def measure_performance(
         facts = {"version": delivered["model_version"][0].as_py(), "scope": scope, "part": part}
         facts |= {"n": n, "positives": positives}
         promised = float(judged.probability.mean())
-        off = chance_of_rate(positives, n, promised, recipe.monitoring.class_balance_tolerance)
+        off = chance_of_rate(positives, n, promised, tolerance=recipe.monitoring.class_balance_tolerance)
         rows.append(facts | _numbers("rate", float(judged.label.mean()), low, high, promised, off))
         if n < recipe.monitoring.minimum_rows or positives < MINIMUM_POSITIVES:
             continue
@@ -158,7 +158,7 @@ def relative_drop(
     return Interval(value, low, high, len(now), now.positives, bootstrap.method(now.entity)), p
 
 
-def chance_of_rate(positives: int, rows: int, promised: float, tolerance: float) -> float:
+def chance_of_rate(positives: int, rows: int, promised: float, *, tolerance: float) -> float:
     """Two-sided probability of a count so far outside ``promised`` (a rate, give or take its share ``tolerance``):
     exact binomial at the nearer edge of what is tolerated; 1 inside."""
     from scipy.stats import binom
@@ -171,13 +171,13 @@ def chance_of_rate(positives: int, rows: int, promised: float, tolerance: float)
 
 
 def segment_parts(
-    warehouse: Warehouse, recipe: Recipe, reference: Reference, delivered: pa.Table, day: date
+    warehouse: Warehouse, recipe: Recipe, reference: Reference, *, delivered: pa.Table, day: date
 ) -> dict[str, np.ndarray]:
     """Segment name → the part of each delivered row, by the value its feature had at the decision."""
     segments = recipe.model.segments
     if not segments or not delivered.num_rows:
         return {}
-    features = features_at(warehouse, recipe, delivered, reference.model, day)
+    features = features_at(warehouse, recipe, delivered, model=reference.model, day=day)
     place = pc.index_in(delivered["decision_id"], value_set=features["decision_id"].combine_chunks())
     rows = features.take(place)
     columns = reference.model.model.columns

@@ -43,7 +43,7 @@ class Reference:
         return float(pc.mean(self.training["label"]).as_py() or 0.0)
 
 
-def reference_of(warehouse: Warehouse, state: State, models: Path, recipe: Recipe, day: date) -> Reference:
+def reference_of(warehouse: Warehouse, state: State, models: Path, *, recipe: Recipe, day: date) -> Reference:
     """What ``day`` is compared with.
 
     Raises
@@ -54,6 +54,6 @@ def reference_of(warehouse: Warehouse, state: State, models: Path, recipe: Recip
     entry = champion_at(state, datetime.combine(day, time.min, UTC))
     if entry is None:
         raise GateRefused(f"No champion of {recipe.name!r} on {day}: there is nothing to watch yet.")
-    model = load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))
+    model = load_to_score(models, entry.version, fold_features_of(recipe), statements=statements_of(recipe))
     training = model.prepare(training_rows(warehouse, trained_as_of(entry.version)))
     return Reference(model, training, registry.load_test_scores(models, entry.version))

@@ -38,7 +38,9 @@ class Watched:
         return self.value is not None or not self.passed
 
 
-def store(warehouse: Warehouse, name: str, day: date, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def store(
+    warehouse: Warehouse, name: str, day: date, *, rows: Sequence[Mapping[str, Any]], schema: pa.Schema
+) -> pa.Table:
     """Replace the day's partition of a table of facts; ``day`` is its first column."""
     made = pa.Table.from_pylist([{"day": day, **row} for row in rows], schema=schema)
     warehouse.write_partition(name, day.isoformat(), made)
@@ -52,7 +54,7 @@ def stored(warehouse: Warehouse, name: str, day: date) -> list[dict[str, Any]]:
     return table(warehouse, f"SELECT * FROM {name} WHERE day = @day", {"day": day}).to_pylist()
 
 
-def history(warehouse: Warehouse, name: str, first: date, last: date) -> list[dict[str, Any]]:
+def history(warehouse: Warehouse, name: str, first: date, *, last: date) -> list[dict[str, Any]]:
     """The facts of all monitored days from ``first`` to ``last``, both included, in order of the day."""
     if not warehouse.partitions(name):
         return []

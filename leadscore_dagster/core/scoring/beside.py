@@ -20,7 +20,7 @@ from leadscore_dagster.core.warehouse import Warehouse, table
 SHADOW_SCORES = "shadow_scores_daily"
 
 
-def score_beside(warehouse: Warehouse, recipe: Recipe, model: LoadedVersion, day: date) -> pa.Table:
+def score_beside(warehouse: Warehouse, recipe: Recipe, model: LoadedVersion, *, day: date) -> pa.Table:
     """Score the day's decisions with ``model`` and write them as the day's partition of ``shadow_scores_daily``.
 
     A decision that gets no score is left out instead of refused: how many there are is what the shadow measures.

@@ -31,7 +31,7 @@ class ScoreCheck:
 
 
 def score_checks(
-    warehouse: Warehouse, scores: str, decisions: str, day: date, base_rate: bool = False
+    warehouse: Warehouse, scores: str, decisions: str, *, day: date, base_rate: bool = False
 ) -> list[ScoreCheck]:
     """Judge the day's partition of ``scores`` against the day's ``decisions``; ``base_rate``: its columns are there."""
     return [

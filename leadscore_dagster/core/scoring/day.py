@@ -36,7 +36,7 @@ LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
 
 
 def take_decisions(
-    warehouse: Warehouse, recipe: Recipe, day: date, location: Path | str
+    warehouse: Warehouse, recipe: Recipe, day: date, *, location: Path | str
 ) -> tuple[IngestReport, int, int]:
     """Read the decision source as it stands on ``day`` and write who is to be scored.
 
@@ -53,7 +53,7 @@ def take_decisions(
 
 
 def champion_of_day(
-    state: State, models: Path, recipe: Recipe, day: date, recorded_until: datetime | None = None
+    state: State, models: Path, recipe: Recipe, *, day: date, recorded_until: datetime | None = None
 ) -> LoadedVersion:
     """The champion at the start of ``day``, its files verified and its gates, and who let it past one, evaluated again.
 
@@ -73,14 +73,15 @@ def champion_of_day(
         )
     manifest = registry.read_manifest(models, entry.version)
     results = evaluate_gates(metrics_from_dict(manifest["metrics"]), recipe.gates)
-    require_passed(judged(state, entry.version, results, day), f"Champion {entry.version} on {day}")
-    return load_to_score(models, entry.version, fold_features_of(recipe), statements_of(recipe))
+    require_passed(judged(state, entry.version, results, on=day), f"Champion {entry.version} on {day}")
+    return load_to_score(models, entry.version, fold_features_of(recipe), statements=statements_of(recipe))
 
 
 def score_day(
     warehouse: Warehouse,
     recipe: Recipe,
     champion: LoadedVersion,
+    *,
     day: date,
     decisions: str,
     target: str,
@@ -95,7 +96,11 @@ def score_day(
     rows = served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day})
     ids = table(warehouse, f"SELECT decision_id FROM {decisions} WHERE score_day = @day", {"day": day})
     settings = recipe.model.base_rate
-    base_rate = base_rate_of_day(warehouse, recipe, champion, day, settings, log_of_day(recipe)) if settings else None
+    base_rate = (
+        base_rate_of_day(warehouse, recipe, champion, day=day, base_rate=settings, log_of_day=log_of_day(recipe))
+        if settings
+        else None
+    )
     scores = score_decisions(
         rows,
         champion,

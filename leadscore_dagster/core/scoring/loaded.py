@@ -46,7 +46,9 @@ class LoadedVersion:
 
     def prepare(self, table: pa.Table) -> pa.Table:
         """``table`` with the features computed inside the fold, from the statistics of the training rows."""
-        return with_fold_features(table, self.model.features, self.model.fold_features, self.model.statistics)
+        return with_fold_features(
+            table, self.model.features, self.model.fold_features, statistics=self.model.statistics
+        )
 
     def score(self, table: pa.Table, contributions: bool) -> Scores:
         """Scores of a prepared table, in its order."""
@@ -54,7 +56,7 @@ class LoadedVersion:
 
 
 def load_to_score(
-    folder: Path, version: str, fold_features: FoldFeatures | None, statements: FeatureStatements | None
+    folder: Path, version: str, fold_features: FoldFeatures | None, *, statements: FeatureStatements | None
 ) -> LoadedVersion:
     """The version in the registry ``folder``, after every digest was verified.
 
@@ -65,7 +67,7 @@ def load_to_score(
     InputError : no such version, a file that was changed, fold features without their statements, or a feature that is
         no longer computed as it was.
     """
-    model = registry.load_version(folder, version, fold_features, statements)
+    model = registry.load_version(folder, version, fold_features, statements=statements)
     manifest = registry.read_manifest(folder, version)
     last = max(period["last"] for period in manifest["periods"] if period["name"] != "test")
     return LoadedVersion(version, model, tuple(manifest["gains"]), datetime.fromisoformat(last))

@@ -38,6 +38,7 @@ def base_rate_of_day(
     warehouse: Warehouse,
     recipe: Recipe,
     champion: LoadedVersion,
+    *,
     day: date,
     base_rate: BaseRate,
     log_of_day: Mapping[str, Relation],
@@ -52,7 +53,7 @@ def base_rate_of_day(
     ----------
     log_of_day : the decision source as it stood on the day, with parameter ``day``.
     """
-    known = matured_decisions(warehouse, recipe, day, base_rate.window_days, log_of_day)
+    known = matured_decisions(warehouse, recipe, day, window_days=base_rate.window_days, log_of_day=log_of_day)
     known = known.filter(pc.greater(known["decision_at"], pa.scalar(champion.fitted_until + timedelta(seconds=1))))
     who = known.select(list(dict.fromkeys(["decision_id", recipe.decisions.entity, "decision_at"])))
     rows = served_features(warehouse, recipe, who, _log_so_far(recipe, log_of_day), {"day": day}).read_all()
@@ -67,7 +68,7 @@ def base_rate_of_day(
 
 
 def matured_decisions(
-    warehouse: Warehouse, recipe: Recipe, day: date, window_days: int, log_of_day: Mapping[str, Relation]
+    warehouse: Warehouse, recipe: Recipe, day: date, *, window_days: int, log_of_day: Mapping[str, Relation]
 ) -> pa.Table:
     """decision_id, the entity, decision_at and label of the decisions whose label window ended in the ``window_days``
     before ``day`` began, by the rules of training; in order of decision_at, decision_id."""

@@ -21,7 +21,9 @@ from leadscore_dagster.core.table.features.catalogue import Feature
 _SHORT_LIST = 100  # below so many leads a position says more than a percentage
 
 
-def reasons(names: Sequence[str], catalogue: Mapping[str, Feature], drivers: Drivers, values: Values) -> pa.StringArray:
+def reasons(
+    names: Sequence[str], catalogue: Mapping[str, Feature], drivers: Drivers, *, values: Values
+) -> pa.StringArray:
     """What speaks for each of n rows and what against, as "In favour: 8 months at the current firm; …
     Against: …", greatest effect first.
 

@@ -155,7 +155,7 @@ def _ranked(
     return table.take(pa.array(best_first)).combine_chunks()
 
 
-def score_schema(entity: str, entity_type: pa.DataType, drivers: int, with_base_rate: bool = False) -> pa.Schema:
+def score_schema(entity: str, entity_type: pa.DataType, drivers: int, *, with_base_rate: bool = False) -> pa.Schema:
     """Columns of the scores, in order: who, when, score, place on the list, why, what to expect, made from
     what.
 
@@ -221,7 +221,7 @@ def _score_chunk(
     found = driving.top_drivers(contributions, top)
     values = driving.driver_values(chunk, names, found)
     columns = driving.driver_columns(names, found, values)
-    collected.explained.append(pa.table({**columns, "reasons": reasons(names, catalogue, found, values)}))
+    collected.explained.append(pa.table({**columns, "reasons": reasons(names, catalogue, found, values=values)}))
 
 
 def _chunks(features: pa.RecordBatchReader | pa.Table) -> Iterator[pa.Table]:

@@ -53,6 +53,7 @@ def compare(
     models: Path,
     recipe: Recipe,
     as_of: date,
+    *,
     version: str,
     champion: str | None,
     training: pa.Table,
@@ -68,7 +69,7 @@ def compare(
     label, margin = scored["label"].to_numpy(), scored["margin"].to_numpy()
     rows = rows_of(training, scored["decision_id"])
     try:
-        model = able_to_score(models, recipe, champion, fold_features, rows)
+        model = able_to_score(models, recipe, champion, fold_features=fold_features, rows=rows)
     except InputError as error:
         return _not_comparable(recipe, as_of, version, champion, error)
     seen_until = _trained_until(models, champion)
@@ -158,14 +159,14 @@ def _ruling(reason: Reason, promotion: Promotion, age: str) -> str:
 
 
 def able_to_score(
-    models: Path, recipe: Recipe, version: str, fold_features: FoldFeatures | None, rows: pa.Table
+    models: Path, recipe: Recipe, version: str, *, fold_features: FoldFeatures | None, rows: pa.Table
 ) -> ScoringModel:
     """A version, to score training rows of today's recipe as it would have scored these decisions.
 
     Raises InputError if its files are damaged, the recipe or the rows no longer have a feature it needs, or one is
     computed otherwise than when it was trained.
     """
-    model = registry.load_version(models, version, fold_features, statements_of(recipe))
+    model = registry.load_version(models, version, fold_features, statements=statements_of(recipe))
     require_features(rows, version, model.features)
     return model
 

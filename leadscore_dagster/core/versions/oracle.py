@@ -87,6 +87,7 @@ def beside_oracle(
     warehouse: Warehouse,
     models: Path,
     recipe: Recipe,
+    *,
     as_of: date,
     records: Sequence[Mapping[str, Any]],
     truth: pa.Table,
@@ -120,4 +121,4 @@ def _oracle(models: Path, recipe: Recipe, record: Mapping[str, Any], rows: pa.Ta
         )
     propensity = after[PROBABILITY].to_numpy()
     constant = calibration_rate(registry.read_manifest(models, record["version"]))
-    return metrics_to_dict(measure(after, propensity, propensity, constant, recipe))
+    return metrics_to_dict(measure(after, propensity, propensity, constant=constant, recipe=recipe))

@@ -54,9 +54,9 @@ def register_candidate(
     state: State,
     models: Path,
     recipe: Recipe,
+    *,
     as_of: date,
     candidate: Candidate,
-    *,
     vintages: dict[str, str],
     code_version: str,
     recorded_at: datetime,
@@ -89,7 +89,7 @@ def register_candidate(
     return version
 
 
-def known_before(state: State, models: Path, recipe: Recipe, as_of: date) -> Known:
+def known_before(state: State, models: Path, recipe: Recipe, *, as_of: date) -> Known:
     """What a period's candidate is held against while it is judged: the champion before it, the recipe's limit. A
     champion whose files cannot be read is held against nothing."""
     champion = champion_before(state, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
@@ -116,10 +116,10 @@ def candidate_of(state: State, as_of: date) -> str:
     return str(found[0]["version"])
 
 
-def judge(state: State, models: Path, recipe: Recipe, version: str, on: date) -> list[Verdict]:
+def judge(state: State, models: Path, recipe: Recipe, *, version: str, on: date) -> list[Verdict]:
     """The recipe's gates over a version's stored metrics, computed afresh; what was waived on a day passes."""
     results = evaluate_gates(registry.load_metrics(models, version), recipe.gates)
-    return judged(state, version, results, on)
+    return judged(state, version, results, on=on)
 
 
 def not_promoted(state: State, version: str) -> list[Verdict]:
@@ -135,6 +135,7 @@ def rule(
     state: State,
     models: Path,
     recipe: Recipe,
+    *,
     as_of: date,
     training: pa.Table,
     fold_features: FoldFeatures | None,
@@ -153,15 +154,23 @@ def rule(
     day, instant = recorded_at.date(), datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
     champion = champion_before(state, instant)
     other = champion if champion is not None and champion.version != version else None
-    results = judge(state, models, recipe, version, day)
+    results = judge(state, models, recipe, version=version, on=day)
     if other is not None:
         results = [_against(other, state, version, result, day) for result in results]
     require_passed(results, f"Candidate {version}")
-    compared = compare(models, recipe, as_of, version, champion.version if champion else None, training, fold_features)
+    compared = compare(
+        models,
+        recipe,
+        as_of,
+        version=version,
+        champion=champion.version if champion else None,
+        training=training,
+        fold_features=fold_features,
+    )
     waived = other is not None and any(waiver.gate == PROMOTION for waiver in waivers_of(state, version, day))
     comparison = compared.told(promoted=compared.verdict.passed or waived)
     if other is not None:
-        (comparison,) = judged(state, version, [comparison], day)
+        (comparison,) = judged(state, version, [comparison], on=day)
     action, waiting = instead_of_promotion(comparison, None if comparison.waived else champion, recipe.shadow)
     verdicts = (*results, comparison, *waiting)
     why = " ".join(verdict.why for verdict in (comparison, *waiting))
@@ -192,7 +201,7 @@ def _against(champion: LedgerEntry, state: State, version: str, result: Verdict,
         "trained; train it again: refused"
     )
     failed = replace(result, passed=False, reason=Reason.CHAMPION_SINCE_TRAINING, why=sentence(told))
-    return judged(state, version, [failed], on)[0]
+    return judged(state, version, [failed], on=on)[0]
 
 
 def _waiver_text(state: State, version: str, on: date) -> str | None:

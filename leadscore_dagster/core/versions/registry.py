@@ -143,6 +143,7 @@ def load_version(
     folder: Path,
     version: str,
     fold_features: FoldFeatures | None = None,
+    *,
     statements: FeatureStatements | None = None,
 ) -> ScoringModel:
     """The scoring model of a version, after every digest was verified.

@@ -97,9 +97,9 @@ def judge_versions(
     stored: Collection[str],
     references: Mapping[str, str],
     reports: Mapping[str, Collection[str]],
+    *,
     today: date,
     retention: Retention,
-    *,
     cadence: Cadence,
     training: bool,
 ) -> list[Verdict]:

@@ -104,6 +104,7 @@ def standing_of(
     recipe: Recipe,
     now: datetime,
     champion_as_of: date | None,
+    *,
     drifted: tuple[str, ...] = (),
     fallen: bool = False,
 ) -> Standing:

@@ -150,7 +150,7 @@ def distribution(probability: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, np.quantile(probability, [0, 0.25, 0.5, 0.75, 1]).tolist(), strict=True))
 
 
-def judge_shadow(days: Sequence[ShadowDay], trial: Trial, day: date, limits: Shadow) -> Verdict:
+def judge_shadow(days: Sequence[ShadowDay], trial: Trial, day: date, *, limits: Shadow) -> Verdict:
     """Whether the version may replace the champion, seen from the end of ``day``.
 
     It must have scored on ``trial.days`` days in a row up to ``day``, with ``limits.minimum_decisions`` among them, and
@@ -207,6 +207,7 @@ def follow(
     state: State,
     recipe: Recipe,
     trial: Trial,
+    *,
     verdict: Verdict,
     gates: Sequence[Verdict],
     day: date,
@@ -232,7 +233,7 @@ def follow(
 
 
 def put_into_shadow(
-    state: State, recipe: Recipe, version: str, days: int, since: date, recorded_at: datetime
+    state: State, recipe: Recipe, version: str, *, days: int, since: date, recorded_at: datetime
 ) -> LedgerEntry:
     """Let ``version`` score beside the champion for ``days`` from ``since`` on, to be looked at; nothing follows.
 

@@ -79,6 +79,7 @@ def track_record(
     warehouse: Warehouse,
     state: State,
     models: Path,
+    *,
     recipe: Recipe,
     as_of: date,
     fold_features: FoldFeatures | None,
@@ -124,13 +125,15 @@ def _record(
     try:
         manifest = registry.read_manifest(models, version)
         claimed = {name: one for name, one in metrics_from_dict(manifest["metrics"]).items() if name in MEASURED}
-        model = able_to_score(models, recipe, version, fold_features, rows)
+        model = able_to_score(models, recipe, version, fold_features=fold_features, rows=rows)
     except InputError as error:
         why = f"{error.what}."
     else:
         if positives >= MINIMUM_POSITIVES:
             scores = model.score(rows)
-            measured = measure(rows, scores.margin, scores.probability, calibration_rate(manifest), recipe)
+            measured = measure(
+                rows, scores.margin, scores.probability, constant=calibration_rate(manifest), recipe=recipe
+            )
     ends = recipe.cadence.next(trained)
     return PeriodRecord(version, trained, role, ends, rows.num_rows, positives, measured, claimed, why)
 
@@ -142,7 +145,7 @@ def calibration_rate(manifest: Mapping[str, Any]) -> float:
 
 
 def measure(
-    rows: pa.Table, margin: np.ndarray, probability: np.ndarray, constant: float, recipe: Recipe
+    rows: pa.Table, margin: np.ndarray, probability: np.ndarray, *, constant: float, recipe: Recipe
 ) -> dict[str, Interval]:
     """The metrics of `MEASURED` of a ranking [n] with probabilities [n] on training rows [n]."""
     codes = entity_codes(rows[recipe.decisions.entity])

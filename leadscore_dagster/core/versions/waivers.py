@@ -75,7 +75,7 @@ def waivers_of(state: State, version: str, on: date) -> list[Waiver]:
     return [waiver for waiver in _granted(state, version) if _counts(waiver, on)]
 
 
-def judged(state: State, version: str, results: Sequence[Verdict], on: date) -> list[Verdict]:
+def judged(state: State, version: str, results: Sequence[Verdict], *, on: date) -> list[Verdict]:
     """A version's verdicts on a day: what is waived then passes; a gate that fails says when else it was waived."""
     granted = _granted(state, version)
     found = waived(results, [waiver for waiver in granted if _counts(waiver, on)])

@@ -78,7 +78,7 @@ def _facts(recipe: Recipe, name: str, measure: Measure, schema: pa.Schema, descr
             if cohort.is_kept(warehouse, recipe, day):
                 found = measure(workspace, warehouse, day)
             else:  # the health of a day nobody has scored says so; here there is nothing to measure
-                store(warehouse, name, day, [], schema)
+                store(warehouse, name, day, rows=[], schema=schema)
                 found = {"not_measured": "the day was not scored"}
         return dg.MaterializeResult(metadata=metadata(found))
 
@@ -103,13 +103,17 @@ def _health(recipe: Recipe) -> dg.AssetsDefinition:
         with plain_failures():
             champion = champion_at(workspace.state(recipe), datetime.combine(day, time.min, UTC))
             version = champion.version if champion else None
-            row = health.measure_health(warehouse, recipe, day, version, _runs(context.instance, recipe, day))
+            row = health.measure_health(
+                warehouse, recipe, day, version=version, runs=_runs(context.instance, recipe, day)
+            )
             there: list[dict[str, Any]] = []
             if row["scored"]:
-                reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
-                there = health.measure_availability(warehouse, recipe, reference, day)
-            store(warehouse, health.AVAILABILITY, day, there, health.AVAILABILITY_SCHEMA)
-            store(warehouse, health.TABLE, day, [row], health.SCHEMA)
+                reference = reference_of(
+                    warehouse, workspace.state(recipe), workspace.models(recipe), recipe=recipe, day=day
+                )
+                there = health.measure_availability(warehouse, recipe, reference, day=day)
+            store(warehouse, health.AVAILABILITY, day, rows=there, schema=health.AVAILABILITY_SCHEMA)
+            store(warehouse, health.TABLE, day, rows=[row], schema=health.SCHEMA)
             trend = markdown_image(trends.health_trends(warehouse, recipe, day))
         least = min((one["present"] for one in there), default=None)
         return dg.MaterializeResult(metadata=metadata({**row, "least_available_feature": least, "trend": trend}))
@@ -118,20 +122,20 @@ def _health(recipe: Recipe) -> dg.AssetsDefinition:
 
 
 def _balance(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: date) -> dict[str, Any]:
-    reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
+    reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe=recipe, day=day)
     matured = cohort.matured(cohort.decisions_known(warehouse, recipe, day))
-    rows = balance.measure_balance(matured, reference.rate, day, recipe.label_window_days)
-    store(warehouse, balance.TABLE, day, rows, balance.SCHEMA)
+    rows = balance.measure_balance(matured, reference.rate, day, window_days=recipe.label_window_days)
+    store(warehouse, balance.TABLE, day, rows=rows, schema=balance.SCHEMA)
     last = {name: rows[-1][name] for name in ("week", "n", "positives", "rate", "low", "high")} if rows else {}
     trend = markdown_image(trends.balance_trends(warehouse, day))
     return {"matured_decisions": matured.num_rows, "training_rate": reference.rate, **last, "trend": trend}
 
 
 def _drift(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: date) -> dict[str, Any]:
-    reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
+    reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe=recipe, day=day)
     known = cohort.decisions_known(warehouse, recipe, day)
-    rows = drift.measure_drift(warehouse, recipe, reference, known, day)
-    store(warehouse, drift.TABLE, day, rows, drift.SCHEMA)
+    rows = drift.measure_drift(warehouse, recipe, reference, known=known, day=day)
+    store(warehouse, drift.TABLE, day, rows=rows, schema=drift.SCHEMA)
     complete = sorted((row for row in rows if row["complete"]), key=lambda row: -row["psi"])
     scores = next((row["psi"] for row in complete if row["feature"] == drift.SCORE), None)
     told = "\n".join(
@@ -151,16 +155,16 @@ def _drift(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: date
 
 def _performance(recipe: Recipe, workspace: Workspace, warehouse: Warehouse, day: date) -> dict[str, Any]:
     known = cohort.matured(cohort.decisions_known(warehouse, recipe, day))
-    delivered = cohort.delivered(warehouse, recipe, known, performance.first_day(day))
+    delivered = cohort.delivered(warehouse, recipe, known, since=performance.first_day(day))
     version = performance.version_to_judge(delivered, recipe.monitoring)
     rows: list[dict[str, Any]] = []
     if version is not None:
-        reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe, day)
+        reference = reference_of(warehouse, workspace.state(recipe), workspace.models(recipe), recipe=recipe, day=day)
         own = delivered.filter(pc.equal(delivered["model_version"], version))
-        segments = performance.segment_parts(warehouse, recipe, reference, own, day)
+        segments = performance.segment_parts(warehouse, recipe, reference, delivered=own, day=day)
         test = registry.load_test_scores(workspace.models(recipe), version)
-        rows = performance.measure_performance(own, test, recipe, segments)
-    store(warehouse, performance.TABLE, day, rows, performance.SCHEMA)
+        rows = performance.measure_performance(own, test, recipe, segments=segments)
+    store(warehouse, performance.TABLE, day, rows=rows, schema=performance.SCHEMA)
     whole = {row["metric"]: row["value"] for row in rows if row["scope"] == performance.ALL}
     trend = markdown_image(trends.performance_trends(warehouse, day))
     return {"matured_scores": delivered.num_rows, "version": version, **whole, "trend": trend}

@@ -39,7 +39,7 @@ def _decisions(recipe: Recipe) -> dg.AssetsDefinition:
         source = recipe.decisions.source
         with plain_failures(), local_log(workspace.location(recipe, source), recipe.decision_source) as location:
             report, decisions, prospects = scoring.take_decisions(
-                workspace.warehouse(recipe), recipe, partition_day(context), location
+                workspace.warehouse(recipe), recipe, partition_day(context), location=location
             )
         return dg.MaterializeResult(
             metadata=metadata({"decisions": decisions, "prospects": prospects, **report.as_metadata()})
@@ -66,11 +66,17 @@ def _scores(recipe: Recipe, decisions: str, target: str, who: str) -> dg.AssetsD
         with plain_failures():
             require_vintages(warehouse, recipe, day)
             champion = scoring.champion_of_day(
-                workspace.state(recipe), workspace.models(recipe), recipe, day, begun_at(context, workspace)
+                workspace.state(recipe),
+                workspace.models(recipe),
+                recipe,
+                day=day,
+                recorded_until=begun_at(context, workspace),
             )
             require_fresh(warehouse, recipe, day)
             scored_at = datetime.combine(day, time.min, tzinfo=UTC)
-            table = scoring.score_day(warehouse, recipe, champion, day, decisions, target, scored_at)
+            table = scoring.score_day(
+                warehouse, recipe, champion, day=day, decisions=decisions, target=target, scored_at=scored_at
+            )
         return dg.MaterializeResult(
             metadata=metadata(
                 {

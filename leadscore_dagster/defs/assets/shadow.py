@@ -88,8 +88,10 @@ def _verdict(recipe: Recipe) -> dg.AssetsDefinition:
                 return dg.MaterializeResult(metadata=NOBODY)
             verdict = verdict_of(warehouse, recipe, trial, day)
             state, models = workspace.state(recipe), workspace.models(recipe)
-            gates = judge(state, models, recipe, trial.version, day) if shadow.is_final(verdict) else []
-            entry = shadow.follow(state, recipe, trial, verdict, gates, day, workspace.now())
+            gates = judge(state, models, recipe, version=trial.version, on=day) if shadow.is_final(verdict) else []
+            entry = shadow.follow(
+                state, recipe, trial, verdict=verdict, gates=gates, day=day, recorded_at=workspace.now()
+            )
         action = entry.action if entry else "waits" if trial.waits else "looked at"
         return dg.MaterializeResult(
             metadata=metadata(
@@ -110,7 +112,7 @@ def trial_of(warehouse: Warehouse, state: State, day: date) -> shadow.Trial | No
 
 def verdict_of(warehouse: Warehouse, recipe: Recipe, trial: shadow.Trial, day: date) -> Verdict:
     """The verdict as seen from the end of ``day``."""
-    return shadow.judge_shadow(shadow.shadow_days(warehouse, day), trial, day, recipe.shadow)
+    return shadow.judge_shadow(shadow.shadow_days(warehouse, day), trial, day, limits=recipe.shadow)
 
 
 def score_in_shadow(
@@ -122,8 +124,8 @@ def score_in_shadow(
     decisions, began = beside.decisions_to_score(warehouse, day), clock.monotonic()
     try:
         models, fold_features = workspace.models(recipe), fold_features_of(recipe)
-        model = load_to_score(models, trial.version, fold_features, statements_of(recipe))
-        scores = beside.score_beside(warehouse, recipe, model, day)
+        model = load_to_score(models, trial.version, fold_features, statements=statements_of(recipe))
+        scores = beside.score_beside(warehouse, recipe, model, day=day)
     except (InputError, ValueError) as error:
         seconds = clock.monotonic() - began
         return shadow.ShadowDay(day, trial.version, champion, decisions, 0, seconds, why=str(error))

@@ -33,7 +33,12 @@ def build_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
         with plain_failures():
             require_audit(warehouse, recipe, as_of)
             records = track_record(
-                warehouse, workspace.state(recipe), workspace.models(recipe), recipe, as_of, fold_features_of(recipe)
+                warehouse,
+                workspace.state(recipe),
+                workspace.models(recipe),
+                recipe=recipe,
+                as_of=as_of,
+                fold_features=fold_features_of(recipe),
             )
             write_track_record(warehouse, as_of, records)
         newest = records[-1].metrics if records else {}

@@ -198,5 +198,5 @@ def _standing(recipe: Recipe, workspace: Workspace, instant: datetime) -> Standi
     champion = champion_at(workspace.state(recipe), instant)
     trained = trained_as_of(champion.version) if champion else None
     today = day_of(instant, recipe.automation.timezone)
-    said = alarms(warehouse, recipe, today, champion.version if champion else None)
-    return standing_of(recipe, instant, trained, said.drifted, said.fallen)
+    said = alarms(warehouse, recipe, today, champion=champion.version if champion else None)
+    return standing_of(recipe, instant, trained, drifted=said.drifted, fallen=said.fallen)

@@ -27,8 +27,8 @@ def build_checks(recipe: Recipe) -> list[dg.AssetChecksDefinition]:
                 workspace.state(recipe),
                 workspace.models(recipe),
                 recipe,
-                promotion.candidate_of(workspace.state(recipe), as_of),  # type: ignore[arg-type]
-                workspace.now().date(),
+                version=promotion.candidate_of(workspace.state(recipe), as_of),  # type: ignore[arg-type]
+                on=workspace.now().date(),
             ),
         )
     ]

@@ -28,5 +28,5 @@ def _checks(recipe: Recipe, scores: str, decisions: str) -> dg.AssetChecksDefini
         days(recipe),
         SCORE_CHECKS | BASE_RATE_CHECK if watched else SCORE_CHECKS,
         recipe,
-        lambda warehouse, day, _: score_checks(warehouse, scores, decisions, day, watched),  # type: ignore[arg-type]
+        lambda warehouse, day, _: score_checks(warehouse, scores, decisions, day=day, base_rate=watched),  # type: ignore[arg-type]
     )

@@ -82,8 +82,8 @@ def prune(
         stored_versions(workspace.models(recipe)),
         references(recipe, workspace, gone, now.date()),
         reports(workspace.outputs(recipe)),
-        now.date(),
-        retention,
+        today=now.date(),
+        retention=retention,
         cadence=recipe.cadence,
         training=any(_is_at_work(run, recipe, now) for run in runs if run.run_id != own_run),
     )

@@ -152,7 +152,7 @@ def test_days_that_count_for_the_version_in_the_shadow_stay(workspace: Workspace
     warehouse = workspace.warehouse(recipe)
     for day in SCORED:
         shadow.store_day(warehouse, shadow.ShadowDay(day, YOUNG, CHAMPION, 1, 1, 0.1))
-    shadow.put_into_shadow(workspace.state(recipe), recipe, YOUNG, 2, SCORED[3], AT)
+    shadow.put_into_shadow(workspace.state(recipe), recipe, YOUNG, days=2, since=SCORED[3], recorded_at=AT)
     assert _prune(workspace, recipe) == {str(SCORED[4])}  # what was scored on the others still names ORPHAN
 
 

@@ -25,7 +25,7 @@ from leadscore_dagster_tests.pages.model.test_page import evidence, measured
 
 @pytest.fixture(scope="module")
 def candidate() -> Candidate:
-    return train_candidate(training_table(), FEATURES, FAST, 30, "rep")
+    return train_candidate(training_table(), FEATURES, FAST, window_days=30, entity="rep")
 
 
 def columns(text: str) -> list[set[int]]:

@@ -58,6 +58,7 @@ def select(
     development: pa.Table,
     features: Sequence[Feature],
     model: Model,
+    *,
     window_days: int,
     entity: str,
     fold_features: FoldFeatures | None,
@@ -73,7 +74,7 @@ def select(
     label = development["label"].to_numpy()
     codes = entity_codes(development[entity])
     folds = fold_rows(development, model, window_days, entity)
-    encoded = encode_folds(development, label, folds, features, fold_features)
+    encoded = encode_folds(development, label, folds, features=features, fold_features=fold_features)
     searched = _search(encoded, label, model, searches, say) if model.search else {}
     parameters = _parameters(model, searched)
     compared: list[CrossValidated] = []
@@ -81,7 +82,7 @@ def select(
     for contender in contenders_of(model, parameters):
         say(f"cross-validating {contender.name} on {len(encoded)} folds")
         try:
-            compared.append(cross_validate(contender, encoded, label, codes, model))
+            compared.append(cross_validate(contender, encoded, label, codes=codes, model=model))
         except InputError as error:
             failed[contender.name] = str(error)
             say(f"{contender.name} cannot be fitted: {error}")
@@ -89,7 +90,7 @@ def select(
         raise InputError("; ".join(f"{name}: {why}" for name, why in failed.items()), where="model.estimators")
     if ENSEMBLE in model.estimators:
         say("learning the weights of the ensemble out of fold")
-        ensemble = combine(compared, encoded, label, codes, model)
+        ensemble = combine(compared, encoded, label, codes=codes, model=model)
         if ensemble is None:
             failed[ENSEMBLE] = "one member has all the weight, so there is nothing to combine"
         else:
@@ -123,11 +124,11 @@ def _search(
                 estimator,
                 lambda parameters, estimator=estimator: _fold_values(estimator, parameters, encoded, label, model),  # type: ignore[misc]
                 model.search,
-                (searches or Path(forgotten)) / SEARCHES,
-                question,
-                defaults,
-                model.seed,
-                say,
+                storage=(searches or Path(forgotten)) / SEARCHES,
+                question=question,
+                defaults=defaults,
+                seed=model.seed,
+                say=say,
             )
             for estimator, defaults in _parameters(model, {}).items()
         }
@@ -137,7 +138,7 @@ def _fold_values(
     estimator: str, parameters: Mapping[str, Any], encoded: Sequence[EncodedFold], label: np.ndarray, model: Model
 ) -> tuple[float, ...]:
     contender = Contender(estimator, parameters)
-    margins = [out_of_fold_margin(contender, fold, label, model) for fold in encoded]
+    margins = [out_of_fold_margin(contender, fold, label, model=model) for fold in encoded]
     return tuple(auc_pr(label[fold.fold.validation], margin) for fold, margin in zip(encoded, margins, strict=True))
 
 

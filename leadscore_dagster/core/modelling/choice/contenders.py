@@ -66,7 +66,7 @@ def contenders_of(model: Model, parameters: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def fit_contender(
-    contender: Contender, matrix: np.ndarray, label: np.ndarray, columns: Columns, model: Model
+    contender: Contender, matrix: np.ndarray, label: np.ndarray, *, columns: Columns, model: Model
 ) -> FittedModel:
     """Fit on matrix float32 [n, k] and labels 0/1 [n]. Filters, encodings and weights are learned on these rows.
 
@@ -90,4 +90,4 @@ def fit_contender(
 def _fit_members(
     members: Sequence[Contender], matrix: np.ndarray, label: np.ndarray, columns: Columns, model: Model
 ) -> tuple[FittedModel, ...]:
-    return tuple(fit_contender(member, matrix, label, columns, model) for member in members)
+    return tuple(fit_contender(member, matrix, label, columns=columns, model=model) for member in members)

@@ -46,7 +46,7 @@ def cross_fitted_places(
         if not half.any() or not 0 < label[others].sum() < len(others):
             return np.full(len(label), np.nan)
         try:
-            fitted = fit_contender(contender, matrix[others], label[others], columns, model)
+            fitted = fit_contender(contender, matrix[others], label[others], columns=columns, model=model)
         except InputError:
             # on all rows the contender could be fitted, so half of the positives are too few for it
             return np.full(len(label), np.nan)

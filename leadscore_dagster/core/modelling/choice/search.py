@@ -81,6 +81,7 @@ def best_parameters(
     estimator: str,
     score: Score,
     search: Search,
+    *,
     storage: Path,
     question: str,
     defaults: Mapping[str, Any],

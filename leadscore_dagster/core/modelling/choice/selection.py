@@ -95,6 +95,7 @@ def encode_folds(
     table: pa.Table,
     label: np.ndarray,
     folds: Sequence[Fold],
+    *,
     features: Sequence[Feature],
     fold_features: FoldFeatures | None,
 ) -> list[EncodedFold]:
@@ -110,8 +111,8 @@ def encode_folds(
             continue
         training, validation = table.take(fold.training), table.take(fold.validation)
         statistics = learn_fold_statistics(training, features, fold_features)
-        training = with_fold_features(training, features, fold_features, statistics)
-        validation = with_fold_features(validation, features, fold_features, statistics)
+        training = with_fold_features(training, features, fold_features, statistics=statistics)
+        validation = with_fold_features(validation, features, fold_features, statistics=statistics)
         columns = learn_columns(training, features)
         encoded.append(EncodedFold(fold, columns, to_matrix(training, columns), to_matrix(validation, columns)))
     if len(encoded) < 2:
@@ -124,16 +125,18 @@ def encode_folds(
 
 
 def cross_validate(
-    contender: Contender, folds: Sequence[EncodedFold], label: np.ndarray, codes: np.ndarray | None, model: Model
+    contender: Contender, folds: Sequence[EncodedFold], label: np.ndarray, *, codes: np.ndarray | None, model: Model
 ) -> CrossValidated:
     """Fit on each fold's training rows and score its validation rows."""
-    margins = [out_of_fold_margin(contender, encoded, label, model) for encoded in folds]
-    return measure(contender, folds, margins, label, codes, model)
+    margins = [out_of_fold_margin(contender, encoded, label, model=model) for encoded in folds]
+    return measure(contender, folds, margins, label=label, codes=codes, model=model)
 
 
-def out_of_fold_margin(contender: Contender, encoded: EncodedFold, label: np.ndarray, model: Model) -> np.ndarray:
+def out_of_fold_margin(contender: Contender, encoded: EncodedFold, label: np.ndarray, *, model: Model) -> np.ndarray:
     """Log-odds float64 [validation rows] of a fold, by the contender fitted on its training rows."""
-    fitted = fit_contender(contender, encoded.training, label[encoded.fold.training], encoded.columns, model)
+    fitted = fit_contender(
+        contender, encoded.training, label[encoded.fold.training], columns=encoded.columns, model=model
+    )
     return fitted.margin(encoded.validation)
 
 
@@ -141,6 +144,7 @@ def measure(
     contender: Contender,
     folds: Sequence[EncodedFold],
     margins: Sequence[np.ndarray],
+    *,
     label: np.ndarray,
     codes: np.ndarray | None,
     model: Model,
@@ -185,6 +189,7 @@ def combine(
     compared: Sequence[CrossValidated],
     folds: Sequence[EncodedFold],
     label: np.ndarray,
+    *,
     codes: np.ndarray | None,
     model: Model,
 ) -> CrossValidated | None:
@@ -205,7 +210,7 @@ def combine(
         bias=float(bias),
     )
     combined = out_of_fold_margins([margin[:, kept] for margin in margins], labels)
-    return measure(contender, folds, combined, label, codes, model)
+    return measure(contender, folds, combined, label=label, codes=codes, model=model)
 
 
 def best_of_each_estimator(compared: Sequence[CrossValidated]) -> list[CrossValidated]:

@@ -78,7 +78,7 @@ def candidate_evidence(
             "positives": judged.positives,
             "replicates": model.bootstrap.replicates,
             "importance": importance,
-            "summary": contribution_summary(matrix, contributions, columns, shown),
+            "summary": contribution_summary(matrix, contributions, columns, features=shown),
             "reference": ranking_record(ranking, model.reference_ranking) if model.reference_ranking else None,
             "reliability": reliability.to_dict(),
             "expected": float(judged.probability.sum()),

@@ -107,7 +107,7 @@ def importance_table(
 
 
 def contribution_summary(
-    matrix: np.ndarray, contributions: np.ndarray, columns: Columns, features: Sequence[str]
+    matrix: np.ndarray, contributions: np.ndarray, columns: Columns, *, features: Sequence[str]
 ) -> list[dict[str, Any]]:
     """How the contribution depends on the value, for each of ``features``: what a beeswarm shows, as numbers.
 

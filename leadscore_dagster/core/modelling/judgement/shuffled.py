@@ -47,7 +47,7 @@ def shuffled_label_auc(
             if not positives or not negatives or not 0 < inside < len(encoded.fold.training):
                 continue
             try:
-                margin = out_of_fold_margin(contender, encoded, shuffled, model)
+                margin = out_of_fold_margin(contender, encoded, shuffled, model=model)
             except InputError:
                 # with its own labels this fold was fitted: what is refused (SMOTE, say) is how few positives it got
                 continue

@@ -70,6 +70,7 @@ def learn_encoding(
     matrix: np.ndarray,
     label: np.ndarray,
     columns: Columns,
+    *,
     indices: Sequence[int],
     categories: Categories,
     seed: int,

@@ -43,7 +43,7 @@ class Kept:
     dropped: Mapping[str, Dropped]
 
 
-def keep_features(matrix: np.ndarray, label: np.ndarray, columns: Columns, filters: Filters) -> Kept:
+def keep_features(matrix: np.ndarray, label: np.ndarray, columns: Columns, *, filters: Filters) -> Kept:
     """Features that pass the filters on training rows: matrix float32 [n, k], labels 0/1 [n].
 
     With any filter set, columns of one value (or none) go first. Then those of too little information; the feature

@@ -45,7 +45,7 @@ def fill_numbers(matrix: np.ndarray, medians: tuple[float, ...], categories: tup
 
 
 def oversample(
-    matrix: np.ndarray, label: np.ndarray, categories: tuple[bool, ...], seed: int
+    matrix: np.ndarray, label: np.ndarray, categories: tuple[bool, ...], *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Training rows followed by made-up positives, as many as positives are short of negatives.
 

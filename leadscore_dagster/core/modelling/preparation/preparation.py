@@ -131,14 +131,16 @@ def fit_prepared(
     preparation = _as_the_estimator_needs(preparation, row)
     if _leaves_alone(preparation, columns) and row.missing:
         return fit_on(matrix, label, columns=columns)
-    kept = keep_features(matrix, label, columns, preparation.filters)
-    encoding, training = learn_encoding(matrix, label, columns, kept.indices, preparation.categories, seed)
+    kept = keep_features(matrix, label, columns, filters=preparation.filters)
+    encoding, training = learn_encoding(
+        matrix, label, columns, indices=kept.indices, categories=preparation.categories, seed=seed
+    )
     inner, medians = encoding.columns(columns), None
     if preparation.imbalance == "smote" or not row.missing:
         medians = learn_medians(training, inner.categories)
         training = _filled(training, medians, inner)
     if preparation.imbalance == "smote":
-        training, label = oversample(training, label, inner.categories, seed)
+        training, label = oversample(training, label, inner.categories, seed=seed)
     model = fit_on(training, label, columns=inner)
     return PreparedModel(model, columns.names, inner, encoding, kept.dropped, medians)
 

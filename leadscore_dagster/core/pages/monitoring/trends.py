@@ -37,7 +37,7 @@ class Trend:
 
 def health_trends(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Trend]:
     """Success rate, volume and duration of the last days."""
-    rows = history(warehouse, health.TABLE, day - timedelta(days=DAYS_SHOWN), day)
+    rows = history(warehouse, health.TABLE, day - timedelta(days=DAYS_SHOWN), last=day)
     limit = (("asked for", recipe.monitoring.minimum_success),)
     return [
         Trend("Share of the day's decisions that were scored", _days(rows, "success"), limit, percent=True),
@@ -56,7 +56,7 @@ def balance_trends(warehouse: Warehouse, day: date) -> list[Trend]:
 
 def drift_trends(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Trend]:
     """Index of the scores, and of the feature that moved most, by month."""
-    rows = history(warehouse, drift.TABLE, day - timedelta(days=366), day)
+    rows = history(warehouse, drift.TABLE, day - timedelta(days=366), last=day)
     complete = {(row["month"], row["feature"]): row for row in rows if row["complete"]}
     limits = (("warn", recipe.monitoring.psi_warn), ("error", recipe.monitoring.psi_error))
     furthest: dict[str, dict[str, Any]] = {}
