@@ -187,6 +187,19 @@ def found(lake: Lake) -> dict[str, ColumnRestatement]:
     return {column.name: column for column in restatements(lake, recipe(), V3, outcomes=outcomes())}
 
 
+def test_a_table_by_region_is_measured_and_not_held_against_people(tmp_path: Path) -> None:
+    """Its key is a text, the recipe's entity a number: no row of it is about one person."""
+    lake = Lake(tmp_path, "world", threads=1)
+    for place, as_of in enumerate(VINTAGES):
+        write(lake, "regions", as_of, [{"region": "east", "demand": str(place)}, {"region": "west", "demand": "0"}])
+    described = contract("regions", ["region"], region="text", demand={"type": "text", "temporal": "stable"})
+    made = recipe().model_dump()
+    made["sources"]["regions"] = {"kind": "vintage", "table": "regions", "contract": described, "files": ["x"]}
+    columns = {"regions": ["demand"]}
+    (demand,) = restatements(lake, Recipe.model_validate(made), V3, columns, outcomes=outcomes())
+    assert (demand.facts, demand.changed) == (2, 1)
+
+
 # ---- dated facts kept as vintages
 
 

@@ -172,6 +172,8 @@ def _asked(warehouse: Warehouse, recipe: Recipe, shape: Shape, outcomes: Relatio
     if outcomes is None:
         return None
     column, entity = entity_in_outcomes(recipe, shape), recipe.decisions.entity
+    if column is None:
+        return None
     sql = statements.found_entities(shape, column, entity)
     values = {"newest": shape.vintages[-1].as_of}
     row = table(warehouse, sql, values, {statements.OUTCOMES: outcomes}).to_pylist()[0]

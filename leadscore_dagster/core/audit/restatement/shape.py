@@ -99,10 +99,14 @@ def event_of(contract: Contract) -> str | None:
     return None
 
 
-def entity_in_outcomes(recipe: Recipe, shape: Shape) -> str:
-    """The column that may hold the recipe's entity: the one of its name, or the one whose facts the rows are."""
+def entity_in_outcomes(recipe: Recipe, shape: Shape) -> str | None:
+    """The column that may hold the recipe's entity: the one of its name, or the one whose facts the rows are. None
+    where that is of another type: a table by region says nothing of one customer."""
     names = {column.name for column in shape.contract.columns}
-    return recipe.decisions.entity if recipe.decisions.entity in names else shape.entity
+    found = recipe.decisions.entity if recipe.decisions.entity in names else shape.entity
+    entity = recipe.decision_source.contract.column(recipe.decisions.entity)
+    same = (shape.contract.column(found).type in _INTEGERS) == (entity.type in _INTEGERS)
+    return found if same else None
 
 
 def of_vintages(shape: Shape) -> str:
