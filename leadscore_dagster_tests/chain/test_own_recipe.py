@@ -27,6 +27,7 @@ from leadscore_dagster.core.warehouse.statements import sql_folder
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster_tests.chain import clinics
 
+pytestmark = pytest.mark.timeout(600)
 INSTALLATION = (Path(leadscore_dagster.__file__).parent, sql_folder())
 
 
