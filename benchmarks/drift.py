@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from leadscore_dagster.core.measures.population_stability import numbers
 from leadscore_dagster.core.measures.rates import wilson
-from leadscore_dagster.core.monitoring.drift import QUARTER, SCORE, compare, drifted
+from leadscore_dagster.core.monitoring.drift import SCORE, compare, drifted
 from leadscore_dagster.core.monitoring.reference import Reference, reference_of
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Monitoring, VintageSource
@@ -247,7 +247,7 @@ def main() -> None:
         warehouse, state = workspace.warehouse(recipe), workspace.state(recipe)
         reference = reference_of(warehouse, state, workspace.models(recipe), recipe=recipe, day=given.day)
         vintages = any(isinstance(source, VintageSource) for source in recipe.sources.values())
-        for what, (hits, n) in months_of_home(reference, QUARTER if vintages else 1, given.seed).items():
+        for what, (hits, n) in months_of_home(reference, recipe.cadence.months if vintages else 1, given.seed).items():
             print(_line(what, hits, n))
         return
     alarms, naive = stable(given.months, given.rows, given.seed)
