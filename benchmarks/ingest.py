@@ -19,6 +19,7 @@ from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.simulation.market import FULL_SCALE, generate_market
 from leadscore_dagster.core.sources import ingest_vintage
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.warehouse import Lake
 
 AS_OF = date(2025, 10, 1)
@@ -32,7 +33,7 @@ def main(folder: Path, file_format: str) -> None:
     assert isinstance(source, VintageSource)
     with tempfile.TemporaryDirectory() as home:
         started, used = time.perf_counter(), time.process_time()
-        report = ingest_vintage(Lake(Path(home), "benchmark"), "reps", source, market / "drops", AS_OF)
+        report = ingest_vintage(Lake(Path(home), "benchmark"), "reps", source, connector_of(market / "drops"), AS_OF)
         wall, cpu = time.perf_counter() - started, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(

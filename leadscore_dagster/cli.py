@@ -282,12 +282,14 @@ def _home(home: Path | None) -> Path:
 
 
 def _locations(given: list[str] | None) -> dict[str, str]:
+    from leadscore_dagster.core.sources.connectors import anchored
+
     locations = {}
     for entry in given or []:
         name, separator, location = entry.partition("=")
         if not separator or not name or not location:
             raise InputError(f"--source {entry!r} is not NAME=PATH_OR_URL", remedy="write --source leads=crm/leads.csv")
-        locations[name] = location if "://" in location else str(Path(location).absolute())
+        locations[name] = anchored(location)
     return locations
 
 

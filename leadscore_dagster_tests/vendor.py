@@ -13,14 +13,13 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.sources.arrivals import (
     Arrival,
     Cursor,
-    Folder,
     Known,
     PeriodDrop,
-    Place,
     Sightings,
     sight,
     vintage_sources,
 )
+from leadscore_dagster.core.sources.connectors import Folder, Place
 
 #: as_of → name of the quarter; the recipe begins with the first
 QUARTERS = {date(2024, 4, 1): "2024_q1", date(2024, 7, 1): "2024_q2", date(2024, 10, 1): "2024_q3"}

@@ -19,6 +19,7 @@ import yaml
 
 from benchmarks.leak_benchmark.world import Planted, World
 from leadscore_dagster.core.recipe.loading import load_recipe
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.ingest import ingest_log
 from leadscore_dagster.core.table.labels import build_labels
 from leadscore_dagster.core.table.training import build_training_table
@@ -171,7 +172,7 @@ def written(
     for day, differing in sorted((extracts or {last: {}}).items()):
         extract = folder / f"extract_{day}.parquet"
         pq.write_table(_table(flat, differing, (kept or {}).get(day)), extract)
-        ingest_log(lake, SOURCE, recipe.decision_source, extract, day, threads=1)
+        ingest_log(lake, SOURCE, recipe.decision_source, connector_of(extract), day, threads=1)
         build_labels(lake, recipe, day)
         build_training_table(lake, recipe, day)
     leaking = {name for planted in flat.planted for name in planted.features}

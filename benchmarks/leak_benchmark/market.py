@@ -23,6 +23,7 @@ from leadscore_dagster.core.recipe.loading import load_recipe, shipped_document
 from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.simulation.market import MarketSize, generate_market
 from leadscore_dagster.core.simulation.market.size import QUARTERS
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
 from leadscore_dagster.core.table.features.sets import features_of
 from leadscore_dagster.core.table.labels import build_labels
@@ -54,9 +55,9 @@ def prepare_market(folder: Path, seed: int, size: MarketSize = SIZE) -> Path:
     for name, source in recipe.sources.items():
         if isinstance(source, VintageSource):
             for quarter in QUARTERS:
-                ingest_vintage(lake, name, source, folder / "files" / "drops", quarter.as_of, threads=1)
+                ingest_vintage(lake, name, source, connector_of(folder / "files" / "drops"), quarter.as_of, threads=1)
         else:
-            ingest_log(lake, name, source, folder / "files" / "crm", AS_OF, threads=1)
+            ingest_log(lake, name, source, connector_of(folder / "files" / "crm"), AS_OF, threads=1)
     shutil.rmtree(folder / "files")
     return folder / "warehouse" / MARKET
 

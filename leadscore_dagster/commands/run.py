@@ -5,6 +5,7 @@ Lives here: which jobs a period needs and what came of it. Not here: any step it
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from leadscore_dagster.core.measures.intervals import Interval
 from leadscore_dagster.core.modelling.recipe_check import check_recipe
 from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.sources.arrivals import copies_of, newest_period, periods_to_ingest
+from leadscore_dagster.core.sources.arrivals import newest_period, periods_to_ingest
+from leadscore_dagster.core.sources.connectors import connector_of, copies_of
 from leadscore_dagster.core.state import State
 from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.table.sql_check import check_sql
@@ -54,8 +56,8 @@ def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") ->
     check_sql(recipe)
     check_recipe(recipe, name)
     for source, location in locations.items():
-        if source in recipe.sources and "://" not in location and not Path(location).exists():
-            raise InputError("There is no such file or folder", where=location, remedy="nothing was remembered")
+        if source in recipe.sources:
+            connector_of(os.path.expandvars(location)).require()
     write_locations(home, recipe, locations)
     return recipe, Workspace(home=str(home), clock=clock)
 
@@ -80,9 +82,10 @@ def ingest_until(
     waiting = periods_to_ingest(
         workspace.warehouse(recipe),
         recipe,
-        lambda source: workspace.location(recipe, source),
+        lambda source: workspace.connector(recipe, source),
         until,
-        copies_of(workspace.home),
+        cache=copies_of(workspace.home),
+        now=workspace.now(),
     )
     for position, as_of in enumerate(waiting, start=1):
         progress(f"{as_of}: ingesting the drop of the {recipe.cadence.value} before ({position} of {len(waiting)})")
@@ -99,7 +102,7 @@ def log_keys(recipe: Recipe) -> list[dg.AssetKey]:
 
 def period_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> date:
     if as_of is None:
-        return newest_period(recipe, lambda source: workspace.location(recipe, source), workspace.now().date())
+        return newest_period(recipe, lambda source: workspace.connector(recipe, source), workspace.now().date())
     period, cadence = parse_day(as_of), recipe.cadence
     if not cadence.is_first_day(period) or period < recipe.first_as_of:
         raise InputError(

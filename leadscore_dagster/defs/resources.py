@@ -17,6 +17,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.recipe.loading import parse_day
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.sources.connectors import Connector, connector_of
 from leadscore_dagster.core.state import STATE_FILE, State, file_url, import_once, open_state
 from leadscore_dagster.core.warehouse import Warehouse, open_warehouse
 
@@ -84,6 +85,10 @@ class Workspace(dg.ConfigurableResource):
                 remedy=f"run `leadscore run {recipe.name} --source {source}=PATH_OR_URL` once",
             )
         return os.path.expandvars(location)
+
+    def connector(self, recipe: Recipe, source: str) -> Connector:
+        """What a source's location is. Raises InputError when nobody has said, or it does not read."""
+        return connector_of(self.location(recipe, source))
 
 
 def read_locations(home: Path) -> dict[str, dict[str, str]]:

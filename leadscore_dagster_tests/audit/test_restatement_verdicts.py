@@ -15,6 +15,7 @@ from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, FeatureVerdi
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.simulation.market.size import QUARTERS
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.labels import build_labels
@@ -189,8 +190,8 @@ def test_days_in_gap_of_the_market_is_found_without_being_declared(small_market:
     employment = recipe.sources["employment"]
     assert isinstance(employment, VintageSource)
     for quarter in QUARTERS:
-        ingest_vintage(lake, "employment", employment, small_market / "drops", quarter.as_of)
-    ingest_log(lake, "leads", recipe.decision_source, small_market / "crm", as_of)
+        ingest_vintage(lake, "employment", employment, connector_of(small_market / "drops"), quarter.as_of)
+    ingest_log(lake, "leads", recipe.decision_source, connector_of(small_market / "crm"), as_of)
     build_labels(lake, recipe, as_of)
     query = feature_query(recipe)
     outcomes = "SELECT RepCRD, decision_at, label FROM labels WHERE label IS NOT NULL"

@@ -28,6 +28,7 @@ from leadscore_dagster.core.scoring.checks import score_checks
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.scoring.matured import base_rate_of_day, matured_decisions
 from leadscore_dagster.core.sources import ingest_log
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.table.features.sets import own_columns
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster_tests.chain import flat
@@ -62,8 +63,8 @@ def warehouse_of(folder: Path, made: Recipe, calls: pa.Table) -> Lake:
     path = folder / "bank_marketing.parquet"
     pq.write_table(calls, path)
     lake = Lake(folder / "warehouse", "bank_marketing")
-    ingest_log(lake, "contacts", made.decision_source, path, QUARTER)
-    scoring.take_decisions(lake, made, DAY, location=str(path))
+    ingest_log(lake, "contacts", made.decision_source, connector_of(path), QUARTER)
+    scoring.take_decisions(lake, made, DAY, connector=connector_of(path))
     return lake
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.sources import ingest_vintage
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster_tests.sources import people
 from leadscore_dagster_tests.sources.people import AS_OF, HEADER, QUARTER, SOURCE
@@ -232,13 +233,13 @@ BROKEN: dict[str, tuple[Break, str]] = {
 def test_a_bad_drop_is_refused_with_one_clear_error_and_changes_nothing(name: str, lake: Lake, drops: Path) -> None:
     earlier = date(2024, 1, 1)
     people.write_drop(drops, people.edited({0: {"miles": "3"}, 399: {"miles": "3"}}), "2023_q4")
-    ingest_vintage(lake, "people", SOURCE, drops, earlier)
+    ingest_vintage(lake, "people", SOURCE, connector_of(drops), earlier)
     people.write_drop(drops)
     before = snapshot_of(lake)
     change, message = BROKEN[name]
     change(drops)
     with pytest.raises(InputError) as refused:
-        ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+        ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     text = str(refused.value)
     assert re.search(message, text)
     assert refused.value.remedy
@@ -254,27 +255,27 @@ def snapshot_of(lake: Lake) -> dict[str, str]:
 def test_a_file_written_before_the_date_it_describes_is_refused(lake: Lake, drops: Path) -> None:
     _written_before_as_of(drops)
     with pytest.raises(InputError, match=r"\(file time\) is before as_of"):
-        ingest_vintage(lake, "people", NO_LAG, drops, AS_OF)
+        ingest_vintage(lake, "people", NO_LAG, connector_of(drops), AS_OF)
     assert snapshot_of(lake) == {}
 
 
 def test_an_older_drop_with_other_content_does_not_replace_a_newer_one(lake: Lake, drops: Path) -> None:
     people.write_manifest(drops)
-    ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+    ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     before = snapshot_of(lake)
     people.write_drop(drops, people.edited({3: {"name": "Corrected"}}))
     people.write_manifest(drops, available_at="2024-04-10T06:00:00Z")
     with pytest.raises(InputError, match="older than the one already there"):
-        ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+        ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     assert snapshot_of(lake) == before
 
 
 def test_the_files_of_the_quarter_before_under_a_new_name_are_refused(lake: Lake, drops: Path) -> None:
-    ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+    ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     before = snapshot_of(lake)
     people.write_drop(drops, people.people(), "2024_q2")
     with pytest.raises(InputError, match=r"wrong period: the file's content was delivered as people_2024_q1_T1\.csv"):
-        ingest_vintage(lake, "people", SOURCE, drops, date(2024, 7, 1))
+        ingest_vintage(lake, "people", SOURCE, connector_of(drops), date(2024, 7, 1))
     assert snapshot_of(lake) == before
 
 
@@ -283,7 +284,7 @@ def test_rows_that_share_a_key_and_differ_are_refused_where_no_preference_is_sta
     source = SOURCE.model_copy(update={"contract": contract})
     people.write_drop(drops, [*people.people(), people.person(5, miles="77")])
     with pytest.raises(InputError, match=r"duplicate key: rows share the key and differ.*column person, 2 rows"):
-        ingest_vintage(lake, "people", source, drops, AS_OF)
+        ingest_vintage(lake, "people", source, connector_of(drops), AS_OF)
     assert snapshot_of(lake) == {}
 
 
@@ -292,4 +293,4 @@ def test_a_contract_that_uses_our_own_column_names_is_refused(lake: Lake, drops:
     columns = tuple(column if c.name == "miles" else c for c in SOURCE.contract.columns)
     source = SOURCE.model_copy(update={"contract": SOURCE.contract.model_copy(update={"columns": columns})})
     with pytest.raises(InputError, match="reserved for our own"):
-        ingest_vintage(lake, "people", source, drops, AS_OF)
+        ingest_vintage(lake, "people", source, connector_of(drops), AS_OF)

@@ -15,6 +15,7 @@ from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Decisions, Recipe
 from leadscore_dagster.core.sources import CheckResult, ingest_log, ingest_vintage, log_checks, refuse, vintage_checks
 from leadscore_dagster.core.sources.checks import VINTAGE_CHECKS
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_freshness
 from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster_tests.sources import people
@@ -55,7 +56,7 @@ def _tampered(lake: Lake, change: Tamper, as_of: date = AS_OF, name: str = "pers
 
 @pytest.fixture
 def stored(lake: Lake, drops: Path) -> Lake:
-    ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+    ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     return lake
 
 
@@ -113,7 +114,7 @@ def test_a_failed_error_is_refused_and_a_warning_is_not(stored: Lake) -> None:
 def test_too_few_rows_are_told_from_the_newest_earlier_vintage(stored: Lake, drops: Path) -> None:
     later = date(2024, 7, 1)
     people.write_drop(drops, [people.person(number, miles="5") for number in range(310)], "2024_q2")
-    ingest_vintage(stored, "people", SOURCE, drops, later)
+    ingest_vintage(stored, "people", SOURCE, connector_of(drops), later)
     count = _by_name(vintage_checks(stored, SOURCE, later))["row_count"]
     assert (count.passed, count.value, count.threshold) == (False, 310 / 400, 0.8)
     _tampered(stored, lambda t: t.slice(0, 380))
@@ -129,7 +130,7 @@ def _leads(lake: Lake, folder: Path, matched: int, unmatched: int) -> None:
     rows = [lead(number) for number in range(matched)]
     rows += [lead(number, FA_CRD__c="" if number % 2 else "77") for number in range(1000, 1000 + unmatched)]
     people.write_csv(folder / "leads.csv", rows, LEAD_HEADER)
-    ingest_log(lake, "leads", LEADS, folder, AS_OF)
+    ingest_log(lake, "leads", LEADS, connector_of(folder), AS_OF)
 
 
 def test_a_clean_log_passes_every_check(stored: Lake, tmp_path: Path) -> None:
@@ -153,7 +154,9 @@ def test_the_match_rate_reads_the_newest_vintage_that_was_available(stored: Lake
     strangers = [people.person(number) for number in range(5000, 5400)]
     people.write_drop(drops, strangers, "2023_q4")
     clean = people.CONTRACT.model_copy(update={"columns": tuple(_undated(c) for c in people.CONTRACT.columns)})
-    ingest_vintage(stored, "people", SOURCE.model_copy(update={"contract": clean}), drops, date(2024, 1, 1))
+    ingest_vintage(
+        stored, "people", SOURCE.model_copy(update={"contract": clean}), connector_of(drops), date(2024, 1, 1)
+    )
     second = _by_name(log_checks(stored, LEADS, AS_OF, recipe))["match_rate"]
     assert "vintage of 2024-01-01" in second.why
     assert not second.passed
@@ -188,7 +191,7 @@ def test_a_log_that_holds_what_came_after_as_of_breaks_its_contract(column: str,
 def test_a_log_extracted_long_before_as_of_is_stale(lake: Lake, tmp_path: Path) -> None:
     _leads(lake, tmp_path, 95, 5)
     assert log_freshness(lake, LEADS, AS_OF).passed
-    ingest_log(lake, "leads", LEADS, tmp_path, date(2024, 7, 1))
+    ingest_log(lake, "leads", LEADS, connector_of(tmp_path), date(2024, 7, 1))
     assert not log_freshness(lake, LEADS, date(2024, 7, 1)).passed
-    ingest_log(lake, "leads", LEADS, tmp_path, date(2024, 1, 1))
+    ingest_log(lake, "leads", LEADS, connector_of(tmp_path), date(2024, 1, 1))
     assert "no row was known" in log_freshness(lake, LEADS, date(2024, 1, 1)).why

@@ -13,6 +13,7 @@ from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.sources import ingest_vintage, vintage_checks
 from leadscore_dagster.core.sources.arrived import aside, published
 from leadscore_dagster.core.sources.checks import arrival_checks, refuse
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.ledger import INGESTS
 from leadscore_dagster.core.sources.report import IngestReport
 from leadscore_dagster.core.warehouse import Lake, Part, table
@@ -28,7 +29,7 @@ def deliver(lake: Lake, drops: Path, miles: str = "", at: datetime = FIRST, rows
     content = people.edited({0: {"miles": miles}} if miles else {})[:rows]
     people.write_drop(drops, content)
     people.write_manifest(drops, available_at=at.isoformat())
-    return ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+    return ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
 
 
 def first_miles(lake: Lake) -> list[tuple[datetime, float]]:
@@ -110,10 +111,10 @@ def test_rows_are_counted_against_the_arrival_known_by_then(lake: Lake, drops: P
     later = date(2024, 7, 1)
     people.write_drop(drops, [people.person(number, since="2024-05-01") for number in range(310)], "2024_q2")
     people.write_manifest(drops, "2024_q2", as_of="2024-07-01", available_at="2024-07-16T06:00:00Z")
-    report = ingest_vintage(lake, "people", SOURCE, drops, later)
+    report = ingest_vintage(lake, "people", SOURCE, connector_of(drops), later)
     assert "310 rows, 77.5% of the 400 of 2024-04-01" in report.refused
     people.write_manifest(drops, "2024_q2", as_of="2024-07-01", available_at="2024-08-02T06:00:00Z")
-    assert ingest_vintage(lake, "people", SOURCE, drops, later).refused == ""
+    assert ingest_vintage(lake, "people", SOURCE, connector_of(drops), later).refused == ""
 
 
 # ---- without a manifest
@@ -129,13 +130,13 @@ def test_a_correction_without_a_manifest_is_known_when_it_was_first_seen(
     lake: Lake, drops: Path, source: people.VintageSource
 ) -> None:
     changed_at(drops, FIRST)
-    first = ingest_vintage(lake, "people", source, drops, AS_OF, seen_at=FIRST)
+    first = ingest_vintage(lake, "people", source, connector_of(drops), AS_OF, seen_at=FIRST)
     people.write_drop(drops, people.edited({0: {"miles": "77"}}))
     changed_at(drops, SECOND)
-    second = ingest_vintage(lake, "people", source, drops, AS_OF, seen_at=THIRD)
+    second = ingest_vintage(lake, "people", source, connector_of(drops), AS_OF, seen_at=THIRD)
     assert first.available_at is not None
     assert (second.available_at, second.available_at_from) == (THIRD, "first seen")
-    again = ingest_vintage(lake, "people", source, drops, AS_OF, seen_at=THIRD + timedelta(days=9))
+    again = ingest_vintage(lake, "people", source, connector_of(drops), AS_OF, seen_at=THIRD + timedelta(days=9))
     assert again == second
     assert first_miles(lake) == [(first.available_at, 0.0), (THIRD, 77.0)]
 
@@ -143,10 +144,12 @@ def test_a_correction_without_a_manifest_is_known_when_it_was_first_seen(
 def test_nobody_sees_a_correction_before_the_drop_it_corrects(lake: Lake, drops: Path) -> None:
     """The declared lag says 16 April; the correction came on the 5th, with the time of an older file."""
     changed_at(drops, datetime(2024, 4, 3, tzinfo=UTC))
-    first = ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+    first = ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     people.write_drop(drops, people.edited({0: {"miles": "77"}}))
     changed_at(drops, datetime(2024, 4, 2, tzinfo=UTC))
-    second = ingest_vintage(lake, "people", SOURCE, drops, AS_OF, seen_at=datetime(2024, 4, 5, tzinfo=UTC))
+    second = ingest_vintage(
+        lake, "people", SOURCE, connector_of(drops), AS_OF, seen_at=datetime(2024, 4, 5, tzinfo=UTC)
+    )
     assert first.available_at is not None
     assert second.available_at == first.available_at + timedelta(microseconds=1)
 
@@ -159,7 +162,7 @@ def test_a_drop_whose_checks_fail_is_set_aside_and_the_good_one_stays(lake: Lake
     before = {path: digest for path, digest in people.snapshot(lake).items() if "quarantine" not in path}
     people.write_drop(drops, people.edited({row: {"since": ""} for row in range(60)}))
     people.write_manifest(drops, available_at=SECOND.isoformat())
-    report = ingest_vintage(lake, "people", SOURCE, drops, AS_OF)
+    report = ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     assert "completeness: since is filled in 85.00% of 400 rows" in report.refused
     assert report.as_metadata()["refused"] == report.refused
     assert first_miles(lake) == [(FIRST, 0.0)]
@@ -172,7 +175,7 @@ def test_a_drop_whose_checks_fail_is_set_aside_and_the_good_one_stays(lake: Lake
 
 def test_a_first_drop_whose_checks_fail_leaves_no_vintage(lake: Lake, drops: Path) -> None:
     people.write_drop(drops, people.edited({row: {"since": ""} for row in range(60)}))
-    assert ingest_vintage(lake, "people", SOURCE, drops, AS_OF).refused
+    assert ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF).refused
     assert "person_vintage" not in lake.tables()
     assert ledger_is_empty(lake)
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.sources import ingest_log
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.report import IngestReport
 from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster_tests.sources import people
@@ -20,7 +21,7 @@ from leadscore_dagster_tests.sources.people import AS_OF, LEAD_HEADER, LEADS, Ro
 
 def _ingest(lake: Lake, folder: Path, rows: list[Row], as_of: date = AS_OF) -> IngestReport:
     people.write_csv(folder / "leads.csv", rows, LEAD_HEADER)
-    return ingest_log(lake, "leads", LEADS, folder, as_of)
+    return ingest_log(lake, "leads", LEADS, connector_of(folder), as_of)
 
 
 def _stored(lake: Lake) -> list[dict[str, object]]:
@@ -83,7 +84,7 @@ def test_a_row_whose_known_time_is_missing_goes_to_quarantine(lake: Lake, tmp_pa
 def test_known_at_may_be_any_expression_over_the_columns(lake: Lake, tmp_path: Path) -> None:
     source = LEADS.model_copy(update={"known_at": "TIMESTAMP_ADD(COALESCE(contacted, created), INTERVAL 1 DAY)"})
     people.write_csv(tmp_path / "leads.csv", [lead(1), lead(2, contacted="2024-03-31T01:00:00Z")], LEAD_HEADER)
-    ingest_log(lake, "leads", source, tmp_path, AS_OF)
+    ingest_log(lake, "leads", source, connector_of(tmp_path), AS_OF)
     assert [row["known_at"] for row in _stored(lake)] == [datetime(2024, 2, 11, 10, tzinfo=UTC)]
 
 
@@ -101,7 +102,7 @@ def test_known_at_may_be_any_expression_over_the_columns(lake: Lake, tmp_path: P
 def test_a_known_at_that_is_no_expression_is_refused(expression: str, message: str, lake: Lake, tmp_path: Path) -> None:
     people.write_csv(tmp_path / "leads.csv", [lead(1)], LEAD_HEADER)
     with pytest.raises(InputError, match=message):
-        ingest_log(lake, "leads", LEADS.model_copy(update={"known_at": expression}), tmp_path, AS_OF)
+        ingest_log(lake, "leads", LEADS.model_copy(update={"known_at": expression}), connector_of(tmp_path), AS_OF)
     assert people.snapshot(lake) == {}
 
 
@@ -121,7 +122,7 @@ def test_a_parquet_log_with_real_types_is_read(lake: Lake, tmp_path: Path) -> No
         ),
         tmp_path / "leads.parquet",
     )
-    report = ingest_log(lake, "leads", LEADS, tmp_path / "leads.parquet", AS_OF)
+    report = ingest_log(lake, "leads", LEADS, connector_of(tmp_path / "leads.parquet"), AS_OF)
     assert report.unreadable == ()
     assert [(row["person"], row["created"]) for row in _stored(lake)] == [
         (1, datetime(2024, 2, 1, 10, tzinfo=UTC)),
@@ -134,14 +135,14 @@ def test_a_parquet_log_with_times_without_a_zone_is_refused(lake: Lake, tmp_path
     columns = {"Id": ["a"], "FA_CRD__c": ["1"], "status": ["x"]} | dict.fromkeys(LEAD_HEADER[3:], naive)
     pq.write_table(pa.table(columns), tmp_path / "leads.parquet")
     with pytest.raises(InputError, match=r"times without a zone, in leads\.parquet, column created"):
-        ingest_log(lake, "leads", LEADS, tmp_path, AS_OF)
+        ingest_log(lake, "leads", LEADS, connector_of(tmp_path), AS_OF)
 
 
 def test_no_extract_at_the_location_is_refused(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file of this source"):
-        ingest_log(lake, "leads", LEADS, tmp_path, AS_OF)
+        ingest_log(lake, "leads", LEADS, connector_of(tmp_path), AS_OF)
     with pytest.raises(InputError, match="no such file or folder"):
-        ingest_log(lake, "leads", LEADS, tmp_path / "nowhere", AS_OF)
+        ingest_log(lake, "leads", LEADS, connector_of(tmp_path / "nowhere"), AS_OF)
 
 
 def _database(path: Path, rows: list[Row], moments: type[sa.Text] | type[sa.DateTime] = sa.Text) -> str:
@@ -164,16 +165,16 @@ def test_a_database_gives_the_rows_a_file_would(lake: Lake, tmp_path: Path) -> N
     rows = [lead(number) for number in range(200)]
     _ingest(lake, tmp_path, rows)
     from_file = lake.digest("crm", AS_OF.isoformat())
-    report = ingest_log(lake, "leads", LEADS, _database(tmp_path / "crm.db", rows), AS_OF)
+    report = ingest_log(lake, "leads", LEADS, connector_of(_database(tmp_path / "crm.db", rows)), AS_OF)
     assert (report.rows_read, report.files) == (200, ("table leads",))
     assert lake.digest("crm", AS_OF.isoformat()) == from_file
 
 
 def test_times_a_database_stores_without_a_zone_need_the_zone_stated(lake: Lake, tmp_path: Path) -> None:
     url = _database(tmp_path / "crm.db", [lead(1)], sa.DateTime)
-    with pytest.raises(InputError, match="times without a zone, in table leads, column created"):
-        ingest_log(lake, "leads", LEADS, url, AS_OF)
-    ingest_log(lake, "leads", LEADS, f"{url}&zone=UTC", AS_OF)
+    with pytest.raises(InputError, match="times without a zone, in table leads of .*, column created"):
+        ingest_log(lake, "leads", LEADS, connector_of(url), AS_OF)
+    ingest_log(lake, "leads", LEADS, connector_of(f"{url}&zone=UTC"), AS_OF)
     assert _stored(lake)[0]["contacted"] == datetime(2024, 2, 10, 10, tzinfo=UTC)
 
 
@@ -181,8 +182,8 @@ def test_times_a_database_stores_without_a_zone_need_the_zone_stated(lake: Lake,
     ("url", "message"),
     [
         ("sqlite:///{folder}/crm.db", r"needs \?table=NAME"),
-        ("sqlite:///{folder}/crm.db?table=contacts", "no such table in the database, in table contacts"),
-        ("sqlite:///{folder}/nowhere/crm.db?table=leads", "the database does not respond"),
+        ("sqlite:///{folder}/crm.db?table=contacts", "no such table in the database, in table contacts of sqlite"),
+        ("sqlite:///{folder}/nowhere/crm.db?table=leads", "There is no such database file"),
         ("nosuchdialect://user:secret@host/db?table=leads", "the database URL cannot be read"),
     ],
 )
@@ -191,6 +192,6 @@ def test_a_database_that_cannot_be_read_is_one_error_without_its_password(
 ) -> None:
     _database(tmp_path / "crm.db", [lead(1)])
     with pytest.raises(InputError, match=message) as refused:
-        ingest_log(lake, "leads", LEADS, url.format(folder=tmp_path), AS_OF)
+        ingest_log(lake, "leads", LEADS, connector_of(url.format(folder=tmp_path)), AS_OF)
     assert "secret" not in str(refused.value)
     assert people.snapshot(lake) == {}

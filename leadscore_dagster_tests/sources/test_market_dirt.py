@@ -12,6 +12,7 @@ from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.simulation.market import MarketSize, MarketSummary, generate_market
 from leadscore_dagster.core.sources import IngestReport, ingest_log, ingest_vintage, log_checks, vintage_checks
+from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.warehouse import Lake, table
 
 QUARTERS = {"2023_q4": date(2024, 1, 1), "2024_q1": date(2024, 4, 1)}
@@ -35,9 +36,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
     for as_of in QUARTERS.values():
         for name, source in recipe.sources.items():
             if isinstance(source, VintageSource):
-                reports[name, as_of] = ingest_vintage(lake, name, source, folder / "drops", as_of)
+                reports[name, as_of] = ingest_vintage(lake, name, source, connector_of(folder / "drops"), as_of)
     for as_of in (*QUARTERS.values(), LAST):
-        reports["leads", as_of] = ingest_log(lake, "leads", recipe.decision_source, folder / "crm", as_of)
+        reports["leads", as_of] = ingest_log(lake, "leads", recipe.decision_source, connector_of(folder / "crm"), as_of)
     return Ingested(lake, recipe, summary, reports)
 
 

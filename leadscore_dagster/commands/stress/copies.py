@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Cadence, LogSource, VintageSource
-from leadscore_dagster.core.sources.arrivals import Folder
+from leadscore_dagster.core.sources.connectors import Folder, connector_of
 from leadscore_dagster.core.sources.drops import find_files
 from leadscore_dagster.core.sources.manifest import manifest_name
 from leadscore_dagster.core.state import STATE_FILE, State, copy_state, file_url, open_state
@@ -67,9 +67,10 @@ def digests(folder: Path) -> dict[str, str]:
 
 def folder_of(location: str) -> Path:
     """The folder of a source. Raises InputError for one that is no folder here."""
-    path = Path(location)
-    if "://" in location or not path.exists():
-        raise InputError("the source is not a folder on this machine", where=Folder(location).shown)
+    connector = connector_of(location)
+    path = connector.path if isinstance(connector, Folder) else None
+    if path is None or not path.exists():
+        raise InputError("the source is not a folder on this machine", where=connector.describe())
     return path if path.is_dir() else path.parent
 
 

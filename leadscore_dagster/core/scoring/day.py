@@ -19,6 +19,7 @@ from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
 from leadscore_dagster.core.scoring.matured import base_rate_of_day
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
+from leadscore_dagster.core.sources.connectors import Connector
 from leadscore_dagster.core.sources.report import IngestReport
 from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.decisions import decisions_of_day
@@ -36,7 +37,7 @@ LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
 
 
 def take_decisions(
-    warehouse: Warehouse, recipe: Recipe, day: date, *, location: Path | str
+    warehouse: Warehouse, recipe: Recipe, day: date, *, connector: Connector
 ) -> tuple[IngestReport, int, int]:
     """Read the decision source as it stands on ``day`` and write who is to be scored.
 
@@ -44,7 +45,7 @@ def take_decisions(
     scores. Returns the account of the extract, and the number of decisions and of prospects.
     """
     source = recipe.decision_source.model_copy(update={"table": daily_log_table(recipe)})
-    report = ingest_log(warehouse, recipe.decisions.source, source, location, day + timedelta(days=1))
+    report = ingest_log(warehouse, recipe.decisions.source, source, connector, day + timedelta(days=1))
     decisions = _write_decisions(warehouse, recipe, day, recipe.scoring.decisions, DECISIONS)
     prospects = 0
     if recipe.scoring.prospects:

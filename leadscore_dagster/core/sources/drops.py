@@ -25,7 +25,7 @@ SUFFIXES = (".csv.gz", ".csv", ".parquet", ".zip")
 _LABEL = {Cadence.QUARTER: re.compile(r"\d{4}_q[1-4]"), Cadence.MONTH: re.compile(r"\d{4}_(0[1-9]|1[0-2])")}
 _LOOKS_LIKE_A_LABEL = r"(?P<label>\d{4}[_-]?[a-z]?\d+)"
 
-AvailableFrom = Literal["manifest", "declared lag", "file time"]
+AvailableFrom = Literal["manifest", "declared lag", "file time", "time of reading"]
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,17 @@ class DropFile:
 
 @dataclass(frozen=True)
 class Drop:
-    """A complete delivery of one source, sorted by file name. ``digest`` is of the contents."""
+    """A complete delivery of one source, sorted by file name. ``digest`` is of the contents.
+
+    ``changed_at``: when its newest file was last written; None for a table, which does not say.
+    """
 
     files: tuple[DropFile, ...]
     as_of: date
     available_at: datetime
     available_at_from: AvailableFrom
     digest: str
+    changed_at: datetime | None = None
 
 
 def find_drop(source: VintageSource, folder: Path, as_of: date, cadence: Cadence = Cadence.QUARTER) -> Drop:
@@ -68,7 +72,7 @@ def find_drop(source: VintageSource, folder: Path, as_of: date, cadence: Cadence
     if manifest is not None:
         files = tuple(_verified(file, manifest) for file in files)
     available_at, stated_by = _available_at(source, as_of, paths, manifest)
-    return Drop(files, as_of, available_at, stated_by, digest_of(files))
+    return Drop(files, as_of, available_at, stated_by, digest_of(files), _written_at(paths))
 
 
 def find_files(patterns: Sequence[str], location: Path) -> tuple[DropFile, ...]:
@@ -257,8 +261,7 @@ def _available_at(
     elif source.available_after_days is not None:
         instant, stated_by = start + timedelta(days=source.available_after_days), "declared lag"
     else:
-        newest = max(path.stat().st_mtime for path in paths)
-        instant, stated_by = datetime.fromtimestamp(newest, UTC), "file time"
+        instant, stated_by = _written_at(paths), "file time"
     if instant < start:
         raise InputError(
             f"available_at {instant.isoformat()} ({stated_by}) is before as_of {as_of}",
@@ -266,6 +269,10 @@ def _available_at(
             remedy="a drop cannot be known before the state it describes: correct the file's name or the time",
         )
     return instant, stated_by
+
+
+def _written_at(paths: Sequence[Path]) -> datetime:
+    return datetime.fromtimestamp(max(path.stat().st_mtime for path in paths), UTC)
 
 
 def _read_manifest(path: Path, as_of: date, cadence: Cadence) -> Manifest | None:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import duckdb
 
-from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
@@ -28,11 +27,9 @@ from leadscore_dagster.core.sources import ledger
 from leadscore_dagster.core.sources.arrived import as_of_of, aside, unpublished
 from leadscore_dagster.core.sources.checks import CheckResult, refusals, vintage_checks
 from leadscore_dagster.core.sources.cleaning import Cleaned, clean, kept_rows
-from leadscore_dagster.core.sources.databases import is_database, read_database
-from leadscore_dagster.core.sources.drops import DropFile, digest_of, find_drop, find_files
-from leadscore_dagster.core.sources.files import stage
+from leadscore_dagster.core.sources.connectors import Connector, Session
 from leadscore_dagster.core.sources.quarantine import QUARANTINE, partition_name, quarantine_table
-from leadscore_dagster.core.sources.reading import Loaded, load_batches, load_file, number, prepare, session
+from leadscore_dagster.core.sources.reading import Loaded, number, session
 from leadscore_dagster.core.sources.refusals import (
     refuse_reserved,
     refuse_too_dirty,
@@ -50,11 +47,12 @@ def ingest_vintage(
     warehouse: Warehouse,
     source_name: str,
     source: VintageSource,
-    folder: Path,
+    connector: Connector,
     as_of: date,
     *,
     cadence: Cadence = Cadence.QUARTER,
     seen_at: datetime | None = None,
+    cache: Path | None = None,
     judge: Callable[[], Sequence[CheckResult]] | None = None,
     memory_limit: str = _MEMORY,
     threads: int | None = None,
@@ -66,15 +64,17 @@ def ingest_vintage(
 
     Parameters
     ----------
-    seen_at : now; when a correction without a manifest became available at the earliest.
+    connector : where the drop lies.
+    seen_at : now; when a correction without a manifest, and what a table without dates holds, became available.
+    cache : folder for copies of what lies behind a URL; a temporary one where left out.
     judge : the gates of the arrival as it lies aside; ``vintage_checks`` where left out.
     """
     contract = source.contract
     refuse_reserved(contract, ("as_of", "available_at"))
-    drop = find_drop(source, folder, as_of, cadence)
-    arrival = ledger.arrival_of(warehouse, source.table, drop, seen_at)
     with session(memory_limit, threads) as (connection, scratch):
-        loaded = _load(connection, scratch, drop.files, contract)
+        here = Session(connection, scratch)
+        drop, loaded = connector.load_drop(here, source, as_of, cadence, cache=cache, now=seen_at)
+        arrival = ledger.arrival_of(warehouse, source.table, drop, seen_at)
         cleaned = clean(connection, contract, as_of)
         refuse_wrong_period(connection, contract, drop, cadence)
         refuse_too_dirty(connection, contract, cleaned, loaded)
@@ -109,7 +109,7 @@ def ingest_log(
     warehouse: Warehouse,
     source_name: str,
     source: LogSource,
-    location: Path | str,
+    connector: Connector,
     as_of: date,
     *,
     memory_limit: str = _MEMORY,
@@ -119,22 +119,13 @@ def ingest_log(
 
     Kept are rows with ``known_at`` before as_of; columns of ``known_later`` are NULL where the instant that says
     when they were filled in is not before as_of. Columns: the contract's, then ``as_of`` DATE and ``known_at``
-    TIMESTAMP. ``location``: a file, a folder, or an SQLAlchemy URL with ``?table=`` (see databases.py).
+    TIMESTAMP. ``connector``: where the log lies.
     Raises InputError, and leaves the warehouse as it was, for anything wrong with the extract.
     """
     contract = source.contract
     refuse_reserved(contract, ("as_of", "known_at"))
-    files: tuple[DropFile, ...]
     with session(memory_limit, threads) as (connection, scratch):
-        if isinstance(location, str) and is_database(location):
-            prepare(connection, contract)
-            name, batches = read_database(location, contract)
-            loaded = [load_batches(connection, name, batches, contract)]
-            files, names, digest = (), [name], _content_digest(connection)
-        else:
-            files = find_files(source.files, Path(location))
-            loaded = _load(connection, scratch, files, contract)
-            names, digest = [file.name for file in files], digest_of(files)
+        extract, loaded = connector.load_log(Session(connection, scratch), source)
         cleaned = clean(connection, contract, as_of, source)
         refuse_too_dirty(connection, contract, cleaned, loaded)
         newest = connection.execute("SELECT max(known_at) FROM kept").fetchone()
@@ -147,38 +138,16 @@ def ingest_log(
             cleaned,
             loaded,
             as_of,
-            digest,
-            names,
+            extract.digest,
+            extract.names,
             known,
             "newest row",
         )
         extra = "CAST($as_of AS DATE) AS as_of, known_at"
         target = Part(source.table, as_of.isoformat())
         _write(warehouse, connection, contract, cleaned, loaded, report, target, extra, {"as_of": as_of})
-    ledger.record(warehouse, report, files, target.partition)
+    ledger.record(warehouse, report, extract.files, target.partition)
     return report
-
-
-def _load(
-    connection: duckdb.DuckDBPyConnection, scratch: Path, files: Sequence[DropFile], contract: Contract
-) -> list[Loaded]:
-    """All files into ``raw``; every header is checked before the first row is read."""
-    prepare(connection, contract)
-    staged = [stage(file.path, scratch, position, contract) for position, file in enumerate(files)]
-    loaded = []
-    for position, (file, ready) in enumerate(zip(files, staged, strict=True)):
-        item = load_file(connection, position, ready, contract)
-        found = item.rows + len(item.rejected_at)
-        if file.expected_rows is not None and found != file.expected_rows:
-            raise InputError(
-                f"the manifest states {file.expected_rows:,} rows, found {found:,} (truncated?)",
-                where=file.name,
-                rows=abs(found - file.expected_rows),
-                remedy="copy the file again",
-            )
-        ready.path.unlink()
-        loaded.append(item)
-    return loaded
 
 
 def _write(
@@ -237,9 +206,3 @@ def _report(
         not_yet_known=cleaned.not_yet_known,
         arrival=arrival,
     )
-
-
-def _content_digest(connection: duckdb.DuckDBPyConnection) -> str:
-    """Digest of the rows read from a database, whatever their order."""
-    row = connection.execute("SELECT count(*), coalesce(sum(hash(raw)::HUGEINT), 0) FROM raw").fetchone() or (0, 0)
-    return f"{int(row[0]):x}-{int(row[1]):x}"

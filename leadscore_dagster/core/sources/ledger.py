@@ -24,6 +24,8 @@ from leadscore_dagster.core.warehouse import table as read
 INGESTS = "ingests"
 #: who says when a correction without a manifest became available: whoever saw it first
 SEEN = "first seen"
+#: who says when something became available where nobody states it: delivered again it does not become newer
+UNSTATED = ("file time", "time of reading")
 _SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -116,11 +118,11 @@ def _available(
         return stated
     if again is not None:
         first = again["available_at"].astimezone(UTC), str(again["available_at_from"])
-        return first if first[1] == SEEN else min(stated, first) if drop.available_at_from == "file time" else stated
+        return first if first[1] == SEEN else min(stated, first) if drop.available_at_from in UNSTATED else stated
     if earlier is None:
         return stated
-    changed = max(datetime.fromtimestamp(file.path.stat().st_mtime, UTC) for file in drop.files)
-    return max(changed, seen_at or changed, earlier + timedelta(microseconds=1)), SEEN
+    seen = [instant for instant in (drop.changed_at, seen_at) if instant is not None]
+    return max([*seen, earlier + timedelta(microseconds=1)]), SEEN
 
 
 def _refuse_other_periods(drop: Drop, others: Sequence[dict[str, Any]]) -> None:

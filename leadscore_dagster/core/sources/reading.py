@@ -7,7 +7,7 @@ Not here: opening files (files.py), meaning (cleaning.py).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Column, Contract
-from leadscore_dagster.core.sources.files import Staged
+from leadscore_dagster.core.sources.drops import DropFile
+from leadscore_dagster.core.sources.files import Staged, stage
 
 _LONGEST_LINE = 8 << 20
 _ROWS = "SELECT count(*) FROM raw"
@@ -65,6 +66,31 @@ def prepare(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     connection.execute("CREATE TABLE rejects (file INTEGER, row_number BIGINT, rule VARCHAR, line VARCHAR)")
 
 
+def load_files(
+    connection: duckdb.DuckDBPyConnection, scratch: Path, files: Sequence[DropFile], contract: Contract
+) -> list[Loaded]:
+    """All files into ``raw``; every header is checked before the first row is read.
+
+    Raises InputError for a file that does not read, or has other rows than a manifest states.
+    """
+    prepare(connection, contract)
+    staged = [stage(file.path, scratch, position, contract) for position, file in enumerate(files)]
+    loaded = []
+    for position, (file, ready) in enumerate(zip(files, staged, strict=True)):
+        item = load_file(connection, position, ready, contract)
+        found = item.rows + len(item.rejected_at)
+        if file.expected_rows is not None and found != file.expected_rows:
+            raise InputError(
+                f"the manifest states {file.expected_rows:,} rows, found {found:,} (truncated?)",
+                where=file.name,
+                rows=abs(found - file.expected_rows),
+                remedy="copy the file again",
+            )
+        ready.path.unlink()
+        loaded.append(item)
+    return loaded
+
+
 def load_file(connection: duckdb.DuckDBPyConnection, position: int, staged: Staged, contract: Contract) -> Loaded:
     """Append one file to ``raw``. Raises InputError for what is not UTF-8, truncated, or does not decode."""
     first = number(connection, _ROWS)
@@ -96,6 +122,13 @@ def load_batches(
         connection.execute(f"INSERT INTO raw SELECT 0, {cells} FROM batch")
         connection.unregister("batch")
     return Loaded(name, first, number(connection, _ROWS) - first)
+
+
+def content_digest(connection: duckdb.DuckDBPyConnection) -> str:
+    """Digest of the rows in ``raw``, whatever their order; the same with every version of the engine."""
+    row = "left(sha256(CAST(to_json(raw) AS VARCHAR)), 32)"
+    found = connection.execute(f"SELECT sha256(string_agg(d, '' ORDER BY d)) FROM (SELECT {row} AS d FROM raw)")
+    return str(found.fetchall()[0][0])
 
 
 def _insert_csv(

@@ -12,7 +12,6 @@ from leadscore_dagster.core.delivery import lead_list
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring import day as scoring
 from leadscore_dagster.core.scoring.staleness import require_fresh
-from leadscore_dagster.core.sources.arrivals import local_log
 from leadscore_dagster.defs.assets.shell import begun_at, group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.defs.partitions import days
 from leadscore_dagster.defs.resources import Workspace
@@ -37,9 +36,9 @@ def _decisions(recipe: Recipe) -> dg.AssetsDefinition:
     )
     def decisions_of_day(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         source = recipe.decisions.source
-        with plain_failures(), local_log(workspace.location(recipe, source), recipe.decision_source) as location:
+        with plain_failures():
             report, decisions, prospects = scoring.take_decisions(
-                workspace.warehouse(recipe), recipe, partition_day(context), location=location
+                workspace.warehouse(recipe), recipe, partition_day(context), connector=workspace.connector(recipe, source)
             )
         return dg.MaterializeResult(
             metadata=metadata({"decisions": decisions, "prospects": prospects, **report.as_metadata()})

@@ -8,7 +8,7 @@ import dagster as dg
 from leadscore_dagster.core.audit.admission import source_checks
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources import ingest_log, ingest_vintage
-from leadscore_dagster.core.sources.arrivals import copies_of, local_folder, local_log
+from leadscore_dagster.core.sources.connectors import copies_of
 from leadscore_dagster.defs.assets.shell import group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.defs.partitions import periods
 from leadscore_dagster.defs.resources import Workspace
@@ -40,18 +40,16 @@ def _vintage(recipe: Recipe, name: str, source: VintageSource) -> dg.AssetsDefin
     def vintage(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         as_of = partition_day(context)
         with plain_failures():
-            folder = local_folder(
-                workspace.location(recipe, name), source, as_of, copies_of(workspace.home), recipe.cadence
-            )
             warehouse = workspace.warehouse(recipe)
             report = ingest_vintage(
                 warehouse,
                 name,
                 source,
-                folder,
+                workspace.connector(recipe, name),
                 as_of,
                 cadence=recipe.cadence,
                 seen_at=workspace.now(),
+                cache=copies_of(workspace.home),
                 judge=lambda: source_checks(warehouse, recipe, source, as_of),
             )
         return dg.MaterializeResult(
@@ -76,8 +74,9 @@ def _log(recipe: Recipe, name: str, source: LogSource) -> dg.AssetsDefinition:
         metadata={"files": ", ".join(source.files), "source": name},
     )
     def log(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        with plain_failures(), local_log(workspace.location(recipe, name), source) as location:
-            report = ingest_log(workspace.warehouse(recipe), name, source, location, partition_day(context))
+        with plain_failures():
+            connector = workspace.connector(recipe, name)
+            report = ingest_log(workspace.warehouse(recipe), name, source, connector, partition_day(context))
         return dg.MaterializeResult(metadata=metadata(report.as_metadata()), data_version=dg.DataVersion(report.digest))
 
     return log

@@ -14,7 +14,8 @@ import dagster as dg
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.sources.arrivals import Arrival, Asked, Folder, Known, Place, Request, vintage_sources
+from leadscore_dagster.core.sources.arrivals import Arrival, Asked, Known, Request, vintage_sources
+from leadscore_dagster.core.sources.connectors import Connector, Place
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.resources import Workspace
 
@@ -40,15 +41,16 @@ def not_set_up(recipe: Recipe, workspace: Workspace) -> str:
     return ""
 
 
-def places_of(recipe: Recipe, workspace: Workspace) -> list[Place]:
-    """The folders of the recipe's vintage sources as they are now. Raises InputError: one is unknown or silent."""
-    sources: dict[str, list[str]] = {}
-    for name in vintage_sources(recipe):
-        sources.setdefault(workspace.location(recipe, name), []).append(name)
-    folders = {location: Folder(location) for location in sources}
+def places_of(recipe: Recipe, workspace: Workspace, today: date) -> list[Place]:
+    """The locations of the recipe's vintage sources as they are now. Raises InputError: one is unknown or silent."""
+    as_ofs, sources = list(recipe.as_ofs(today)), vintage_sources(recipe)
+    at: dict[Connector, list[str]] = {}
+    for name in sources:
+        at.setdefault(workspace.connector(recipe, name), []).append(name)
     return [
-        Place(folder.key, tuple(sources[location]), tuple(folder.files()), folder)
-        for location, folder in folders.items()
+        place
+        for connector, names in at.items()
+        for place in connector.places({name: sources[name] for name in names}, as_ofs, recipe.cadence)
     ]
 
 

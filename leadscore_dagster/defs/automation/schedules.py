@@ -149,9 +149,9 @@ def retraining_schedule(recipe: Recipe, job: dg.UnresolvedAssetJobDefinition) ->
         unset = not_set_up(recipe, workspace)
         if unset:
             return dg.SkipReason(unset)
-        places = places_of(recipe, workspace) if vintage_sources(recipe) else []
-        deadline = time.monotonic() + SECONDS_PER_LOOK
         today = instant.astimezone(UTC).date()
+        places = places_of(recipe, workspace, today) if vintage_sources(recipe) else []
+        deadline = time.monotonic() + SECONDS_PER_LOOK
         changed = [file.modified for file in expected_files(places, recipe, today)]
 
         def look() -> Sightings:

@@ -54,12 +54,12 @@ def drop_sensor(recipe: Recipe, jobs: Sequence[dg.UnresolvedAssetJobDefinition])
         unset = not_set_up(recipe, workspace)
         if unset:
             return dg.SensorResult(skip_reason=unset, cursor=context.cursor)
-        deadline = time.monotonic() + SECONDS_PER_LOOK
+        deadline, today = time.monotonic() + SECONDS_PER_LOOK, workspace.now().date()
         sightings = sight(
-            places_of(recipe, workspace),
+            places_of(recipe, workspace, today),
             recipe,
             Cursor.from_json(context.cursor),
-            workspace.now().date(),
+            today,
             hurry=lambda: time.monotonic() > deadline,
         )
         decision = decide(sightings, known_of(context.instance, recipe))

@@ -15,7 +15,7 @@ from leadscore_dagster.core.monitoring import balance, drift, health, performanc
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.beside import SHADOW_SCORES
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, PROSPECT_SCORES, PROSPECTS
-from leadscore_dagster.core.sources.arrivals import copies_of
+from leadscore_dagster.core.sources.connectors import copies_of
 from leadscore_dagster.core.state import State
 from leadscore_dagster.core.state.importing import FORMER
 from leadscore_dagster.core.state.tables import CANDIDATES, LEDGER

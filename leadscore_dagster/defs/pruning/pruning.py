@@ -18,7 +18,7 @@ import dagster as dg
 
 from leadscore_dagster.core.delivery.lead_list import list_name
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.sources.arrivals import copies_of
+from leadscore_dagster.core.sources.connectors import copies_of
 from leadscore_dagster.core.state.tables import VERSION_AUDITS
 from leadscore_dagster.core.versions.retention import (
     RunFact,

@@ -15,18 +15,16 @@ from leadscore_dagster.core.sources.arrivals import (
     Asked,
     Cursor,
     Decision,
-    Folder,
     Known,
     PeriodDrop,
-    Place,
     Request,
-    SeenFile,
     decide,
     expected_files,
-    local_folder,
     sight,
     vintage_sources,
 )
+from leadscore_dagster.core.sources.connectors import Folder, Place, SeenFile
+from leadscore_dagster.core.sources.connectors.folder import local_folder
 from leadscore_dagster.core.sources.drops import find_drop
 from leadscore_dagster_tests import vendor
 from leadscore_dagster_tests.vendor import FIRST, QUARTERS, SECOND, THIRD, TODAY
@@ -397,16 +395,16 @@ def test_a_drop_behind_a_url_is_copied_once_per_content(remote: str, tmp_path: P
 
     source = RECIPE.sources["firms"]
     assert isinstance(source, VintageSource)
-    first = local_folder(remote, source, FIRST, tmp_path)
+    first = local_folder(Folder(remote), source, FIRST, tmp_path)
     copied = first / "firms_2024_q1.csv"
     stamp = copied.stat()
     assert copied.read_text() == vendor.text("firms_2024_q1.csv")
     assert [path.name for path in first.iterdir()] == ["firms_2024_q1.csv"]
     assert stamp.st_mtime == pytest.approx(Folder(remote).files()[0].modified.timestamp(), abs=5)  # type: ignore[union-attr]
-    assert local_folder(remote, source, FIRST, tmp_path) == first
+    assert local_folder(Folder(remote), source, FIRST, tmp_path) == first
     assert copied.stat().st_mtime_ns == stamp.st_mtime_ns
     fsspec.filesystem("memory").pipe_file(f"{remote}/firms_2024_q1.csv", b"person,firm\n1,1\n")
-    second = local_folder(remote, source, FIRST, tmp_path)
+    second = local_folder(Folder(remote), source, FIRST, tmp_path)
     assert second != first
     assert (second / "firms_2024_q1.csv").read_text() == "person,firm\n1,1\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -415,16 +413,16 @@ def test_a_drop_behind_a_url_is_copied_once_per_content(remote: str, tmp_path: P
 def test_a_folder_here_is_used_as_it_is(tmp_path: Path) -> None:
     source = RECIPE.sources["firms"]
     assert isinstance(source, VintageSource)
-    assert local_folder(str(tmp_path), source, FIRST, tmp_path / "cache") == tmp_path
-    assert local_folder(f"file://{tmp_path}", source, FIRST, tmp_path / "cache") == tmp_path
+    assert local_folder(Folder(str(tmp_path)), source, FIRST, tmp_path / "cache") == tmp_path
+    assert local_folder(Folder(f"file://{tmp_path}"), source, FIRST, tmp_path / "cache") == tmp_path
 
 
 @pytest.mark.parametrize("url", ["nosuch://user:secret@host/drops", "memory://user:secret@drops"])
 def test_a_url_that_does_not_answer_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(InputError) as caught:
         Folder(url).files()
-    assert "drops" in Folder(url).shown
-    assert "secret" not in f"{caught.value} {Folder(url).shown}"
+    assert "drops" in Folder(url).describe()
+    assert "secret" not in f"{caught.value} {Folder(url).describe()}"
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 

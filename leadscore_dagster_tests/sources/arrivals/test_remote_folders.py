@@ -24,17 +24,14 @@ from leadscore_dagster.core.sources import ingest_log
 from leadscore_dagster.core.sources.arrivals import (
     Asked,
     Cursor,
-    Folder,
     Known,
     PeriodDrop,
     Request,
     Sightings,
-    connections,
     decide,
-    local_folder,
-    local_log,
 )
-from leadscore_dagster.core.sources.databases import is_database
+from leadscore_dagster.core.sources.connectors import Folder, SqlTable, connections, connector_of
+from leadscore_dagster.core.sources.connectors.folder import local_folder
 from leadscore_dagster.core.sources.drops import find_drop
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.defs.automation.run_requests import known_of
@@ -288,7 +285,7 @@ def test_a_copy_has_the_servers_times_and_the_folders_name_and_is_made_once_per_
     source = RECIPE.sources["firms"]
     assert isinstance(source, VintageSource)
     _put_drop(server)
-    copy = local_folder(server.location, source, FIRST, tmp_path / "cache")
+    copy = local_folder(Folder(server.location), source, FIRST, tmp_path / "cache")
     assert copy.name == "vendor"
     assert [path.name for path in copy.iterdir()] == [FIRMS]
     listed = {file.name: file.modified for file in Folder(server.location).files()}
@@ -296,11 +293,11 @@ def test_a_copy_has_the_servers_times_and_the_folders_name_and_is_made_once_per_
     assert drop.available_at_from == "file time"
     assert listed[FIRMS] is not None
     assert abs(drop.available_at - listed[FIRMS]) < timedelta(milliseconds=1)
-    assert local_folder(server.location, source, FIRST, tmp_path / "cache") == copy
+    assert local_folder(Folder(server.location), source, FIRST, tmp_path / "cache") == copy
     server.put(FIRMS, vendor.text(FIRMS, 2).encode())
-    assert local_folder(server.location, source, FIRST, tmp_path / "cache") != copy
+    assert local_folder(Folder(server.location), source, FIRST, tmp_path / "cache") != copy
     server.delete(FIRMS)
-    empty = local_folder(server.location, source, FIRST, tmp_path / "cache")
+    empty = local_folder(Folder(server.location), source, FIRST, tmp_path / "cache")
     with pytest.raises(InputError, match="no drop of firm_vintage for 2024_q1, in vendor"):
         find_drop(source, empty, FIRST)
 
@@ -317,7 +314,7 @@ def test_a_copy_that_fails_leaves_nothing(server: Server, tmp_path: Path, monkey
 
     monkeypatch.setattr(Folder, "copy", late)
     with pytest.raises(InputError, match="the drop of 2024_q1 changed while it was copied") as caught:
-        local_folder(server.location, source, FIRST, tmp_path / "cache")
+        local_folder(Folder(server.location), source, FIRST, tmp_path / "cache")
     assert server.place in str(caught.value)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -376,23 +373,20 @@ def test_a_log_behind_a_url_is_read_like_one_here(server: Server, tmp_path: Path
     server.put("leads.csv", LEADS)
     server.put(FIRMS, b"not a lead")
     (tmp_path / "leads.csv").write_bytes(LEADS)
-    here = ingest_log(Lake(tmp_path / "a", "small"), "leads", source, tmp_path / "leads.csv", FIRST)
-    with local_log(f"{server.location}{within}", source) as location:
-        there = ingest_log(Lake(tmp_path / "b", "small"), "leads", source, location, FIRST)
-        assert isinstance(location, Path)
+    here = ingest_log(Lake(tmp_path / "a", "small"), "leads", source, connector_of(tmp_path / "leads.csv"), FIRST)
+    remote = connector_of(f"{server.location}{within}")
+    there = ingest_log(Lake(tmp_path / "b", "small"), "leads", source, remote, FIRST)
     assert (there.digest, there.rows_kept, there.files) == (here.digest, 2, here.files)
-    assert not location.exists()
-    with (
-        pytest.raises(InputError, match=r"There is no file none\.csv"),
-        local_log(f"{server.location}/none.csv", source),
-    ):
-        pass
+    none = connector_of(f"{server.location}/none.csv")
+    with pytest.raises(InputError, match=r"There is no file none\.csv"):
+        ingest_log(Lake(tmp_path / "b", "small"), "leads", source, none, FIRST)
 
 
 def test_which_urls_are_a_databases() -> None:
     databases = ["sqlite:///leads.db?table=leads", "postgresql+psycopg://u:p@host/crm?table=leads"]
     files = ["s3://bucket/crm", "sftp://host/crm", "memory://crm", "file:///crm/leads.csv", "/crm/leads.csv"]
-    assert [is_database(location) for location in (*databases, *files)] == [True] * 2 + [False] * 5
+    kinds = [type(connector_of(location)) for location in (*databases, *files)]
+    assert kinds == [SqlTable] * 2 + [Folder] * 5
 
 
 # ---- servers that do not answer
@@ -441,14 +435,14 @@ def test_a_server_that_never_answers_is_given_up(
             server.as_a_new_process()
             location = server.location
         else:
-            monkeypatch.setattr("leadscore_dagster.core.sources.arrivals.sftp.CONNECT_SECONDS", 0.3)
+            monkeypatch.setattr("leadscore_dagster.core.sources.connectors.sftp.CONNECT_SECONDS", 0.3)
             location = f"sftp://vendor:sesame@{where}/drops"
         assert "the location does not respond" in _error_of(location).what
 
 
 def test_the_limits_leave_a_look_less_than_the_minute_after_which_it_is_stopped() -> None:
     _skip_without("sftp")
-    from leadscore_dagster.core.sources.arrivals.sftp import ANSWER_SECONDS, CONNECT_SECONDS
+    from leadscore_dagster.core.sources.connectors.sftp import ANSWER_SECONDS, CONNECT_SECONDS
 
     assert (connections.CONNECT_SECONDS + connections.READ_SECONDS) * (1 + connections.RETRIES) <= 40
     assert 2 * CONNECT_SECONDS + ANSWER_SECONDS <= 40
@@ -542,7 +536,7 @@ def test_a_missing_library_is_named_by_the_extra_that_brings_it(
     scheme: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)  # importing it fails, as where it was never installed
-    monkeypatch.delitem(sys.modules, "leadscore_dagster.core.sources.arrivals.sftp", raising=False)
+    monkeypatch.delitem(sys.modules, "leadscore_dagster.core.sources.connectors.sftp", raising=False)
     monkeypatch.delitem(importlib.import_module("fsspec.registry")._registry, scheme, raising=False)
     error = _error_of(f"{scheme}://vendor:sesame@host/drops")
     assert str(error) == (
@@ -565,7 +559,7 @@ def test_a_missing_library_is_named_by_the_extra_that_brings_it(
     ],
 )
 def test_a_location_is_shown_without_its_secrets(location: str, shown: str) -> None:
-    assert Folder(location).shown == shown
+    assert Folder(location).describe() == shown
 
 
 def test_a_new_password_does_not_make_it_another_folder() -> None:

@@ -4,7 +4,7 @@
 compare them with what runs have done, for the sensor. Not here: reading a drop's rows (core/sources), Dagster.
 """
 
-from leadscore_dagster.core.sources.arrivals.cursor import Cursor, Place
+from leadscore_dagster.core.sources.arrivals.cursor import Cursor
 from leadscore_dagster.core.sources.arrivals.decision import (
     Arrival,
     Asked,
@@ -20,7 +20,6 @@ from leadscore_dagster.core.sources.arrivals.delivered import (
     periods_to_ingest,
     vintage_sources,
 )
-from leadscore_dagster.core.sources.arrivals.folders import Folder, SeenFile, copies_of, local_folder, local_log
 from leadscore_dagster.core.sources.arrivals.sightings import PeriodDrop, Sightings, expected_files, sight
 
 __all__ = [
@@ -28,20 +27,14 @@ __all__ = [
     "Asked",
     "Cursor",
     "Decision",
-    "Folder",
     "Known",
     "PeriodDrop",
-    "Place",
     "Request",
-    "SeenFile",
     "Sightings",
-    "copies_of",
     "decide",
     "delivered_periods",
     "expected_files",
     "hand_over",
-    "local_folder",
-    "local_log",
     "newest_period",
     "periods_to_ingest",
     "sight",

@@ -11,28 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from leadscore_dagster.core.sources.arrivals.folders import SeenFile
+from leadscore_dagster.core.sources.connectors import Contents, SeenFile
 
 LOOKS = 2  # that must agree before a file is read
-
-
-class Contents(Protocol):
-    """How a look reads a file: None if it is no longer the file that was listed."""
-
-    def sha256(self, seen: SeenFile) -> str | None: ...
-    def text(self, seen: SeenFile) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class Place:
-    """One folder at one look: which of the recipe's sources it is for, what it shows, and how to read from it."""
-
-    key: str
-    sources: tuple[str, ...]
-    files: tuple[SeenFile, ...]
-    contents: Contents
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
-from leadscore_dagster.core.sources.arrivals.cursor import LOOKS, Cursor, Mark, Place, Wanted, advance
-from leadscore_dagster.core.sources.arrivals.folders import SeenFile
+from leadscore_dagster.core.sources.arrivals.cursor import LOOKS, Cursor, Mark, Wanted, advance
+from leadscore_dagster.core.sources.connectors import Place, SeenFile
 from leadscore_dagster.core.sources.drops import DropFile, digest_of, label_in, stem
 from leadscore_dagster.core.sources.manifest import Manifest, manifest_name, parse_manifest
 
@@ -129,6 +129,8 @@ def _labels(recipe: Recipe, today: date) -> dict[str, date]:
 
 def _expected(place: Place, recipe: Recipe, labels: Mapping[str, date]) -> dict[str, str]:
     """File name → period, for the files of a folder that somebody expects."""
+    if place.stated is not None:
+        return {name: label for name, label in place.stated.items() if label in labels}
     manifests = {manifest_name(label): label for label in labels}
     patterns = [pattern for name in place.sources for pattern in recipe.sources[name].files]
     stated = {file.name: manifests.get(file.name) or label_in(patterns, file.name) for file in place.files}
@@ -154,12 +156,21 @@ def _source_drops(
     label = recipe.cadence.label(as_of)
     for place in places:
         mine = {name: cursor.marks[f"{place.key}/{name}"] for name, of in expected[place.key].items() if of == label}
+        if place.stated is not None:
+            yield from ((name, _snapshot(snapshot, mark)) for name in place.sources for snapshot, mark in mine.items())
+            continue
         told = mine.pop(manifest_name(label), None)
         for name in place.sources:
             source = recipe.sources[name]
             assert isinstance(source, VintageSource)
             files = {file: mark for file, mark in mine.items() if label_in(source.files, file) == label}
             yield name, _source_drop(source, as_of, files, told, recipe)
+
+
+def _snapshot(name: str, mark: Mark) -> SourceDrop:
+    """A snapshot of a table: it has no manifest, and is complete once its rows have stopped changing."""
+    lacks = "" if mark.is_read else f"the snapshot {name} is still being written, or waits to be read"
+    return SourceDrop(mark.content, None, lacks, not mark.is_read, fingerprint([name, str(mark.size)]))
 
 
 def _source_drop(

@@ -1,6 +1,6 @@
 """A server's folders over SFTP: fsspec's file system, which trusts whoever answers, made to ask who that is.
 
-Lives here: host keys, time limits, passwords in a URL. Not here: what lies in a folder (folders). Needs paramiko (the
+Lives here: host keys, time limits, passwords in a URL. Not here: what lies in a folder (folder). Needs paramiko (the
 extra ``sftp``).
 """
 

@@ -1,6 +1,6 @@
 """A folder in which a vendor drops files, on this machine or behind any URL fsspec opens (s3://, sftp://, memory://).
 
-Lives here: listing it, reading from it, and a local copy of one period's files for the ingest. Not here: what the
+Lives here: listing it, reading from it, and local copies of what lies behind a URL for the ingest. Not here: what the
 names mean (core/sources/drops), whether a drop is complete (sightings).
 """
 
@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -20,10 +19,11 @@ from typing import Any, BinaryIO, TypeVar
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.cadence import Cadence
 from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
-from leadscore_dagster.core.sources.arrivals import connections
-from leadscore_dagster.core.sources.databases import is_database
-from leadscore_dagster.core.sources.drops import label_in, stem
+from leadscore_dagster.core.sources.connectors import connections
+from leadscore_dagster.core.sources.connectors.protocol import Extract, Place, SeenFile, Session
+from leadscore_dagster.core.sources.drops import Drop, digest_of, find_drop, find_files, label_in, stem
 from leadscore_dagster.core.sources.manifest import manifest_name
+from leadscore_dagster.core.sources.reading import Loaded, load_files
 
 _BLOCK = 1 << 20
 _MANIFEST_BYTES = 1 << 16
@@ -35,34 +35,33 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class SeenFile:
-    """A file as a listing shows it. ``stamp`` changes when the file is written; "" where nothing tells."""
-
-    name: str
-    size: int
-    stamp: str
-    modified: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Folder:
-    """A folder by its location: a path, or a URL fsspec opens. A URL may hold a password: only ``shown`` is quoted."""
+    """A folder, or one file of a log, by its location: a path, or a URL fsspec opens. See protocol.Connector."""
 
-    location: str
+    location: str = field(repr=False)  # a URL may hold a password
 
     @property
     def is_remote(self) -> bool:
         return connections.is_remote(self.location)
 
     @property
-    def shown(self) -> str:
+    def path(self) -> Path | None:
+        """The path on this machine; None behind a URL."""
+        return None if self.is_remote else Path(self.location.removeprefix("file://"))
+
+    def describe(self) -> str:
         """The location as a message may quote it."""
         return connections.shown_as(self.location)
+
+    def require(self) -> None:
+        """Raise InputError for a path where nothing is."""
+        if self.path is not None and not self.path.exists():
+            raise InputError("There is no such file or folder", where=self.location, remedy="nothing was remembered")
 
     @property
     def name(self) -> str:
         """The last part of its path; what a copy of it is called, and so what a message about the copy quotes."""
-        return Path(self.shown).name
+        return Path(self.describe()).name
 
     @property
     def key(self) -> str:
@@ -101,6 +100,42 @@ class Folder:
                 os.utime(copied, (seen.modified.timestamp(), seen.modified.timestamp()))
         return True
 
+    def delivered(self, source: VintageSource, as_ofs: Sequence[date], cadence: Cadence, today: date) -> list[date]:
+        """The periods a file of the source names; all of them, if its pattern names none."""
+        there = {label_in(source.files, file.name) for file in self.files()}
+        return [as_of for as_of in as_ofs if cadence.label(as_of) in there or "" in there]
+
+    def fingerprint(
+        self, source: VintageSource, as_of: date, cadence: Cadence, *, cache: Path, now: datetime
+    ) -> str | None:
+        """Digest of the files' contents. Raises InputError where the drop is not complete."""
+        return find_drop(source, local_folder(self, source, as_of, cache, cadence), as_of, cadence).digest
+
+    def places(self, sources: Mapping[str, VintageSource], as_ofs: Sequence[date], cadence: Cadence) -> list[Place]:
+        """The folder as it lies there, for all its sources at once."""
+        return [Place(self.key, tuple(sources), tuple(self.files()), self)]
+
+    def load_drop(
+        self,
+        session: Session,
+        source: VintageSource,
+        as_of: date,
+        cadence: Cadence,
+        *,
+        cache: Path | None = None,
+        now: datetime | None = None,
+    ) -> tuple[Drop, list[Loaded]]:
+        """The rows of a period's files, each of them checked against the manifest, if there is one."""
+        here = local_folder(self, source, as_of, cache or session.scratch / "copy", cadence)
+        drop = find_drop(source, here, as_of, cadence)
+        return drop, load_files(session.connection, session.scratch, drop.files, source.contract)
+
+    def load_log(self, session: Session, source: LogSource) -> tuple[Extract, list[Loaded]]:
+        """The rows of the file, or of those files of the folder that fit the source's patterns."""
+        files = find_files(source.files, local_log(self, source, session.scratch))
+        loaded = load_files(session.connection, session.scratch, files, source.contract)
+        return Extract(files, tuple(file.name for file in files), digest_of(files)), loaded
+
     def _read(self, seen: SeenFile, take: Callable[[BinaryIO], _T]) -> _T | None:
         """What ``take`` makes of a file; None if the file is not the one that was seen, before or afterwards."""
         with self._opened() as (system, path):
@@ -136,17 +171,16 @@ def copies_of(home: str | Path) -> Path:
 
 
 def local_folder(
-    location: str, source: VintageSource, as_of: date, cache: Path, cadence: Cadence = Cadence.QUARTER
+    folder: Folder, source: VintageSource, as_of: date, cache: Path, cadence: Cadence = Cadence.QUARTER
 ) -> Path:
     """A folder on this machine that holds the period's files of ``source`` and their manifest.
 
-    A local location is returned as it is. From a URL they are copied to ``cache/<digest of the listing>/<its name>``,
+    A local folder is returned as it is. From a URL they are copied to ``cache/<digest of the listing>/<its name>``,
     which appears whole or not at all; as long as the listing stays the same it is not copied again.
     Raises InputError: the folder does not answer, or a file changed while it was copied.
     """
-    folder = Folder(location)
-    if not folder.is_remote:
-        return Path(location.removeprefix("file://"))
+    if folder.path is not None:
+        return folder.path
     label = cadence.label(as_of)
     wanted = _of_period(folder, source, label)
     described = "\n".join(f"{file.name}\t{file.size}\t{file.stamp}" for file in wanted)
@@ -169,37 +203,33 @@ def local_folder(
     return target / folder.name
 
 
-@contextmanager
-def local_log(location: str, source: LogSource) -> Iterator[Path | str]:
-    """A log's location as an ingest reads it: a path here, or the URL of a database.
+def local_log(folder: Folder, source: LogSource, scratch: Path) -> Path:
+    """A log's file or folder on this machine; what lies behind a URL is copied into ``scratch``.
 
-    What lies behind a URL that fsspec opens, a folder or one file, is copied for as long as the context lasts.
     Raises InputError: it does not answer, there is no such file, or it changed while it was copied.
     """
-    if not connections.is_remote(location) or is_database(location):
-        yield location.removeprefix("file://")
-        return
-    above, _, name = location.rpartition("/")
+    if folder.path is not None:
+        return folder.path
+    above, _, name = folder.location.rpartition("/")
     one = name if stem(name) != name else ""
-    folder = Folder(above if one else location)
+    there = Folder(above if one else folder.location)
     wanted = [
         file
-        for file in folder.files()
+        for file in there.files()
         if file.name == one or (not one and label_in(source.files, file.name) is not None)
     ]
     if one and not wanted:
-        raise InputError(f"There is no file {one}", where=folder.shown, remedy="check --source")
-    with tempfile.TemporaryDirectory(prefix="leadscore-") as scratch:
-        copied = Path(scratch) / folder.name
-        copied.mkdir()
-        if not folder.copy(wanted, copied):
-            raise _changed(f"the extract {one}".rstrip(), folder)
-        yield copied / one
+        raise InputError(f"There is no file {one}", where=there.describe(), remedy="check --source")
+    copied = scratch / "copy" / there.name
+    copied.mkdir(parents=True)
+    if not there.copy(wanted, copied):
+        raise _changed(f"the extract {one}".rstrip(), there)
+    return copied / one
 
 
 def _changed(what: str, folder: Folder) -> InputError:
     return InputError(
-        f"{what} changed while it was copied", where=folder.shown, remedy="run it again when it is complete"
+        f"{what} changed while it was copied", where=folder.describe(), remedy="run it again when it is complete"
     )
 
 

@@ -1,6 +1,6 @@
 """Opening the file system behind a URL: without what it remembers, with time limits, and with errors in words.
 
-Lives here: what differs between kinds of servers. Not here: what lies in a folder (folders), SSH itself (sftp).
+Lives here: what differs between kinds of servers. Not here: what lies in a folder (folder), SSH itself (sftp).
 
 A file system is opened anew for every use: a server ends a connection that is idle. Only S3's, which has none and takes
 long to be made, is kept, without its listings, until it errs: the key may have been changed meanwhile. No error of a
@@ -99,7 +99,7 @@ def _connected(location: str) -> tuple[Any, str]:
 
     family = EXTRAS.get(_scheme(location))
     if family == "sftp":
-        from leadscore_dagster.core.sources.arrivals.sftp import KnownServer
+        from leadscore_dagster.core.sources.connectors.sftp import KnownServer
 
         system = KnownServer(**KnownServer._get_kwargs_from_urls(location), skip_instance_cache=True)
         return system, KnownServer._strip_protocol(location) or "/"
