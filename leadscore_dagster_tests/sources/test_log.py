@@ -172,7 +172,7 @@ def test_a_database_gives_the_rows_a_file_would(lake: Lake, tmp_path: Path) -> N
 
 def test_times_a_database_stores_without_a_zone_need_the_zone_stated(lake: Lake, tmp_path: Path) -> None:
     url = _database(tmp_path / "crm.db", [lead(1)], sa.DateTime)
-    with pytest.raises(InputError, match="times without a zone, in table leads of .*, column created"):
+    with pytest.raises(InputError, match=r"times without a zone, in table leads of .*, column created"):
         ingest_log(lake, "leads", LEADS, connector_of(url), AS_OF)
     ingest_log(lake, "leads", LEADS, connector_of(f"{url}&zone=UTC"), AS_OF)
     assert _stored(lake)[0]["contacted"] == datetime(2024, 2, 10, 10, tzinfo=UTC)

@@ -72,8 +72,8 @@ class VintageSource(Strict):
     table: Identifier
     contract: Contract
     #: file names; ``{quarter}`` is the quarter as vendors write it (2024_q1), ``{month}`` the month (2024_03), ``*``
-    #: matches a territory
-    files: tuple[str, ...] = Field(strict=False, min_length=1)
+    #: matches a territory; not needed where the source is read from a table
+    files: tuple[str, ...] = Field(default=(), strict=False)
     #: how many files of a drop must be there before it is complete
     expected_files: int = Field(default=1, ge=1)
     #: days from as_of until the drop can have been known, where no manifest says; unset: the file's own time
@@ -92,7 +92,7 @@ class LogSource(Strict):
     kind: Literal["log"]
     table: Identifier
     contract: Contract
-    files: tuple[str, ...] = Field(strict=False, min_length=1)
+    files: tuple[str, ...] = Field(default=(), strict=False)
     #: GoogleSQL expression over contract columns: when the row became known (TIMESTAMP)
     known_at: str
     #: columns filled in later, with the column that says when: nulled while that instant is not before ``as_of``

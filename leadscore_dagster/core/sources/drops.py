@@ -140,6 +140,8 @@ def _suffix(name: str) -> str:
 
 def _matching(patterns: Sequence[str], folder: Path, label: str | None) -> tuple[list[Path], dict[str, list[str]]]:
     """Paths of the wanted period, and the names of the other periods' files by period as written."""
+    if not patterns:
+        raise InputError("the recipe names no files of this source", where=folder.name, remedy="state its files")
     if not folder.is_dir():
         raise InputError("no such folder", where=folder.name, remedy="check the source's location")
     wanted: list[Path] = []
