@@ -17,7 +17,7 @@ from pathlib import Path
 from leadscore_dagster.commands.demo import QUARTER
 from leadscore_dagster.core.audit import training_audit
 from leadscore_dagster.core.audit.report import summary
-from leadscore_dagster.core.audit.verdict import Verdict
+from leadscore_dagster.core.audit.verdict import FeatureVerdict
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.warehouse import Lake
@@ -28,7 +28,7 @@ def measure(lake: Lake, recipe: Recipe, as_of: date) -> None:
     started, processor = time.perf_counter(), time.process_time()
     records = list(training_audit._audit(lake, recipe, as_of))
     seconds, processor = time.perf_counter() - started, time.process_time() - processor
-    verdicts = [Verdict(**record["verdict"]) for record in records if "verdict" in record]
+    verdicts = [FeatureVerdict(**record["verdict"]) for record in records if "verdict" in record]
     size = next(record["size"] for record in records if "size" in record)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{summary(verdicts)}\n\n| rows | positives | seconds | of processor | GiB |\n|--:|--:|--:|--:|--:|")

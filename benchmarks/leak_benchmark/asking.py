@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.leak_benchmark.world import World
 from leadscore_dagster.core.audit.folds import fold_findings
 from leadscore_dagster.core.audit.training_audit import audit_training_table
-from leadscore_dagster.core.audit.verdict import SEVERITY, Verdict, overall
+from leadscore_dagster.core.audit.verdict import SEVERITY, FeatureVerdict, overall
 
 FLAGGED = ("leak", "suspect")
 
@@ -22,7 +22,7 @@ class Answer:
     audit.
     """
 
-    verdicts: dict[str, Verdict]
+    verdicts: dict[str, FeatureVerdict]
     by_part: dict[tuple[str, str], str]
     clocks: frozenset[str]
     failed: tuple[tuple[str, str, str], ...]

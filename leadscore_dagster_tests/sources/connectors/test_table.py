@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
@@ -23,8 +24,12 @@ from leadscore_dagster.core.sources.arrivals import Cursor, Known, decide, sight
 from leadscore_dagster.core.sources.arrivals.delivered import delivered_periods, newest_period, periods_to_ingest
 from leadscore_dagster.core.sources.connectors import SqlTable, anchored, connector_of
 from leadscore_dagster.core.warehouse import Lake, table
+from leadscore_dagster.defs.automation.run_requests import known_of
+from leadscore_dagster.defs.resources import write_locations
 from leadscore_dagster_tests import vendor
+from leadscore_dagster_tests.defs.automation.test_sensors import RECIPE, Watched
 from leadscore_dagster_tests.deploy import postgres
+from leadscore_dagster_tests.vendor import FIRST
 
 #: as in a password that was typed as it is, and as in one that was encoded
 PASSWORD = "s3cr:t@w/rd?#%"
@@ -370,8 +375,6 @@ def test_a_wrong_password_is_one_error_and_the_right_one_is_shown_nowhere(server
         repr(report),
     )
     assert not [text for text in shown if "s3cr" in text or "reader" in text]
-    kept = [path for path in Path(lake.root).rglob("*") if path.is_file()] if hasattr(lake, "root") else []
-    assert not [path for path in kept if b"s3cr" in path.read_bytes()]
 
 
 def test_a_driver_that_is_missing_is_named(lake: Lake) -> None:
@@ -389,3 +392,39 @@ def test_a_location_means_the_same_from_every_folder(tmp_path: Path, monkeypatch
     assert (moved.address.snapshot, moved.address.utc) == ("day", True)
     for same in ("postgresql://u:a%40b@host/db?table=t", "postgresql://u:$PASSWORD@host/db?table=t", "s3://bucket/x"):
         assert anchored(same) == same
+
+
+# ---- in Dagster
+
+
+def test_the_sensor_takes_snapshots_from_the_table_to_the_ingest_and_the_password_is_written_down_nowhere(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("reps", "firms"):
+        run(server, f"DROP TABLE IF EXISTS {name}")
+        run(server, f"CREATE TABLE {name} (person INTEGER, firm INTEGER, day DATE)")
+        run(server, f"INSERT INTO {name} VALUES (1, 1, '2024-03-31'), (2, 1, '2024-03-31'), (1, 2, '2024-06-30')")
+    encoded = quote(PASSWORD, safe="")
+    monkeypatch.setenv("CRM_PASSWORD", encoded)
+    with dg.DagsterInstance.ephemeral() as instance:
+        watched, given = Watched(tmp_path, instance), server.replace(encoded, "$CRM_PASSWORD")
+        at = {name: f"{given}?table={name}&snapshot=day" for name in ("reps", "firms")}
+        write_locations(Path(watched.workspace.home), RECIPE, at)
+        requests, said = watched.tick()
+        assert requests == []
+        assert "the snapshot reps 2024-03-31 is still being written, or waits to be read" in said
+        (request,), _ = watched.tick()
+        assert (request.job_name, request.partition_key) == ("small_ingest", "2024-04-01")
+        assert watched.run(request)
+        arrivals = known_of(instance, RECIPE).ingested
+        assert set(arrivals) == {("reps", FIRST), ("firms", FIRST)}
+        (request,), _ = watched.tick()
+        assert (request.job_name, request.partition_key) == ("small_refresh", "2024-07-01")
+        monkeypatch.setenv("CRM_PASSWORD", "s3cr-wrong")
+        assert not watched.run(request)
+        told = "".join(str(entry) for run_ in instance.get_runs() for entry in instance.all_logs(run_.run_id))
+    assert "the database does not answer (OperationalError)" in told
+    assert not [secret for secret in ("s3cr", encoded) if secret in told]
+    kept = [path for path in Path(watched.workspace.home).rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if b"s3cr" in path.read_bytes()]
