@@ -224,7 +224,7 @@ def test_a_column_written_to_later_counts_as_the_first_extract_had_it(
     late = np.where(MONTH < 17, 9.9, calls["euribor3m"].to_numpy())
     pq.write_table(calls.set_column(calls.column_names.index("euribor3m"), "euribor3m", pa.array(late)),
                    tmp_path / "bank_marketing.parquet")  # fmt: skip
-    scoring.take_decisions(lake, made, DAY, location=str(tmp_path / "bank_marketing.parquet"))
+    scoring.take_decisions(lake, made, DAY, connector=connector_of(tmp_path / "bank_marketing.parquet"))
     assert scored(lake, made, champion).equals(before)
 
 
