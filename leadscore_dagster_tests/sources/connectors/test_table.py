@@ -360,7 +360,7 @@ def test_a_url_that_does_not_read_or_answer_is_one_error_without_its_password(
 def test_a_wrong_password_is_one_error_and_the_right_one_is_shown_nowhere(server: str, lake: Lake) -> None:
     fill(server)
     wrong = server.replace(quote(PASSWORD, safe=""), "wr0ng")
-    with pytest.raises(InputError, match=r"the database does not answer .OperationalError.*percent-encoded") as caught:
+    with pytest.raises(InputError, match=r"the database does not respond .OperationalError.*percent-encoded") as caught:
         take_in(lake, wrong, date(2024, 7, 1))
     assert "wr0ng" not in str(caught.value)
     _hides_the_password(caught.value)
@@ -423,7 +423,7 @@ def test_the_sensor_takes_snapshots_from_the_table_to_the_ingest_and_the_passwor
         monkeypatch.setenv("CRM_PASSWORD", "s3cr-wrong")
         assert not watched.run(request)
         told = "".join(str(entry) for run_ in instance.get_runs() for entry in instance.all_logs(run_.run_id))
-    assert "the database does not answer (OperationalError)" in told
+    assert "the database does not respond (OperationalError)" in told
     assert not [secret for secret in ("s3cr", encoded) if secret in told]
     kept = [path for path in Path(watched.workspace.home).rglob("*") if path.is_file()]
     assert kept

@@ -109,7 +109,9 @@ def _in_words(address: Address, error: Exception) -> InputError:
 
     kind = type(error).__name__
     if isinstance(error, sa.exc.DBAPIError | OSError):
-        remedy = "check that the server is up and can be reached from here, user, password (percent-encoded) and permissions"
+        remedy = (
+            "check that the server is up and can be reached from here, user, password (percent-encoded) and permissions"
+        )
         return InputError(f"the database does not respond ({kind})", where=address.describe(), remedy=remedy)
     return InputError(
         f"the table cannot be read ({kind})", where=address.describe(), remedy="check the types of its columns"
