@@ -38,7 +38,10 @@ def _decisions(recipe: Recipe) -> dg.AssetsDefinition:
         source = recipe.decisions.source
         with plain_failures():
             report, decisions, prospects = scoring.take_decisions(
-                workspace.warehouse(recipe), recipe, partition_day(context), connector=workspace.connector(recipe, source)
+                workspace.warehouse(recipe),
+                recipe,
+                partition_day(context),
+                connector=workspace.connector(recipe, source),
             )
         return dg.MaterializeResult(
             metadata=metadata({"decisions": decisions, "prospects": prospects, **report.as_metadata()})
