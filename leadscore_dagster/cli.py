@@ -149,6 +149,14 @@ def champion(
 
 
 @app.command()
+def ledger(recipe: RecipeName, home: Home = None, as_json: Json = False) -> None:
+    """Every decision about a version: number, when, from when, what, which version, why, on which waiver."""
+    from leadscore_dagster.commands.champion import show_ledger
+
+    _finish(show_ledger(_home(home), recipe), as_json)
+
+
+@app.command()
 def rollback(
     recipe: RecipeName,
     to: Annotated[str, typer.Option(help="Version to restore.")],

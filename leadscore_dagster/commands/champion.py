@@ -45,6 +45,20 @@ def show_champion(home: Path, name: str, at: str | None) -> TextOutcome:
     return TextOutcome(text, {"champion": _record(entry), "aliases": roles, "history": [_record(e) for e in past]})
 
 
+def show_ledger(home: Path, name: str) -> TextOutcome:
+    """The whole ledger in the order of writing."""
+    recipe, workspace = load_recipe(name), Workspace(home=str(home))
+    entries = history(workspace.state(recipe))
+    record = {"ledger": [{"sequence": entry.sequence, **_record(entry)} for entry in entries]}
+    if not entries:
+        return TextOutcome(f"Nothing has been decided about {recipe.name} yet.", record)
+    rows = [
+        (e.sequence, f"{e.recorded_at:%Y-%m-%d %H:%M}", f"{e.effective_from:%Y-%m-%d}", e.action, e.version, e.why,
+         e.waiver or "") for e in entries
+    ]  # fmt: skip
+    return TextOutcome(columns(rows, ("entry", "recorded", "effective", "action", "version", "why", "waiver")), record)
+
+
 def roll_back(home: Path, name: str, version: str, why: str, since: str | None) -> TextOutcome:
     """Append a rollback to an earlier version, of which is verified first that it can score.
 

@@ -44,7 +44,7 @@ class Workspace(dg.ConfigurableResource):
         return open_warehouse(self.engine, Path(self.home), recipe.name)
 
     def state(self, recipe: Recipe) -> State:
-        """The state of a recipe: ledger, versions, waivers, arrivals, candidates, audits of versions, evidence.
+        """The state of a recipe: ledger, versions, waivers, candidates, audits of versions.
 
         It lies in ``state.db`` in the home, or where ``LEADSCORE_STATE`` says: an SQLAlchemy URL of PostgreSQL, in
         which ``$NAME`` and ``${NAME}`` are read from the environment, so that a password need not stand in it.

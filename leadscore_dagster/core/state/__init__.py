@@ -1,7 +1,7 @@
 """State: what was decided and by whom, apart from the data it was decided on. Histories in it are append-only.
 
 Lives here: the protocol, its tables, the store over SQLite or PostgreSQL, importing homes of before, evidence.
-Not here: what an entry means (versions, sources/ledger), tables whose partition is a date (warehouse).
+Not here: what an entry means (versions), tables whose partition is a date (warehouse).
 """
 
 from leadscore_dagster.core.state.engines import STATE_FILE, file_url

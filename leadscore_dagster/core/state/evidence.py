@@ -9,31 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from leadscore_dagster.core.state.code import JUDGING, code_digest
 from leadscore_dagster.core.warehouse import Warehouse
 
 TABLE = "evidence"
-_CORE = Path(__file__).parents[1]
 
 
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """SHA-256 of the core's own source: an audit that was fixed must not be answered by what it said before."""
-    digest = hashlib.sha256()
-    for path in sorted(_CORE.rglob("*.py")):
-        digest.update(path.relative_to(_CORE).as_posix().encode() + b"\x1f" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def fingerprint(*parts: object) -> str:
-    """SHA-256 over the text of the parts and the core's source."""
-    return hashlib.sha256("\x1f".join([code_digest(), *map(str, parts)]).encode()).hexdigest()
+def fingerprint(*parts: object, code: Sequence[str] = JUDGING) -> str:
+    """SHA-256 over the text of the parts and the source of the modules in ``code`` with all they import."""
+    return hashlib.sha256("\x1f".join([code_digest(code), *map(str, parts)]).encode()).hexdigest()
 
 
 def partition_fingerprint(warehouse: Warehouse, tables: Iterable[tuple[str, str]]) -> str:

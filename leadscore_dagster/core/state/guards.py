@@ -41,16 +41,17 @@ def _keys(table: sa.Table) -> list[list[str]]:
     return sorted([column.name for column in one.columns] for one in unique)
 
 
-def _after_create(statement: str, dialect: str | None = None) -> None:
+def _when(created: sa.Table | sa.MetaData, event: str, statement: str, dialect: str) -> None:
     ddl = sa.DDL(statement.replace("%", "%%"))
-    sa.event.listen(METADATA, "after_create", ddl.execute_if(dialect=dialect) if dialect else ddl)
+    sa.event.listen(created, event, ddl.execute_if(dialect=dialect))
 
 
-_after_create(_FUNCTION, "postgresql")
+_when(METADATA, "before_create", _FUNCTION, "postgresql")
 for _table in HISTORIES:
     for _statement in _sqlite(_table):
-        _after_create(_statement, "sqlite")
+        _when(_table, "after_create", _statement, "sqlite")
     for _statement in _postgresql(_table):
-        _after_create(_statement, "postgresql")
+        _when(_table, "after_create", _statement, "postgresql")
 for _name, _select in VIEWS.items():
-    _after_create(f"CREATE VIEW {_name} AS {_select}")
+    _when(METADATA, "after_create", f"CREATE VIEW IF NOT EXISTS {_name} AS {_select}", "sqlite")
+    _when(METADATA, "after_create", f"CREATE OR REPLACE VIEW {_name} AS {_select}", "postgresql")

@@ -2,7 +2,7 @@
 
 Before there was a store, each entry was a partition of one row in the warehouse. They are read once, in one
 transaction, so that a kill in the middle leaves nothing and the next opening begins again; they stay where they are,
-and nobody reads them any more. Evidence is left out: it belongs to the code that computed it, which is another now.
+and nobody reads them any more.
 
 State that lay in the home's own file moves to a server the first time the server is asked for it; the file is then
 marked, so that nobody who has not been told of the server goes on writing into it.
@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.state.protocol import Row, State, Writing
 from leadscore_dagster.core.state.tables import (
-    ARRIVALS,
     CANDIDATES,
     IMPORTS,
     LEDGER,
@@ -37,10 +36,9 @@ _FORMER: dict[str, tuple[sa.Table, Callable[[str, Row], Row]]] = {
     "waivers": (WAIVERS, lambda name, row: {"waiver": name}),
     "model_audits": (VERSION_AUDITS, lambda name, row: {}),
     "candidate_model": (CANDIDATES, lambda name, row: {}),
-    "ingests": (ARRIVALS, lambda name, row: {"partition": name.removeprefix(f"{row['table_name']}_")}),
 }
 #: tables a home of before may still hold in its warehouse: nobody reads them
-FORMER = frozenset({*_FORMER, "evidence"})
+FORMER = frozenset(_FORMER)
 
 
 def import_once(state: State, warehouse: Warehouse, own: State | None = None) -> None:

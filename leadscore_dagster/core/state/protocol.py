@@ -1,6 +1,6 @@
 """What a state store offers: rows of one recipe, read as they stand, and written one writer at a time.
 
-Not here: a store (store.py), the tables (tables.py), what an entry means (versions, sources/ledger).
+Not here: a store (store.py), the tables (tables.py), what an entry means (versions).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Writing(Reading, Protocol):
 
 
 class State(Reading, Protocol):
-    """The state of one recipe: ledger, versions, waivers, arrivals, candidates, audits of versions, evidence."""
+    """The state of one recipe: ledger, versions, waivers, candidates, audits of versions."""
 
     def writing(self) -> AbstractContextManager[Writing]:
         """A transaction that waits its turn. An exception undoes it."""

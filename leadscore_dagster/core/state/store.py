@@ -1,7 +1,7 @@
 """State over SQLAlchemy Core, in SQLite or PostgreSQL.
 
 Lives here: opening a store, and the statements behind the protocol. Not here: the databases' differences (engines,
-guards), what an entry means (versions, sources/ledger).
+guards), what an entry means (versions).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from leadscore_dagster.core.state import guards as guards  # registers the constraints with the tables
 from leadscore_dagster.core.state.engines import engine_of, reading, writing
 from leadscore_dagster.core.state.protocol import Row, State, Writing
-from leadscore_dagster.core.state.tables import IMPORTS, METADATA
+from leadscore_dagster.core.state.tables import METADATA
 
 
 def open_state(url: str | sa.URL, recipe: str) -> State:
@@ -25,11 +25,10 @@ def open_state(url: str | sa.URL, recipe: str) -> State:
     """
     engine = engine_of(url)
     with reading(engine) as connection:
-        there = sa.inspect(connection).has_table(IMPORTS.name)
-    if not there:
+        there = set(sa.inspect(connection).get_table_names())
+    if not there.issuperset(METADATA.tables):
         with writing(engine, "") as connection:
-            if not sa.inspect(connection).has_table(IMPORTS.name):
-                METADATA.create_all(connection)
+            METADATA.create_all(connection)
     return _Store(recipe, engine)
 
 

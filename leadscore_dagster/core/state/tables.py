@@ -1,11 +1,11 @@
 """The tables of the state store, and the views a BI tool reads. Every row belongs to one recipe.
 
 ``ledger``, ``model_versions`` and ``waivers`` are histories: the database itself refuses UPDATE, DELETE and a second
-row under the same key (guards.py). The others hold the newest: an arrival taken in again, the candidate of a quarter
-trained again, evidence computed on other content.
+row under the same key (guards.py). The others hold the newest: the candidate of a quarter trained again, the audit of a
+version.
 
 For BI, open ``state.db`` (any SQLite driver, read-only: ``file:state.db?mode=ro``) or the PostgreSQL database and read
-the views ``bi_ledger``, ``bi_champions``, ``bi_versions``, ``bi_waivers`` and ``bi_arrivals``: times in UTC, no JSON.
+the views ``bi_ledger``, ``bi_champions``, ``bi_versions`` and ``bi_waivers``: times in UTC, no JSON.
 ``bi_champions`` has one row a reign (``effective_until`` is empty for the newest), so that the champion of a day is a
 join with BETWEEN. On PostgreSQL grant SELECT on the views alone.
 
@@ -44,12 +44,8 @@ def _key(name: str) -> sa.Column[str]:
     return _text(name, primary_key=True)
 
 
-def _instant(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
-    return sa.Column(name, Instant, nullable=nullable)
-
-
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=False)
+def _instant(name: str) -> sa.Column[datetime]:
+    return sa.Column(name, Instant, nullable=False)
 
 
 LEDGER = sa.Table(
@@ -91,25 +87,6 @@ WAIVERS = sa.Table(
     _instant("granted_at"),
     sa.Column("expires_on", sa.Date, nullable=False),
 )
-ARRIVALS = sa.Table(
-    "arrivals",
-    METADATA,
-    _key("recipe"),
-    _key("table_name"),
-    _key("partition"),
-    _text("source"),
-    sa.Column("as_of", sa.Date, nullable=False),
-    _instant("available_at", nullable=True),
-    _text("available_at_from"),
-    _text("digest"),
-    _text("files"),
-    _count("rows_read"),
-    _count("rows_kept"),
-    _count("rows_quarantined"),
-    _count("duplicates"),
-    _count("unreadable_cells"),
-    _count("not_yet_known"),
-)
 CANDIDATES = sa.Table(
     "candidates",
     METADATA,
@@ -123,14 +100,6 @@ VERSION_AUDITS = sa.Table(
     _key("recipe"),
     _key("version"),
     _text("audit_json"),
-)
-EVIDENCE = sa.Table(
-    "evidence",
-    METADATA,
-    _key("recipe"),
-    _key("subject"),
-    _text("content"),
-    _text("records"),
 )
 #: where the state of a recipe came from when it was first opened: a row says that it need not be looked for again, and
 #: ``moved`` that it went on to a server
@@ -161,8 +130,4 @@ VIEWS = {
     ),
     "bi_versions": "SELECT recipe, version, as_of, recorded_at, digest FROM model_versions",
     "bi_waivers": "SELECT recipe, version, gate, why, granted_by, granted_at, expires_on FROM waivers",
-    "bi_arrivals": (
-        "SELECT recipe, source, table_name, partition, as_of, available_at, available_at_from, rows_read, rows_kept,"
-        " rows_quarantined, duplicates, unreadable_cells, not_yet_known FROM arrivals"
-    ),
 }

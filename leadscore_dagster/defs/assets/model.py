@@ -11,6 +11,7 @@ from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.modelling.candidate import train_candidate
 from leadscore_dagster.core.pages.model import markdown
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.state.code import MODELS
 from leadscore_dagster.core.state.evidence import fingerprint
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.sets import features_of
@@ -37,7 +38,7 @@ def _candidate(recipe: Recipe) -> dg.AssetsDefinition:
         group_name=group(recipe, "model"),
         owners=owners(recipe),
         kinds={"xgboost", "scikitlearn"},
-        code_version=fingerprint(recipe.model.model_dump_json())[:16],
+        code_version=fingerprint(recipe.model.model_dump_json(), code=MODELS)[:16],
         description=(
             f"A model trained on the {recipe.cadence.value}'s training table: chosen on the development period by "
             "time-ordered folds, calibrated on a later period, judged once on the last one. The gates decide whether "

@@ -9,6 +9,7 @@ import dagster as dg
 from leadscore_dagster.core.audit.admission import column_lineage, require_sources
 from leadscore_dagster.core.modelling.recipe_check import check_recipe
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
+from leadscore_dagster.core.state.code import TABLES
 from leadscore_dagster.core.state.evidence import fingerprint
 from leadscore_dagster.core.table.features.query import feature_query
 from leadscore_dagster.core.table.labels import build_labels
@@ -62,7 +63,7 @@ def _training_table(recipe: Recipe) -> dg.AssetsDefinition:
         group_name=group(recipe, "training"),
         owners=owners(recipe),
         kinds={"sql"},
-        code_version=fingerprint(feature_query(recipe).sql)[:16],
+        code_version=fingerprint(feature_query(recipe).sql, code=TABLES)[:16],
         description=(
             "One row per labelled decision: the features as they were known at the decision, and the label. For each "
             "decision the newest vintage that had arrived is read; an entity absent from it stays absent."

@@ -15,6 +15,7 @@ from functools import lru_cache
 import sqlglot
 
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.state.code import MODELS
 from leadscore_dagster.core.state.evidence import fingerprint
 from leadscore_dagster.core.table.features.query import feature_query, own_columns_query
 from leadscore_dagster.core.table.features.sets import STATISTICS, FeatureSet, feature_sets, features_of, own_columns
@@ -55,11 +56,11 @@ def statements_of(recipe: Recipe) -> FeatureStatements:
 
 def code_version_of(recipe: Recipe) -> str:
     """Version of everything a model of the recipe depends on but its data: the statements of its features and labels,
-    the recipe, the core. Comments and white space in a statement do not count; 16 hexadecimal digits."""
+    the recipe, the code. Comments and white space in a statement do not count; 16 hexadecimal digits."""
     digests = statements_of(recipe).digests
     composed = [statement_digest(text) for text in (feature_query(recipe).sql, label_query(recipe))]
     stated = [f"{name}={digest}" for name, digest in digests.items()]
-    return fingerprint(*composed, *stated, recipe.model_dump_json(exclude={"automation"}))[:16]
+    return fingerprint(*composed, *stated, recipe.model_dump_json(exclude={"automation"}), code=MODELS)[:16]
 
 
 @lru_cache(maxsize=512)
