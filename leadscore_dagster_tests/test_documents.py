@@ -5,6 +5,7 @@ Lives here: what can be looked up. Not here: whether what they say about it is t
 
 from __future__ import annotations
 
+import ast
 import re
 from enum import Enum
 from pathlib import Path
@@ -20,6 +21,7 @@ from leadscore_dagster.commands.validate import validate_recipe
 from leadscore_dagster.core.recipe import contract, schema
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "leadscore_dagster"
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 #: a path of the repository, written as code: `docs/recipes.md`, `core/clock.py`
@@ -165,3 +167,13 @@ def test_the_example_in_the_document_is_the_one_that_is_validated() -> None:
     shown = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"), re.DOTALL)
     for example in (ROOT / "docs" / "examples").glob("*/recipe.yaml"):
         assert example.read_text(encoding="utf-8") in shown
+
+
+def test_every_module_says_what_does_not_live_in_it() -> None:
+    modules = [path for path in PACKAGE.rglob("*.py") if path.stem not in ("__init__", "__main__")]
+    unsaid = [path for path in modules if "Not here:" not in " ".join(_docstring(path).split())]
+    assert not unsaid
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

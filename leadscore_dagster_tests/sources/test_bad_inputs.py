@@ -265,7 +265,7 @@ def test_an_older_drop_with_other_content_does_not_replace_a_newer_one(lake: Lak
     before = snapshot_of(lake)
     people.write_drop(drops, people.edited({3: {"name": "Corrected"}}))
     people.write_manifest(drops, available_at="2024-04-10T06:00:00Z")
-    with pytest.raises(InputError, match="older than the one already there"):
+    with pytest.raises(InputError, match="older than the one already stored"):
         ingest_vintage(lake, "people", SOURCE, connector_of(drops), AS_OF)
     assert snapshot_of(lake) == before
 

@@ -90,7 +90,7 @@ def test_a_correction_that_states_no_later_instant_is_refused_and_changes_nothin
     deliver(lake, drops)
     deliver(lake, drops, "77", SECOND)
     before = people.snapshot(lake)
-    with pytest.raises(InputError, match="older than the one already there"):
+    with pytest.raises(InputError, match="older than the one already stored"):
         deliver(lake, drops, "99", stated)
     assert people.snapshot(lake) == before
 

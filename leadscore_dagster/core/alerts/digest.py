@@ -102,7 +102,7 @@ def watcher_line(last_tick: datetime | None, failed: bool, running: bool, now: d
     if last_tick is None:
         return "The alert sensor has not looked yet"
     if failed:
-        return f"The alert sensor has been FAILING since {_at(last_tick)} UTC: see its ticks in Dagit"
+        return f"The alert sensor FAILS, last at {_at(last_tick)} UTC: see its ticks in Dagit"
     late = now - last_tick > timedelta(minutes=10)
     return f"The alert sensor last looked at {_at(last_tick)} UTC{': too long ago' if late else ''}"
 

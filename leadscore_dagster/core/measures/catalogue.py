@@ -127,7 +127,7 @@ METRICS: dict[str, Metric] = {
     ),
     "decile_order": Metric(
         "order of the deciles (Somers' D)",
-        "given one lead that converts and one that does not, how much more often the right one is in the better tenth "
+        "of one lead that converts and one that does not, how much more often the right one is in the better tenth "
         "than in the worse; 0 is chance",
         lowest=-1,
         curve=metrics.decile_order_of,

@@ -3,6 +3,8 @@
 Every ranking metric is read off one curve: rows and positives counted from the highest score down. Inside a
 group of equal scores the expected value of a random order is a straight line, so ties are exact: a constant
 score has a top-decile lift of 1.
+
+Not here: intervals (intervals), what is said about a metric (catalogue).
 """
 
 from __future__ import annotations

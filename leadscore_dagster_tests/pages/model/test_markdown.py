@@ -43,7 +43,7 @@ def test_lists_segments_and_calibration_are_told_with_their_intervals() -> None:
     assert f"{tenth['found']['value']:.0%} [" in text
     last = given["segments"]["length"]["parts"][-1]
     assert f"| length: from 2.5 (small) | {last['n']:,} | {last['positives']:,} | {last['rate']:.0%} [" in text
-    assert f"{given['positives']:,} of {given['n']:,} came." in text
+    assert f"{given['positives']:,} of {given['n']:,} were observed." in text
     assert "over 2 common features" in text
     assert all(len(widths) == 1 for widths in columns(text))
 

@@ -167,12 +167,12 @@ def test_a_refused_candidate_is_refused_in_the_first_sentence_with_its_reasons()
     page = model_page(evidence(gates=[gate, paired]))
     assert 'class="banner refused"' in page
     words = Page(page.replace("</p><p>", " ")).words
-    assert "Must not be used: 1 gate of 1 refused it. It cannot be ruled out that of a lead that converts and" in words
+    assert "Must not be used: 1 gate of 1 refused it. It cannot be ruled out that given a lead that converts" in words
     assert "in less than 60% of all pairs. Low." in words
     assert "nothing is scored with it while it is refused" in words
     assert "It is not to be trusted now" in words
     worse = Page(model_page(evidence(gates=[gate | {"value": 0.55}], standing={"holder": "v1"}))).words
-    assert "In the test period of a lead that converts and one that does not" in worse
+    assert "In the test period given a lead that converts and one that does not" in worse
     assert "v1 scores instead." in worse
     blocked = model_page(evidence(audit={"blocks": True, "why": "gap: 41 rows change", "overall": {}, "parts": {}}))
     assert "the leakage audit of its training table blocks" in Page(blocked).words

@@ -1,4 +1,7 @@
-"""Who the advisors are: what does not change with their jobs. Careers live in world, printing in drops."""
+"""Who the advisors are: what does not change with their jobs. Careers live in world, printing in drops.
+
+Not here: careers (world), printing (drops).
+"""
 
 from __future__ import annotations
 
