@@ -2,6 +2,8 @@
 
 Every statement is SQLAlchemy Core over the table as the database describes it, so names are quoted and values are
 bound. No error of a driver is shown or chained: it may quote the connection.
+
+Not here: what a table answers a recipe (table).
 """
 
 from __future__ import annotations

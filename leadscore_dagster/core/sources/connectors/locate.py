@@ -1,4 +1,7 @@
-"""The one place that looks at the text of a location: which connector it means."""
+"""The one place that looks at the text of a location: which connector it means.
+
+Not here: what a connector does (folder, table).
+"""
 
 from __future__ import annotations
 
