@@ -486,7 +486,7 @@ def _key_that_may_read(s3: S3Server) -> dict[str, str]:
 
 def test_a_key_in_an_s3_url_is_refused_and_not_shown(s3: S3Server) -> None:
     error = _error_of(f"s3://vendor-key:vendor-secret@{s3.place}")
-    assert "no key in it" in str(error.remedy)
+    assert "without a key" in str(error.remedy)
 
 
 def test_a_wrong_password_is_refused_and_a_key_is_taken_in_its_place(
