@@ -5,6 +5,7 @@ By the functions behind the command line and by Dagit's definitions. Nothing is 
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 import leadscore_dagster
 from leadscore_dagster.commands.audit import audit_recipe
@@ -25,16 +27,17 @@ from leadscore_dagster.core.table.training import training_rows
 from leadscore_dagster.core.warehouse import Lake
 from leadscore_dagster.core.warehouse.statements import sql_folder
 from leadscore_dagster.definitions import build_defs
+from leadscore_dagster_tests import scenario
 from leadscore_dagster_tests.chain import clinics
 
 pytestmark = pytest.mark.timeout(600)
 INSTALLATION = (Path(leadscore_dagster.__file__).parent, sql_folder())
 
 
-def installed() -> dict[str, tuple[int, int]]:
+def installed() -> dict[str, list[int]]:
     """Every file of the installation with its size and the time it was written; what Python caches left out."""
     return {
-        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        str(path): [path.stat().st_size, path.stat().st_mtime_ns]
         for folder in INSTALLATION
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
@@ -42,18 +45,23 @@ def installed() -> dict[str, tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def before() -> dict[str, tuple[int, int]]:
-    return installed()
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recipe and a home in which its month has a champion; made once for all workers."""
+    root = scenario.shared_folder(tmp_path_factory) / "stranger"
+    with FileLock(f"{root}.lock"):
+        if not (root / "before.json").is_file():
+            before = installed()
+            recipe, locations = clinics.write_recipe(root), clinics.write_data(root / "data")
+            outcome = run_recipe(root / "home", str(recipe), clinics.AS_OF, locations, print)
+            assert outcome.status == "promoted", outcome.summary
+            (root / "before.json").write_text(json.dumps(before), encoding="utf-8")
+    return root
 
 
-@pytest.fixture(scope="module")
-def ran(before: dict[str, tuple[int, int]], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The recipe folder, and a home in which its month has a champion."""
-    root = tmp_path_factory.mktemp("stranger")
-    recipe, locations = clinics.write_recipe(root), clinics.write_data(root / "data")
-    outcome = run_recipe(root / "home", str(recipe), clinics.AS_OF, locations, print)
-    assert outcome.status == "promoted", outcome.summary
-    return recipe, root / "home"
+@pytest.fixture
+def ran(stranger: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """The recipe folder, and a home of the test's own."""
+    return stranger / "clinics", shutil.copytree(stranger / "home", tmp_path / "home")
 
 
 @pytest.fixture
@@ -61,12 +69,12 @@ def own(ran: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
     """The same in a folder of the test's own, to be changed."""
     recipe, home = ran
     shutil.copytree(recipe.parent / "common", tmp_path / "common")
-    return shutil.copytree(recipe, tmp_path / "clinics"), shutil.copytree(home, tmp_path / "home")
+    return shutil.copytree(recipe, tmp_path / "clinics"), home
 
 
 @pytest.fixture
-def definitions(ran: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
-    monkeypatch.setenv("LEADSCORE_RECIPES", str(ran[0]))
+def definitions(stranger: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
+    monkeypatch.setenv("LEADSCORE_RECIPES", str(stranger / "clinics"))
     return build_defs()
 
 
@@ -151,6 +159,6 @@ def test_sql_the_engines_do_not_share_stops_a_run_before_anything_is_taken_in(ow
     assert not (own[1].parent / "new").exists()
 
 
-def test_nothing_was_written_into_the_installation(ran: tuple[Path, Path], before: dict[str, tuple[int, int]]) -> None:
+def test_nothing_was_written_into_the_installation(stranger: Path, ran: tuple[Path, Path]) -> None:
     score_recipe(ran[1], str(ran[0]), clinics.DAY, {}, print)
-    assert installed() == before
+    assert installed() == json.loads((stranger / "before.json").read_text(encoding="utf-8"))
