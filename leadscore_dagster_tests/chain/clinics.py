@@ -1,8 +1,8 @@
 """A stranger's recipe: a vendor of clinics, a recipe folder and a library of SQL beside it, all in one folder.
 
 Nothing of it is the advisors': other tables and keys, columns called ``Title`` and ``Notes``, months instead of
-quarters, two vintages of which no product SQL has heard, demos in an SQLite database. What converts is drawn before the
-outcome: clinics with more chairs, and professors.
+quarters, two vintages of which no product SQL has heard. One of them, and the demos, are tables of an SQLite database.
+What converts is drawn before the outcome: clinics with more chairs, and professors.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ RECIPE: dict[str, Any] = {
             "kind": "vintage",
             "table": "market_index",
             "contract": "markets",
-            "files": ["markets_{month}"],
             "available_after_days": 9,
         },
         "demos": {
@@ -185,7 +184,7 @@ def write_recipe(root: Path, **changes: Any) -> Path:
 
 
 def write_data(folder: Path) -> dict[str, str]:
-    """Monthly drops as CSV and the demos as a table of an SQLite database; returns where each source lies."""
+    """Monthly drops of clinics as CSV; markets by month and the demos in an SQLite database. Returns where they lie."""
     rng = np.random.default_rng(SEED)
     (folder / "drops").mkdir(parents=True)
     clinics = pd.DataFrame(
@@ -198,20 +197,36 @@ def write_data(folder: Path) -> dict[str, str]:
             "opened": pd.Timestamp(2005, 1, 1) + pd.to_timedelta(rng.integers(0, 7_540, CLINICS), unit="D"),
         }
     )
+    markets: list[dict[str, Any]] = []
     for month in pd.date_range(FIRST, periods=MONTHS, freq="MS"):
         label = (month - timedelta(days=1)).strftime("%Y_%m")
         clinics[clinics["opened"] < month].to_csv(
             folder / "drops" / f"practices_{label}.csv", index=False, date_format="%Y-%m-%d"
         )
-        demand = pd.DataFrame({"region_code": REGIONS, "demand": rng.normal(100, 10, len(REGIONS)).round(2)})
-        demand.to_csv(folder / "drops" / f"markets_{label}.csv", index=False)
+        taken_on = (month - timedelta(days=1)).date()
+        demand = rng.normal(100, 10, len(REGIONS)).round(2)
+        markets += [
+            {"region_code": r, "demand": float(d), "taken_on": taken_on} for r, d in zip(REGIONS, demand, strict=True)
+        ]
         clinics["chairs"] += rng.random(CLINICS) < 0.02
     drops, database = str(folder / "drops"), f"sqlite:///{folder / 'crm.db'}"
-    _write_demos(database, clinics, rng)
-    return {"practices": drops, "markets": drops, "demos": f"{database}?table=demos&zone=UTC"}
+    _write(database, "markets", {"region_code": sa.Text, "demand": sa.Float, "taken_on": sa.Date}, markets)
+    _write(database, "demos", DEMO_COLUMNS, _demos(clinics, rng))
+    return {
+        "practices": drops,
+        "markets": f"{database}?table=markets&snapshot=taken_on",
+        "demos": f"{database}?table=demos&zone=UTC",
+    }
 
 
-def _write_demos(database: str, clinics: pd.DataFrame, rng: np.random.Generator) -> None:
+#: the three instants are stored without a zone, as most databases do: the location says that they are UTC
+DEMO_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("demo_no", "clinic_no", "product"), sa.Text),
+    **dict.fromkeys(("asked_at", "called_at", "bought_at"), sa.DateTime),
+}
+
+
+def _demos(clinics: pd.DataFrame, rng: np.random.Generator) -> list[dict[str, Any]]:
     chosen = clinics.iloc[rng.integers(0, CLINICS, DEMOS)]
     start = datetime(2025, 3, 12, tzinfo=UTC)
     asked = [start + timedelta(minutes=int(minutes)) for minutes in np.sort(rng.integers(0, 183 * 1_440, DEMOS))]
@@ -224,7 +239,7 @@ def _write_demos(database: str, clinics: pd.DataFrame, rng: np.random.Generator)
         moment + timedelta(days=float(days)) for moment, days in zip(called, rng.uniform(0.5, 13, DEMOS), strict=True)
     ]
     today = datetime(2025, 9, 15, tzinfo=UTC)
-    rows = [
+    return [
         {
             "demo_no": f"D{place:05d}",
             "clinic_no": str(chosen["clinic_no"].iloc[place]),
@@ -235,12 +250,10 @@ def _write_demos(database: str, clinics: pd.DataFrame, rng: np.random.Generator)
         }
         for place in range(DEMOS)
     ]
-    table = sa.Table(
-        "demos",
-        sa.MetaData(),
-        *(sa.Column(name, sa.Text) for name in ("demo_no", "clinic_no", "product")),
-        *(sa.Column(name, sa.DateTime) for name in ("asked_at", "called_at", "bought_at")),
-    )
+
+
+def _write(database: str, name: str, columns: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    table = sa.Table(name, sa.MetaData(), *(sa.Column(column, kind) for column, kind in columns.items()))
     engine = sa.create_engine(database)
     with engine.begin() as connection:
         table.create(connection)
