@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from leadscore_dagster.commands.champion import show_ledger
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.state.tables import CANDIDATES, METADATA, VERSION_AUDITS
@@ -114,3 +115,22 @@ def test_a_home_with_another_history_is_not_let_onto_a_server(
     Workspace(home=str(home)).state(RECIPE)
     with pytest.raises(InputError, match="another history"):
         Workspace(home=str(other)).state(RECIPE)
+
+
+def test_the_ledger_is_printed_in_the_order_of_writing(home: Path) -> None:
+    shown = show_ledger(home, RECIPE.name)
+    assert [entry["sequence"] for entry in shown.record["ledger"]] == [1, 2, 3]  # type: ignore[attr-defined, index]
+    header, _, first, *_ = shown.text.splitlines()
+    assert header.split() == ["entry", "recorded", "effective", "action", "version", "why", "waiver"]
+    assert first.split() == [
+        "1",
+        "2009-01-01",
+        "12:00",
+        "2009-01-01",
+        "promote",
+        VERSION,
+        "the",
+        "first",
+        "ece",
+        "waived",
+    ]
