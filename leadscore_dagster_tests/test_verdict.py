@@ -25,8 +25,8 @@ def test_a_verdict_survives_json(verdict: Verdict) -> None:
 def test_json_has_the_documented_keys_and_no_more_than_there_is_to_say() -> None:
     stored = json.loads(to_json([Verdict("auc_roc", True, Reason.MET, value=0.8, why="Fine.")]))[0]
     assert stored == {
-        "name": "auc_roc", "passed": True, "reason": "met", "value": 0.8, "low": None, "high": None,
-        "threshold": None, "n": None, "why": "Fine.",
+        "name": "auc_roc", "passed": True, "severity": "error", "reason": "met", "value": 0.8, "low": None,
+        "high": None, "threshold": None, "n": None, "why": "Fine.",
     }  # fmt: skip
     assert Verdict("ece", True, Reason.WAIVED).as_dict()["waived"] is True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 
@@ -11,10 +10,10 @@ from leadscore_dagster.commands.outcome import DONE, REFUSED, TextOutcome
 from leadscore_dagster.commands.run import opened
 from leadscore_dagster.commands.score import day_of_run
 from leadscore_dagster.core.monitoring.overview import judgements
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.pages.monitoring.dashboard import FILE
 from leadscore_dagster.core.recipe.loading import parse_day
 from leadscore_dagster.core.scoring.day import LEAD_SCORES
+from leadscore_dagster.core.verdict import Verdict
 
 #: characters of a line, and of the longest name
 WIDTH, NAME_WIDTH = 118, 20
@@ -40,14 +39,14 @@ def monitor_recipe(home: Path, name: str, day: str | None, progress: Progress, c
     record = {
         "status": "alarm" if failed else "in order",
         "day": chosen.isoformat(),
-        "checks": [asdict(watched) for watched in found],
+        "checks": [watched.as_dict() for watched in found],
         "page": str(page),
     }
     errors = any(watched.severity == "error" for watched in failed)
     return TextOutcome(text, record, REFUSED if errors else DONE)
 
 
-def _lines(watched: Watched) -> list[str]:
+def _lines(watched: Verdict) -> list[str]:
     """State, name and reason, the reason wrapped into a column of its own."""
     state = ("ok" if watched.passed else watched.severity) if watched.judged else "–"
     head = f"  {state:<5}  {watched.name:<{NAME_WIDTH}}  "

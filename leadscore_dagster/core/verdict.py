@@ -110,14 +110,9 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; what is left at its default is left out, except for the numbers."""
-        said = {"name": self.name, "passed": self.passed, "reason": self.reason.value}
+        said = {"name": self.name, "passed": self.passed, "severity": self.severity, "reason": self.reason.value}
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        rest: dict[str, Any] = {
-            "severity": self.severity if self.severity != "error" else "",
-            "waived": self.waived,
-            "evidence": self.evidence,
-            "about": list(self.about),
-        }
+        rest: dict[str, Any] = {"waived": self.waived, "evidence": self.evidence, "about": list(self.about)}
         return said | numbers | {"why": self.why} | {name: value for name, value in rest.items() if value}
 
     @classmethod
@@ -135,6 +130,11 @@ class Verdict:
             evidence=str(stored.get("evidence", "")),
             about=tuple(stored.get("about", ())),
         )
+
+
+def held(name: str, passed: bool, **fields: Any) -> Verdict:
+    """What was measured and held against its threshold: met or missed."""
+    return Verdict(name, passed, Reason.MET if passed else Reason.MISSED, **fields)
 
 
 def to_json(verdicts: Sequence[Verdict]) -> str:

@@ -8,12 +8,11 @@ from leadscore_dagster.core.alerts.digest import in_episode, open_after
 from leadscore_dagster.core.alerts.message import messages_of
 from leadscore_dagster.core.alerts.routing import AlertSettings
 from leadscore_dagster.core.alerts.rules import (
-    CheckResult,
+    CheckEvaluation,
     FailedStep,
     RunFacts,
     alerts_of_run,
     closed_by_run,
-    names_in,
 )
 from leadscore_dagster.core.alerts.text import Crash
 from leadscore_dagster_tests.alerts.samples import NOON
@@ -54,7 +53,7 @@ def test_a_check_that_failed_before_its_neighbours_crashed_is_told_as_failed() -
         False,
         NOON,
         partition="p",
-        results=(CheckResult("toy/table", "rows", "p", False, "ERROR", "3 rows"),),
+        results=(CheckEvaluation("toy/table", "rows", "p", False, "ERROR", "3 rows"),),
         failed_steps=(FailedStep("checks", CRASH, checks=(("toy/table", "range"),)),),
     )
     assert [(one.kind, one.check) for one in alerts_of_run(run)] == [
@@ -70,7 +69,7 @@ def test_a_failed_step_that_belongs_to_no_asset_names_its_job() -> None:
 
 
 def test_a_warning_does_not_hide_that_the_run_died() -> None:
-    warned = CheckResult("toy/table", "drift", None, False, "WARN")
+    warned = CheckEvaluation("toy/table", "drift", None, False, "WARN")
     alerts = alerts_of_run(RunFacts("r", "toy_refresh", False, NOON, assets=("toy/table",), results=(warned,)))
     assert [(one.kind, one.severity) for one in alerts] == [("check_failed", "WARN"), ("run_failed", "ERROR")]
 
@@ -79,8 +78,8 @@ def test_what_stands_for_a_month_is_one_alert_whatever_day_it_is_seen_on_and_one
     None
 ):
     def seen(day: str, month: str, passed: bool = False, severity: Severity = "WARN") -> RunFacts:
-        result = CheckResult("toy/drift", "score_drift", day, passed, severity, standing=month)
-        of_the_day = CheckResult("toy/health", "failed_runs", day, False, "WARN")
+        result = CheckEvaluation("toy/drift", "score_drift", day, passed, severity, about=(month,))
+        of_the_day = CheckEvaluation("toy/health", "failed_runs", day, False, "WARN")
         return RunFacts(f"run of {day}", "toy_monitoring", True, NOON, partition=day, results=(result, of_the_day))
 
     days = ("2026-02-01", "2026-01"), ("2026-02-02", "2026-01"), ("2026-03-01", "2026-02")
@@ -94,8 +93,10 @@ def test_what_stands_for_a_month_is_one_alert_whatever_day_it_is_seen_on_and_one
     assert set(opened) <= set(closed_by_run(seen("2026-03-02", "2026-02", passed=True)))
 
 
-def _performance(day: int, said: str, passed: bool = False) -> RunFacts:
-    result = CheckResult("toy/performance", "performance", f"day {day}", passed, "ERROR", said, standing="v1")
+def _performance(day: int, *fails: str, passed: bool = False, said: str = "") -> RunFacts:
+    result = CheckEvaluation(
+        "toy/performance", "performance", f"day {day}", passed, "ERROR", said, about=("v1", *fails)
+    )
     return RunFacts(f"r{day}", "toy_monitoring", True, NOON + day * DAY, partition=f"day {day}", results=(result,))
 
 
@@ -112,37 +113,37 @@ def _told(runs: list[RunFacts]) -> list[bool]:
 
 
 def test_a_standing_alarm_is_news_when_something_else_fails_and_when_it_fails_again_after_a_recovery() -> None:
-    segment = "Against the test period of 2026-01-01-abc: AUC-PR (firm_size 10-50) fell by {}% (+3% to +44%), n {}."
-    whole = "Against the test period of 2026-01-01-abc: AUC-PR fell by {}% (+3% to +44%), n {}."
-    said = [segment.format(22, "1,204"), segment.format(23.5, "1,310"), whole.format(60, 900), segment.format(22, 800)]
-    assert _told([_performance(day, text) for day, text in enumerate(said)]) == [True, False, True, False]
+    segment, whole = "auc_pr firm_size 10-50", "auc_pr all all"
+    fails = [segment, segment, whole, segment]
+    assert _told([_performance(day, name) for day, name in enumerate(fails)]) == [True, False, True, False]
     again = [
-        _performance(5, said[0]),
-        _performance(6, "", passed=True),
-        _performance(7, said[1]),
-        _performance(8, said[0]),
+        _performance(5, segment),
+        _performance(6, passed=True),
+        _performance(7, segment),
+        _performance(8, segment),
     ]
     assert _told(again) == [True, False, True, False]
 
 
+def test_the_sentence_of_a_standing_alarm_may_change_every_day_and_the_order_of_its_names_too() -> None:
+    runs = [
+        _performance(1, "tenure", "age", said="tenure fell by 22%; age fell by 20%"),
+        _performance(2, "age", "tenure", said="in other words, today"),
+        _performance(3, "age", said="in other words, today"),
+    ]
+    assert _told(runs) == [True, False, True]
+
+
 def test_a_standing_alarm_that_is_found_again_after_a_crash_is_the_same() -> None:
-    first, later = (alerts_of_run(_performance(day, "AUC-PR fell"))[0] for day in (1, 2))
+    first, later = (alerts_of_run(_performance(day, "auc_pr all all"))[0] for day in (1, 2))
     opened = open_after({}, [first], [])
     assert in_episode(first, {}) == in_episode(first, opened)
     assert in_episode(later, opened).key == in_episode(first, opened).key
     assert in_episode(first, open_after({}, [later], [])) == in_episode(first, {})
 
 
-def test_what_a_sentence_names_is_in_any_order_and_without_what_was_measured() -> None:
-    one = "2 of 101 features are missing: firm_aum_1 is filled in 3%, in training in 80%; state is filled in nan%."
-    same = "2 of 99 features are missing: state is filled in 4.5%; firm_aum_1 is filled in 2%, in training in -80%"
-    assert names_in(one) == names_in(same)
-    others = (one.replace("firm_aum_1", "firm_aum_2"), "2026-03 fell", "2026-04 fell", "size 10-50", "size 50-100")
-    assert len({names_in(text) for text in others}) == len(others)
-
-
 def test_a_canceled_run_is_a_warning_and_what_its_checks_said_is_told_too() -> None:
-    failed = CheckResult("toy/table", "rows", "p", False, "ERROR", "3 rows")
+    failed = CheckEvaluation("toy/table", "rows", "p", False, "ERROR", "3 rows")
     run = RunFacts("r", "toy_refresh", False, NOON, partition="p", results=(failed,), canceled=True)
     assert [(one.kind, one.severity) for one in alerts_of_run(run)] == [
         ("check_failed", "ERROR"),
@@ -152,6 +153,6 @@ def test_a_canceled_run_is_a_warning_and_what_its_checks_said_is_told_too() -> N
 
 
 def test_a_passing_check_and_a_made_asset_are_well_again() -> None:
-    passed = CheckResult("toy/table", "rows", "p", True, "ERROR")
+    passed = CheckEvaluation("toy/table", "rows", "p", True, "ERROR")
     run = RunFacts("r", "toy_refresh", True, NOON, partition="p", assets=("toy/table",), results=(passed,))
     assert set(closed_by_run(run)) == {"check toy/table rows p", "asset toy/table p", "job toy_refresh p"}

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.folds import RULES, Fold, fold_findings
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Periods
 from leadscore_dagster.core.table.periods import split_periods, time_folds
+from leadscore_dagster.core.verdict import Verdict
 
 ROWS, WINDOW, GAP = 400, 30, 30
 
@@ -27,14 +27,14 @@ def folds_of(times: np.ndarray) -> list[Fold]:
     return [(fold.training, fold.validation) for fold in time_folds(times, 4, WINDOW, GAP)]
 
 
-def found(folds: list[Fold], times: np.ndarray, entity: object = None, **other: object) -> dict[str, Finding]:
+def found(folds: list[Fold], times: np.ndarray, entity: object = None, **other: object) -> dict[str, Verdict]:
     entity = np.arange(len(times)) if entity is None else entity
     findings = fold_findings(times, entity, folds, WINDOW, GAP, **other)  # type: ignore[arg-type]
     assert [finding.name for finding in findings] == list(RULES)
     return {finding.name: finding for finding in findings}
 
 
-def broken(findings: dict[str, Finding]) -> set[str]:
+def broken(findings: dict[str, Verdict]) -> set[str]:
     return {name for name, finding in findings.items() if not finding.passed}
 
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.outcomes import RULES, outcome_findings
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.verdict import Verdict
 
 AS_OF, WINDOW = date(2025, 1, 1), 30
 UTC = pa.timestamp("us", tz="UTC")
@@ -47,13 +47,13 @@ def trained(labels: pa.Table) -> pa.Table:
     return kept.select(["decision_id", "person", "decision_at", "label"]).sort_by([("person", "descending")])
 
 
-def found(labels: pa.Table, rows: pa.Table, earlier: pa.Table | None = None) -> dict[str, Finding]:
+def found(labels: pa.Table, rows: pa.Table, earlier: pa.Table | None = None) -> dict[str, Verdict]:
     findings = outcome_findings(labels, rows, earlier, AS_OF, WINDOW, "person")
     assert [finding.name for finding in findings] == list(RULES)
     return {finding.name: finding for finding in findings}
 
 
-def broken(findings: dict[str, Finding]) -> set[str]:
+def broken(findings: dict[str, Verdict]) -> set[str]:
     return {name for name, finding in findings.items() if not finding.passed}
 
 

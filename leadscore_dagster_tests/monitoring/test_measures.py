@@ -22,10 +22,10 @@ from leadscore_dagster.core.monitoring.performance import (
     relative_drop,
     version_to_judge,
 )
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Monitoring
 from leadscore_dagster.core.scoring.day import DECISIONS
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Lake
 
 RECIPE = load_recipe("bank_marketing")
@@ -44,7 +44,7 @@ def _days(**today: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _health(there: list[dict[str, Any]] | None = None, **today: Any) -> dict[str, Watched]:
+def _health(there: list[dict[str, Any]] | None = None, **today: Any) -> dict[str, Verdict]:
     found = judge_health(RECIPE, _days(**today), there or [], vintages={"rep_vintage": DAY - timedelta(days=30)})
     return {watched.name: watched for watched in found}
 
@@ -101,6 +101,7 @@ def test_stale_vintages_are_said_by_name() -> None:
         RECIPE, _days(), [], vintages={"rep_vintage": DAY - timedelta(days=400), "firm_vintage": None}
     )[-1]
     assert not found.passed
+    assert found.about == ("2009-W19", "firm_vintage", "rep_vintage")
     assert "rep_vintage" in found.why
     assert "firm_vintage: no vintage had arrived" in found.why
 
@@ -116,6 +117,7 @@ def test_a_feature_that_is_gone_is_named_and_a_few_gaps_are_not() -> None:
     found = _health(availability(training, now, ["gone", "gaps"]))["feature_availability"]
     assert not found.passed
     assert found.value == pytest.approx(0.3)
+    assert found.about[1:] == ("gone",)
     assert "1 of 2" in found.why
     assert "gone is filled in 70%" in found.why
 
@@ -267,9 +269,7 @@ def test_too_few_matured_scores_are_shown_and_not_judged() -> None:
     few = _delivered(0.0, rows=150)
     assert version_to_judge(few, LIMITS) is None
     assert version_to_judge(_delivered(0.0), LIMITS) == "v1"
-    assert all(
-        watched.passed and "not judged" in watched.why for watched in judge_performance(_performance(few), LIMITS)
-    )
+    assert all(watched.passed and not watched.judged for watched in judge_performance(_performance(few), LIMITS))
     assert judge_performance([], LIMITS)[0].passed
 
 

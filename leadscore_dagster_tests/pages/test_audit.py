@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.restatement.association import AroundOutcome
 from leadscore_dagster.core.audit.restatement.result import ColumnRestatement, Maturity
 from leadscore_dagster.core.audit.verdict import CLOCK, SETTLED_BY_REPLAY, Answer, FeatureVerdict, overall
 from leadscore_dagster.core.pages.audit import audit_page
+from leadscore_dagster.core.verdict import held
 
 VOID = {"meta", "input", "br", "wbr"}
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\" autofocus onfocus=\"alert(3)\x00"
@@ -33,9 +33,9 @@ FOUND = [
     FeatureVerdict("size", "replay", "clear", "900 rows rebuilt"),
 ]
 FINDINGS = [
-    Finding("label_window_purged", True, "30 days lie between", 30, 30),
-    Finding("row_retention", False, "positives were removed", 0.0765, 0.01),
-    Finding("left_truncation", False, "nothing before February", 41, 30, "warn"),
+    held("label_window_purged", True, value=30, threshold=30, why="30 days lie between"),
+    held("row_retention", False, value=0.0765, threshold=0.01, why="positives were removed"),
+    held("left_truncation", False, severity="warn", value=41, threshold=30, why="nothing before February"),
 ]
 VIOLATIONS = [("decision_not_unique", 0, ""), ("event_after_decision", 3, "{'decision_id': 'a1'}")]
 RESTATED: list[dict[str, Any]] = [
@@ -227,7 +227,7 @@ def hostile_page() -> str:
         verdicts,
         title=HOSTILE,
         summary={"recipe": HOSTILE, "as_of": HOSTILE, "rows": 1, "positives": 1, "parts": {HOSTILE: HOSTILE}},
-        findings=[(HOSTILE, Finding(HOSTILE, False, HOSTILE, 1.0, 2.0))],
+        findings=[(HOSTILE, held(HOSTILE, False, value=1.0, threshold=2.0, why=HOSTILE))],
         violations=[(HOSTILE, 1, HOSTILE)],
         restatements=[{"table": HOSTILE, "column": HOSTILE, "facts": HOSTILE, "wait_days": HOSTILE,
                        "share": HOSTILE, "lags": {"p50": HOSTILE}, "completeness": {HOSTILE: HOSTILE}}],

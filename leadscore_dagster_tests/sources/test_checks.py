@@ -13,10 +13,11 @@ import pytest
 from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Decisions, Recipe
-from leadscore_dagster.core.sources import CheckResult, ingest_log, ingest_vintage, log_checks, refuse, vintage_checks
+from leadscore_dagster.core.sources import ingest_log, ingest_vintage, log_checks, refuse, vintage_checks
 from leadscore_dagster.core.sources.checks import VINTAGE_CHECKS
 from leadscore_dagster.core.sources.connectors import connector_of
 from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_freshness
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Lake, table
 from leadscore_dagster_tests.sources import people
 from leadscore_dagster_tests.sources.people import AS_OF, LEAD_HEADER, LEADS, SOURCE, lead
@@ -32,7 +33,7 @@ def _recipe(**sources: object) -> Recipe:
     )
 
 
-def _by_name(results: list[CheckResult]) -> dict[str, CheckResult]:
+def _by_name(results: list[Verdict]) -> dict[str, Verdict]:
     return {result.name: result for result in results}
 
 
@@ -143,7 +144,7 @@ def test_a_clean_log_passes_every_check(stored: Lake, tmp_path: Path) -> None:
 def test_the_match_rate_counts_rows_without_an_entity_as_unmatched(stored: Lake, tmp_path: Path) -> None:
     _leads(stored, tmp_path, 90, 10)
     result = _by_name(log_checks(stored, LEADS, AS_OF, _recipe(people=SOURCE)))["match_rate"]
-    assert (result.passed, result.value, result.rows) == (False, 0.9, 10)
+    assert (result.passed, result.value, result.n) == (False, 0.9, 100)
 
 
 def test_the_match_rate_reads_the_newest_vintage_that_was_available(stored: Lake, drops: Path, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_a_log_that_holds_what_came_after_as_of_breaks_its_contract(column: str,
     _leads(stored, tmp_path, 95, 5)
     _tampered(stored, _set(column, datetime(2024, 4, 1, tzinfo=UTC), 2), name="crm")
     result = _by_name(log_checks(stored, LEADS, AS_OF, _recipe(people=SOURCE)))["contract"]
-    assert (result.passed, result.rows) == (False, 2)
+    assert (result.passed, result.value) == (False, 2)
     assert f"{column} in 2 rows" in result.why
 
 

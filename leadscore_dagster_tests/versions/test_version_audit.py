@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.training_audit import AuditReport
 from leadscore_dagster.core.audit.verdict import FeatureVerdict
+from leadscore_dagster.core.verdict import held
 from leadscore_dagster.core.versions.version_audit import keep_audit, kept_audit
 from leadscore_dagster_tests import scenario
 
@@ -15,7 +15,7 @@ VERSION = "2026-01-01-aaaaaaaaaaaa"
 
 
 def _report(*verdicts: FeatureVerdict) -> AuditReport:
-    findings = (("folds", Finding("gap", True, "30 days lie between.")),)
+    findings = (("folds", held("gap", True, why="30 days lie between.")),)
     return AuditReport(date(2026, 1, 1), 100, 9, verdicts, findings, (), (), frozenset())
 
 

@@ -5,7 +5,6 @@ Lives here: facts of a run and the judgement on them. Not here: reading them off
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,17 +16,14 @@ from leadscore_dagster.core.alerts.text import Crash, crash_evidence, evidence_o
 
 #: how the occasion of an alert begins that stands for a week, a month or a version
 STANDING = "standing/"
-_BETWEEN = re.compile(r"[\s,;:()]+")
-#: a number by itself, with sign or percent; 2026-03 and v2 are names
-_MEASURED = re.compile(r"[+\-]?(?:\d+(?:\.\d+)?|nan)%?")
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class CheckEvaluation:
     """One evaluation of an asset check. ``threshold`` and ``value`` are None where the check has none.
 
-    ``standing``: the month, week or version the check was about, where it is about more than its partition: every
-    day's partition then fails of the same cause, which is one failure as long as the same things fail.
+    ``about``: the month, week or version the check was about, where it is about more than its partition, and the names
+    of what fails: every day's partition then fails of the same cause, which is one failure as long as the names stay.
     """
 
     asset: str
@@ -38,7 +34,7 @@ class CheckResult:
     description: str = ""
     value: float | None = None
     threshold: float | None = None
-    standing: str | None = None
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ class RunFacts:
     ended_at: datetime
     partition: str | None = None
     assets: tuple[str, ...] = ()
-    results: tuple[CheckResult, ...] = ()
+    results: tuple[CheckEvaluation, ...] = ()
     failed_steps: tuple[FailedStep, ...] = ()
     message: str = ""
     delivers: str | None = None
@@ -108,12 +104,6 @@ def closed_by_run(run: RunFacts) -> Iterator[str]:
             yield "delivery"
 
 
-def names_in(description: str) -> str:
-    """What a check's sentence names: its words in any order, without what was measured, which changes every day."""
-    words = {word.strip(".") for word in _BETWEEN.split(description)}
-    return " ".join(sorted(word for word in words if word and not _MEASURED.fullmatch(word)))
-
-
 def check_subject(asset: str, check: str, partition: str | None) -> str:
     return f"check {asset} {check} {partition or ''}".rstrip()
 
@@ -136,11 +126,12 @@ def check_path(asset: str, check: str) -> str:
     return f"{asset_path(asset)}?{urlencode({'view': 'checks', 'checkDetail': check})}"
 
 
-def _failed_check(run: RunFacts, result: CheckResult, hidden: Collection[str]) -> Alert:
+def _failed_check(run: RunFacts, result: CheckEvaluation, hidden: Collection[str]) -> Alert:
     key, occasion = f"check/{run.run_id}/{result.asset}/{result.check}/{result.partition or ''}", f"run/{run.run_id}"
-    if result.standing:
-        fails = names_in(result.description)
-        key = occasion = f"{STANDING}{result.asset}/{result.check}/{result.standing}/{identity(result.check, fails)}"
+    if result.about:
+        period, *names = result.about
+        fails = identity(result.check, "\n".join(sorted(names)))
+        key = occasion = f"{STANDING}{result.asset}/{result.check}/{period}/{fails}"
     return Alert(
         key=key,
         occasion=occasion,
@@ -162,9 +153,9 @@ def _failed_check(run: RunFacts, result: CheckResult, hidden: Collection[str]) -
     )
 
 
-def _subject(result: CheckResult) -> str:
+def _subject(result: CheckEvaluation) -> str:
     """What stands stays open until a later day's check of the same passes."""
-    return check_subject(result.asset, result.check, None if result.standing else result.partition)
+    return check_subject(result.asset, result.check, None if result.about else result.partition)
 
 
 def _broken_check(run: RunFacts, step: FailedStep, asset: str, check: str, hidden: Collection[str]) -> Alert:

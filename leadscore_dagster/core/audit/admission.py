@@ -8,7 +8,6 @@ display (defs/checks).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import date
 
 from leadscore_dagster.core.audit import report as text
@@ -27,7 +26,6 @@ from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSourc
 from leadscore_dagster.core.sources.arrived import as_of_of, published, unpublished
 from leadscore_dagster.core.sources.checks import (
     VINTAGE_CHECKS,
-    CheckResult,
     arrival_checks,
     compared_with,
     refuse,
@@ -38,6 +36,7 @@ from leadscore_dagster.core.sources.log_checks import LOG_CHECKS, log_checks
 from leadscore_dagster.core.state import evidence
 from leadscore_dagster.core.table.audits import audits_of
 from leadscore_dagster.core.table.features.query import feature_query
+from leadscore_dagster.core.verdict import Reason, Severity, Verdict, held
 from leadscore_dagster.core.warehouse import Part, Warehouse
 
 
@@ -48,7 +47,7 @@ def described_checks(source: VintageSource | LogSource) -> dict[str, str]:
 
 def source_checks(
     warehouse: Warehouse, recipe: Recipe, source: VintageSource | LogSource, as_of: date
-) -> list[CheckResult]:
+) -> list[Verdict]:
     """Every gate of one source, remembered for its content: of a log's partition, or of the arrival of a vintage that
     was taken in last. Raises InputError if there is none."""
     if isinstance(source, VintageSource):
@@ -58,7 +57,7 @@ def source_checks(
     return _remembered(warehouse, source, own, read, lambda: log_checks(warehouse, source, as_of, recipe))
 
 
-def _arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -> list[CheckResult]:
+def _arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -> list[Verdict]:
     before = compared_with(warehouse, source.table, arrival)
     read = [arrival, before] if before else [arrival]
     return _remembered(warehouse, source, arrival, read, lambda: arrival_checks(warehouse, source, arrival))
@@ -69,14 +68,14 @@ def _remembered(
     source: VintageSource | LogSource,
     judged: Part,
     read: Sequence[Part],
-    judge: Callable[[], list[CheckResult]],
-) -> list[CheckResult]:
+    judge: Callable[[], list[Verdict]],
+) -> list[Verdict]:
     """By content alone: an arrival is the same before and after it is published."""
     digests = [warehouse.digest(part.table, part.partition) for part in read]
     content = evidence.fingerprint(*digests, source.model_dump_json())
     subject = f"{source.table}_{judged.partition}"
-    records = evidence.remembered(warehouse, subject, content, lambda: [asdict(result) for result in judge()])
-    return [CheckResult(**record) for record in records]
+    records = evidence.remembered(warehouse, subject, content, lambda: [verdict.as_dict() for verdict in judge()])
+    return [Verdict.from_dict(record) for record in records]
 
 
 def require_sources(warehouse: Warehouse, recipe: Recipe, as_of: date) -> None:
@@ -119,62 +118,69 @@ def require_audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> AuditRep
     return report
 
 
-@dataclass(frozen=True)
-class PartResult:
-    """One part of the audit as a check shows it. ``value``: features, findings or rows that are not clear."""
-
-    name: str
-    passed: bool
-    value: int
-    threshold: int
-    why: str
-    evidence: str = ""
-    severity: str = "error"
-
-
 def described_parts(recipe: Recipe) -> dict[str, str]:
     """Check name → description, for the parts of the audit and the recipe's SQL audits."""
     audits = {audit_name(name): _first_comment(text) for name, text in audits_of(recipe).items()}
     return {**PARTS, **TABLE_PARTS, **audits}
 
 
-def audit_checks(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[PartResult]:
+def audit_checks(warehouse: Warehouse, recipe: Recipe, as_of: date) -> list[Verdict]:
     """Every part of the audit and every SQL audit, one result each."""
     report = audit_training_table(warehouse, recipe, as_of)
     return [
         *(_part_result(part, report) for part in PARTS),
         *(_table_result(part, report) for part in TABLE_PARTS),
         *(
-            PartResult(name, rows == 0, rows, 0, sample if rows else "No violating row.")
+            held(name, rows == 0, value=rows, threshold=0, why=sample if rows else "No violating row.")
             for name, rows, sample in report.violations
         ),
     ]
 
 
-def _part_result(part: str, report: AuditReport) -> PartResult:
+def _part_result(part: str, report: AuditReport) -> Verdict:
     """Blocks on leaks and on suspicions nobody has acknowledged; warns of what is unproven."""
     mine = [verdict for verdict in report.verdicts if verdict.part == part]
     table = text.as_markdown(mine, report.acknowledged)
     if not mine:  # a part that has judged nothing has cleared nothing
-        return PartResult(part, False, 0, 0, "No feature was judged.", table, "warn")
+        return Verdict(
+            part,
+            False,
+            Reason.NOT_MEASURED,
+            severity="warn",
+            value=0,
+            threshold=0,
+            why="No feature was judged.",
+            evidence=table,
+        )
     refused = blocking(mine, report.acknowledged)
     if refused:
         why = "\n".join(f"{verdict.feature} ({verdict.verdict}): {verdict.evidence}" for verdict in refused)
-        return PartResult(part, False, len(refused), 0, why, table)
+        return held(part, False, value=len(refused), threshold=0, why=why, evidence=table)
     unproven = [v for v in mine if v.verdict == "unproven" and v.metric != SETTLED_BY_REPLAY]
     if unproven:
         names = ", ".join(verdict.feature for verdict in unproven[:5]) + (", …" if len(unproven) > 5 else "")
         why = f"{len(unproven)} of {len(mine)} features unproven: {names}. {unproven[0].evidence}"
-        return PartResult(part, False, len(unproven), 0, why, table, "warn")
-    return PartResult(part, True, 0, 0, f"{len(mine)} features clear.", table)
+        return Verdict(
+            part,
+            False,
+            Reason.UNPROVEN,
+            severity="warn",
+            value=len(unproven),
+            threshold=0,
+            why=why,
+            evidence=table,
+        )
+    return held(part, True, value=0, threshold=0, why=f"{len(mine)} features clear.", evidence=table)
 
 
-def _table_result(part: str, report: AuditReport) -> PartResult:
+def _table_result(part: str, report: AuditReport) -> Verdict:
     mine = [finding for name, finding in report.findings if name == part]
     failed = [finding for finding in mine if not finding.passed]
     why = "\n".join(f"{finding.name}: {finding.why}" for finding in failed or mine) or "Nothing was judged."
-    severity = "error" if any(finding.blocks for finding in failed) else "warn"
-    return PartResult(part, bool(mine) and not failed, len(failed), 0, why, severity=severity)
+    severity: Severity = "error" if any(finding.blocks for finding in failed) else "warn"
+    reason = Reason.NOT_MEASURED if not mine else Reason.MISSED if failed else Reason.MET
+    passed = reason is Reason.MET
+    return Verdict(part, passed, reason, severity=severity, value=len(failed), threshold=0, why=why)
 
 
 def column_lineage(recipe: Recipe) -> dict[str, list[tuple[str, str]]]:

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 
 #: every finding, and its rule in a sentence
 RULES = {
@@ -42,7 +42,7 @@ def fold_findings(
     *,
     label_known_at: np.ndarray | None = None,
     entities_apart: bool = False,
-) -> list[Finding]:
+) -> list[Verdict]:
     """One finding per rule of ``RULES``, in that order.
 
     Parameters
@@ -76,43 +76,74 @@ def fold_findings(
     ]
 
 
-def _not_empty(folds: Sequence[Fold]) -> Finding:
+def _not_empty(folds: Sequence[Fold]) -> Verdict:
     empty = sum(not len(train) or not len(test) for train, test in folds)
     if not folds:
-        return Finding("folds_not_empty", False, "There are no folds, so nothing was judged.", 0, 1)
+        return Verdict(
+            "folds_not_empty",
+            False,
+            Reason.NOT_MEASURED,
+            value=0,
+            threshold=1,
+            why="There are no folds, so nothing was judged.",
+        )
     why = f"{empty} of {len(folds)} folds have nothing to train on or nothing to judge on."
-    return Finding("folds_not_empty", not empty, why if empty else f"{len(folds)} folds, none empty.", empty, 0)
+    return held(
+        "folds_not_empty",
+        not empty,
+        value=empty,
+        threshold=0,
+        why=why if empty else f"{len(folds)} folds, none empty.",
+    )
 
 
-def _share_no_row(folds: Sequence[Fold]) -> Finding:
+def _share_no_row(folds: Sequence[Fold]) -> Verdict:
     shared = sum(len(np.intersect1d(train, test)) for train, test in folds)
     twice = sum(len(side) - len(np.unique(side)) for fold in folds for side in fold)
     why = f"{shared:,} rows are trained on and judged on, {twice:,} occur twice on one side."
-    return Finding("folds_share_no_row", not shared + twice, why, shared + twice, 0)
+    return held(
+        "folds_share_no_row",
+        not shared + twice,
+        value=shared + twice,
+        threshold=0,
+        why=why,
+    )
 
 
-def _in_time_order(folds: Sequence[Fold], times: np.ndarray) -> Finding:
+def _in_time_order(folds: Sequence[Fold], times: np.ndarray) -> Verdict:
     late = sum(int((times[train] >= times[test].min()).sum()) for train, test in folds)
     why = f"{late:,} training rows were decided at the instant of the first judged row of their fold, or later."
-    return Finding("folds_in_time_order", not late, why, late, 0)
+    return held("folds_in_time_order", not late, value=late, threshold=0, why=why)
 
 
-def _purged(folds: Sequence[Fold], times: np.ndarray, known: np.ndarray) -> Finding:
+def _purged(folds: Sequence[Fold], times: np.ndarray, known: np.ndarray) -> Verdict:
     open_rows = sum(int((known[train] > times[test].min()).sum()) for train, test in folds)
     why = f"{open_rows:,} training labels were not known yet when the first judged row of their fold was decided."
-    return Finding("folds_purged", not open_rows, why, open_rows, 0)
+    return held("folds_purged", not open_rows, value=open_rows, threshold=0, why=why)
 
 
-def _embargoed(folds: Sequence[Fold], times: np.ndarray, gap_days: float) -> Finding:
+def _embargoed(folds: Sequence[Fold], times: np.ndarray, gap_days: float) -> Verdict:
     if not folds:
-        return Finding("folds_embargoed", True, "There is no fold with rows on both sides.", None, gap_days)
+        return Verdict(
+            "folds_embargoed",
+            True,
+            Reason.NOT_JUDGED,
+            threshold=gap_days,
+            why="There is no fold with rows on both sides.",
+        )
     distance = min(int(times[test].min() - times[train].max()) for train, test in folds)
     days = distance / _DAY
     why = f"The closest training decision lies {days:,.1f} days before the first judged one; {gap_days:g} are required."
-    return Finding("folds_embargoed", distance >= gap_days * _DAY, why, days, gap_days)
+    return held(
+        "folds_embargoed",
+        distance >= gap_days * _DAY,
+        value=days,
+        threshold=gap_days,
+        why=why,
+    )
 
 
-def _share_no_entity(folds: Sequence[Fold], codes: np.ndarray, apart: bool) -> Finding:
+def _share_no_entity(folds: Sequence[Fold], codes: np.ndarray, apart: bool) -> Verdict:
     name, threshold = "folds_share_no_entity", 0.0 if apart else SHARED_ENTITIES
     severity: Literal["error", "warn"] = "error" if apart else "warn"
     shares, entities = [0.0], set[int]()
@@ -123,13 +154,27 @@ def _share_no_entity(folds: Sequence[Fold], codes: np.ndarray, apart: bool) -> F
         entities.update(both.tolist())
     share = max(shares)
     if not entities:
-        return Finding(name, True, "No entity is on both sides of a fold.", 0.0, threshold, severity)
+        return held(
+            name,
+            True,
+            severity=severity,
+            value=0.0,
+            threshold=threshold,
+            why="No entity is on both sides of a fold.",
+        )
     why = (
         f"{len(entities):,} entities are on both sides of a fold, up to {share:.1%} of the rows a fold is judged on: a "
         f"model that remembers them looks better than it is, in at most {1 - (1 - share) ** 2:.1%} of the pairs an AUC "
         "counts."
     )
-    return Finding(name, share <= threshold, why, share, threshold, severity)
+    return held(
+        name,
+        share <= threshold,
+        severity=severity,
+        value=share,
+        threshold=threshold,
+        why=why,
+    )
 
 
 def _microseconds(times: np.ndarray, column: str) -> np.ndarray:

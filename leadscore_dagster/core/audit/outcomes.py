@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.audit.comparison import require_unique
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.rates import wilson
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 
 #: every finding, and its rule in a sentence
 RULES = {
@@ -52,7 +52,7 @@ def outcome_findings(
     as_of: date,
     window_days: float,
     entity: str | None = None,
-) -> list[Finding]:
+) -> list[Verdict]:
     """One finding per rule of ``RULES``, in that order.
 
     Parameters
@@ -84,27 +84,27 @@ def outcome_findings(
     ]
 
 
-def _windows_observed(decided: np.ndarray, as_of: date, window_days: float) -> Finding:
+def _windows_observed(decided: np.ndarray, as_of: date, window_days: float) -> Verdict:
     closed = round(datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC).timestamp() * 1e6)
     late = int((decided + round(window_days * _DAY) > closed).sum())
     why = f"{late:,} training rows were decided less than {window_days:g} days before {as_of}."
-    return Finding("windows_observed", not late, why, late, 0)
+    return held("windows_observed", not late, value=late, threshold=0, why=why)
 
 
-def _no_censored_row(labels: pa.Table, rows: pa.Table) -> Finding:
+def _no_censored_row(labels: pa.Table, rows: pa.Table) -> Verdict:
     found = _with_status(labels, rows, "right_censored")
     why = f"{found:,} training rows are decisions whose outcome was still open."
-    return Finding("no_censored_row", not found, why, found, 0)
+    return held("no_censored_row", not found, value=found, threshold=0, why=why)
 
 
-def _no_negative_lag(labels: pa.Table, rows: pa.Table, decided: np.ndarray, outcome: np.ndarray) -> Finding:
+def _no_negative_lag(labels: pa.Table, rows: pa.Table, decided: np.ndarray, outcome: np.ndarray) -> Verdict:
     before = int((~np.isnan(outcome) & (outcome < decided)).sum())
     found = max(before, _with_status(labels, rows, "negative_lag"))
     why = f"{found:,} training rows have an outcome that lies before their decision."
-    return Finding("no_negative_lag", not found, why, found, 0)
+    return held("no_negative_lag", not found, value=found, threshold=0, why=why)
 
 
-def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive: np.ndarray) -> Finding:
+def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive: np.ndarray) -> Verdict:
     """Is it probable that nothing happened before the first outcome there is?
 
     Had outcomes been recorded from the start, decision i, taken e_i before the first outcome, would have had one by
@@ -115,14 +115,28 @@ def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive:
     name = "outcomes_from_the_start"
     happened = np.where(np.isnan(outcome), decided, outcome)
     if not positive.any():
-        return Finding(name, True, "There is no positive row to show when outcomes begin.", None, TRUNCATION, "warn")
+        return Verdict(
+            name,
+            True,
+            Reason.NOT_JUDGED,
+            severity="warn",
+            threshold=TRUNCATION,
+            why="There is no positive row to show when outcomes begin.",
+        )
     first = happened[positive | ~np.isnan(outcome)].min()
     before = decided < first
     order = np.argsort(decided[~before], kind="stable")[: max(_REFERENCE, int(before.sum()))]
     reference = positive[~before][order]
     lags = np.sort((happened - decided)[~before & positive])
     if not before.any() or not len(lags):
-        return Finding(name, True, "No decision lies before the first outcome.", 1.0, TRUNCATION, "warn")
+        return held(
+            name,
+            True,
+            severity="warn",
+            value=1.0,
+            threshold=TRUNCATION,
+            why="No decision lies before the first outcome.",
+        )
     share_by_then = np.searchsorted(lags, first - decided[before], side="left") / len(lags)
     low, _ = wilson(float(reference.sum()), float(len(reference)))
     expected = low * float(share_by_then.sum())
@@ -134,10 +148,17 @@ def _outcomes_from_the_start(decided: np.ndarray, outcome: np.ndarray, positive:
     )
     if probability < TRUNCATION:
         why += " Outcomes were recorded from that day only: leave the earlier decisions out."
-    return Finding(name, probability >= TRUNCATION, why, probability, TRUNCATION, "warn")
+    return held(
+        name,
+        probability >= TRUNCATION,
+        severity="warn",
+        value=probability,
+        threshold=TRUNCATION,
+        why=why,
+    )
 
 
-def _outcomes_to_the_end(decided: np.ndarray, positive: np.ndarray) -> Finding:
+def _outcomes_to_the_end(decided: np.ndarray, positive: np.ndarray) -> Verdict:
     """Do outcomes fade towards the end, as they do where the newest were not known yet when the table was closed?
 
     The last 7, 14, 30 and 60 days, each against the 120 days before: the probability of so few positives (binomial, at
@@ -157,7 +178,14 @@ def _outcomes_to_the_end(decided: np.ndarray, positive: np.ndarray) -> Finding:
             low, _ = wilson(float(earlier), float(m))
             looks.append((min(1.0, len(_LAST_DAYS) * float(binom.cdf(hits, n, low))), days, hits / n, earlier / m))
     if not looks:
-        return Finding(name, True, "Outcomes do not fade towards the end.", 1.0, TRUNCATION, "warn")
+        return held(
+            name,
+            True,
+            severity="warn",
+            value=1.0,
+            threshold=TRUNCATION,
+            why="Outcomes do not fade towards the end.",
+        )
     probability, days, rate, usual = min(looks)
     why = (
         f"{rate:.1%} of the last {days} days' rows are positive, {usual:.1%} of those before; so few have a "
@@ -165,36 +193,53 @@ def _outcomes_to_the_end(decided: np.ndarray, positive: np.ndarray) -> Finding:
     )
     if probability < TRUNCATION:
         why += " If the newest outcomes were not known yet, lengthen the label window, or known_after_days."
-    return Finding(name, probability >= TRUNCATION, why, probability, TRUNCATION, "warn")
+    return held(
+        name,
+        probability >= TRUNCATION,
+        severity="warn",
+        value=probability,
+        threshold=TRUNCATION,
+        why=why,
+    )
 
 
-def _no_repeated_decision(rows: pa.Table) -> Finding:
+def _no_repeated_decision(rows: pa.Table) -> Verdict:
     repeated = rows.num_rows - len(rows["decision_id"].unique())
-    return Finding("no_repeated_decision", not repeated, f"{repeated:,} rows repeat a decision_id.", repeated, 0)
+    return held(
+        "no_repeated_decision",
+        not repeated,
+        value=repeated,
+        threshold=0,
+        why=f"{repeated:,} rows repeat a decision_id.",
+    )
 
 
-def _no_repeated_instant(rows: pa.Table, entity: str | None) -> Finding:
+def _no_repeated_instant(rows: pa.Table, entity: str | None) -> Verdict:
     name = "no_repeated_instant"
     if entity is None:
-        return Finding(name, True, "No entity column was named.", None, 0, "warn")
+        return Verdict(name, True, Reason.NOT_JUDGED, severity="warn", threshold=0, why="No entity column was named.")
     pairs = pa.table({"entity": rows[entity], "at": rows["decision_at"]}).filter(pc.is_valid(rows[entity]))
     repeated = pairs.num_rows - pairs.group_by(["entity", "at"]).aggregate([]).num_rows
     why = f"{repeated:,} rows repeat an entity at one and the same instant."
-    return Finding(name, not repeated, why, repeated, 0, "warn")
+    return held(name, not repeated, severity="warn", value=repeated, threshold=0, why=why)
 
 
-def _retained(rows: pa.Table, earlier: pa.Table | None) -> Finding:
+def _retained(rows: pa.Table, earlier: pa.Table | None) -> Verdict:
     """Difference of two proportions with Newcombe's (1998) interval, method 10, at 99%."""
     name = "retained_whatever_the_label"
     if earlier is None or not earlier.num_rows:
-        return Finding(name, True, "There is no earlier build to compare with.", None, RETENTION)
+        return Verdict(
+            name, True, Reason.NOT_JUDGED, threshold=RETENTION, why="There is no earlier build to compare with."
+        )
     require_unique(earlier, "the build before")
     kept = pc.is_in(earlier["decision_id"].combine_chunks(), value_set=_ids(rows)).to_numpy(zero_copy_only=False)
     positive = earlier["label"].to_numpy() == 1
     n = {side: int((positive == side).sum()) for side in (True, False)}
     k = {side: int(kept[positive == side].sum()) for side in (True, False)}
     if not all(n.values()):
-        return Finding(name, True, "The earlier build had rows of one label only.", None, RETENTION)
+        return Verdict(
+            name, True, Reason.NOT_JUDGED, threshold=RETENTION, why="The earlier build had rows of one label only."
+        )
     share = {side: k[side] / n[side] for side in n}
     difference = share[True] - share[False]
     (low_1, high_1), (low_0, high_0) = (wilson(k[side], n[side], _Z99) for side in (True, False))
@@ -208,13 +253,20 @@ def _retained(rows: pa.Table, earlier: pa.Table | None) -> Finding:
     )
     if is_off:
         why += " Unless the recipe was changed (then build the period before again), rows were picked by outcome."
-    return Finding(name, not is_off, why, difference, RETENTION)
+    return held(name, not is_off, value=difference, threshold=RETENTION, why=why)
 
 
-def _did_not_flip(rows: pa.Table, earlier: pa.Table | None) -> Finding:
+def _did_not_flip(rows: pa.Table, earlier: pa.Table | None) -> Verdict:
     name = "labels_did_not_flip"
     if earlier is None or not earlier.num_rows:
-        return Finding(name, True, "There is no earlier build to compare with.", None, 0, "warn")
+        return Verdict(
+            name,
+            True,
+            Reason.NOT_JUDGED,
+            severity="warn",
+            threshold=0,
+            why="There is no earlier build to compare with.",
+        )
     place = pc.index_in(earlier["decision_id"].combine_chunks(), value_set=_ids(rows))
     there = place.is_valid().to_numpy(zero_copy_only=False)
     before = earlier["label"].to_numpy()[there]
@@ -225,7 +277,14 @@ def _did_not_flip(rows: pa.Table, earlier: pa.Table | None) -> Finding:
         f"Of {len(now):,} rows in both builds {up:,} turned from negative to positive and {down:,} from positive to "
         f"negative ({share:.2%})."
     )
-    return Finding(name, not up + down, why, share, 0, "error" if share >= FLIPPED else "warn")
+    return held(
+        name,
+        not up + down,
+        severity="error" if share >= FLIPPED else "warn",
+        value=share,
+        threshold=0,
+        why=why,
+    )
 
 
 def _training_times(labels: pa.Table, rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

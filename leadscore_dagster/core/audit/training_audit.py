@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.audit import report as text
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.fold import fold_verdicts
 from leadscore_dagster.core.audit.folds import fold_findings
 from leadscore_dagster.core.audit.known_time import evidence_of, known_time_verdicts
@@ -38,6 +37,7 @@ from leadscore_dagster.core.table.periods import Fold
 from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.table.training import TABLE, training_rows
 from leadscore_dagster.core.table.training_rows import fold_rows, split_rows
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Warehouse, compose, table
 
 #: parts that prove; a leak is theirs alone
@@ -82,19 +82,23 @@ class AuditReport:
     rows: int
     positives: int
     verdicts: tuple[FeatureVerdict, ...]
-    findings: tuple[tuple[str, Finding], ...]
+    findings: tuple[tuple[str, Verdict], ...]
     violations: tuple[tuple[str, int, str], ...]
     restated: tuple[dict[str, Any], ...]
     acknowledged: frozenset[tuple[str, str]]
 
     @property
     def blocks(self) -> bool:
-        return bool(self.why())
+        broken = any(rows for _, rows, _ in self.violations)
+        return broken or any(finding.blocks for _, finding in self.findings) or bool(self._blocking())
+
+    def _blocking(self) -> list[FeatureVerdict]:
+        return blocking(self.verdicts, self.acknowledged)
 
     def why(self) -> str:
         """Leaks, suspicions, findings and violations that block, in sentences; empty when there are none."""
         refused: dict[str, str] = {}
-        for verdict in blocking(self.verdicts, self.acknowledged):
+        for verdict in self._blocking():
             refused.setdefault(verdict.feature, f"{verdict.feature}: {verdict.evidence}")
         found = [f"{name}: {finding.why}" for name, finding in self.findings if finding.blocks]
         broken = [f"{name}: {rows:,} violating rows ({sample})" for name, rows, sample in self.violations if rows]
@@ -136,7 +140,7 @@ def audit_training_table(warehouse: Warehouse, recipe: Recipe, as_of: date) -> A
         size["rows"],
         size["positives"],
         tuple(FeatureVerdict(**record) for record in parts["verdict"]),
-        tuple((part, Finding(**record)) for part, record in parts["finding"]),
+        tuple((part, Verdict.from_dict(record)) for part, record in parts["finding"]),
         tuple((name, rows, sample) for name, rows, sample in parts["violation"]),
         tuple(parts["restated"]),
         frozenset((entry.feature, entry.part) for entry in recipe.acknowledged),
@@ -171,7 +175,7 @@ def _audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Iterator[dict[s
     yield from (
         {"verdict": asdict(verdict)} for verdict in _verdicts(warehouse, recipe, as_of, rows, lineage, restated)
     )
-    yield from ({"finding": [part, asdict(found)]} for part, found in _findings(warehouse, recipe, as_of, rows))
+    yield from ({"finding": [part, found.as_dict()]} for part, found in _findings(warehouse, recipe, as_of, rows))
     for name, violating, sample in decision_audits(warehouse, recipe, as_of):
         yield {"violation": [audit_name(name), violating, _sample(sample)]}
 
@@ -224,7 +228,7 @@ def _lag_decay(
     ]
 
 
-def _findings(warehouse: Warehouse, recipe: Recipe, as_of: date, rows: pa.Table) -> Iterator[tuple[str, Finding]]:
+def _findings(warehouse: Warehouse, recipe: Recipe, as_of: date, rows: pa.Table) -> Iterator[tuple[str, Verdict]]:
     """Statements on the table as a whole, with the part they belong to."""
     window, entity = recipe.label_window_days, recipe.decisions.entity
     splits = [(split.training, split.validation) for split in _splits(rows, recipe)]

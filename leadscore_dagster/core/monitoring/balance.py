@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from leadscore_dagster.core.measures.rates import wilson_intervals
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.recipe.schema import Monitoring
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 
 TABLE = "class_balance"
 WEEKS = 26
@@ -58,13 +58,13 @@ def measure_balance(matured: pa.Table, training_rate: float, day: date, *, windo
     return rows
 
 
-def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Watched]:
+def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Verdict]:
     """``class_balance``: fails when the newest week's whole interval lies outside the tolerance around training."""
     name = "class_balance"
     if not rows or rows[-1]["n"] < limits.minimum_rows:
         n = rows[-1]["n"] if rows else 0
         why = f"Only {n:,} decisions of the newest week have matured, {limits.minimum_rows:,} are needed: not judged."
-        return [Watched(name, True, why, rows=n)]
+        return [Verdict(name, True, Reason.NOT_JUDGED, severity="warn", n=n, why=why)]
     week, trained = rows[-1], rows[-1]["training_rate"]
     least, most = trained * (1 - limits.class_balance_tolerance), trained * (1 + limits.class_balance_tolerance)
     passed = week["high"] >= least and week["low"] <= most
@@ -74,5 +74,5 @@ def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list
         f"{least:.2%} to {most:.2%}."
     )
     threshold = least if week["rate"] < trained else most
-    ends = {"value": week["rate"], "low": week["low"], "high": week["high"], "threshold": threshold}
-    return [Watched(name, passed, why, rows=week["n"], standing=week["week"], **ends)]
+    ends = {"value": week["rate"], "low": week["low"], "high": week["high"], "threshold": threshold, "n": week["n"]}
+    return [held(name, passed, severity="warn", why=why, about=(week["week"],), **ends)]

@@ -29,9 +29,9 @@ import pyarrow as pa
 from leadscore_dagster.core.measures.population_stability import count, index, learn_bins, shift
 from leadscore_dagster.core.monitoring.cohort import decided_between, delivered, features_at
 from leadscore_dagster.core.monitoring.reference import Reference
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.recipe.schema import Monitoring, Recipe, VintageSource
 from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 from leadscore_dagster.core.warehouse import Warehouse
 
 TABLE = "feature_drift"
@@ -200,7 +200,7 @@ def drifted(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> dict[str, 
     return {row["feature"]: how for row, how in sorted(moved, key=lambda pair: -pair[0]["psi"])}
 
 
-def judge_drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Watched]:
+def judge_drift(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Verdict]:
     """``feature_drift`` and ``score_drift`` of the last complete month."""
     complete = [row for row in rows if row["complete"]]
     features = [row for row in complete if row["feature"] != SCORE]
@@ -217,11 +217,11 @@ def _months(training: pa.Table) -> list[tuple[int, int]]:
     return [(int(first), int(size)) for first, size in zip(firsts, sizes, strict=True) if size >= least]
 
 
-def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> Watched:
+def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> Verdict:
     if not rows or rows[0]["n"] < limits.minimum_rows:
         n = rows[0]["n"] if rows else 0
         why = f"Only {n:,} decisions in the last complete month, {limits.minimum_rows:,} are needed: not judged."
-        return Watched(name, True, why, threshold=limits.psi_warn, rows=n)
+        return Verdict(name, True, Reason.NOT_JUDGED, severity="warn", threshold=limits.psi_warn, n=n, why=why)
     seasonal = [row["feature"] for row in rows if is_seasonal(row)]
     furthest = max(rows, key=lambda row: (not is_seasonal(row), row["psi"]))
     numbers = {
@@ -229,22 +229,22 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
         "low": furthest["low"],
         "high": furthest["high"],
         "threshold": limits.psi_warn,
-        "rows": furthest["n"],
-        "standing": furthest["month"],
+        "n": furthest["n"],
     }
     found = drifted(rows, limits)
+    about = (furthest["month"], *found)
     if not found:
         why = f"{furthest['month']}: nothing has moved more than chance explains; the furthest is {_told(furthest)}."
         if seasonal:
             why += f" No further off than months usually are: {', '.join(seasonal[:NAMED])}."
-        return Watched(name, True, why, **numbers)
+        return held(name, True, severity="warn", why=why, about=about, **numbers)
     by_name = {row["feature"]: row for row in rows}
     told = "; ".join(_told(by_name[column]) for column in list(found)[:NAMED])
     more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
     why = f"{furthest['month']}: {len(found)} of {len(rows)} moved beyond chance: {told}{more}."
     if any(by_name[column]["usual"] is None for column in found):
         why += " Too few months of training rows to know how much months differ: judged by the rows alone."
-    return Watched(name, False, why, "error" if "error" in found.values() else "warn", **numbers)
+    return held(name, False, severity="error" if "error" in found.values() else "warn", why=why, about=about, **numbers)
 
 
 def _told(row: Mapping[str, Any]) -> str:

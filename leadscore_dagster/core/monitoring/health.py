@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.monitoring.reference import Reference
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, log_of_day
 from leadscore_dagster.core.scoring.staleness import newest_vintages, stale
 from leadscore_dagster.core.table.features.serving import served_features
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 TABLE, AVAILABILITY = "scoring_health", "feature_availability"
@@ -121,7 +121,7 @@ def judge_health(
     availability: Sequence[Mapping[str, Any]],
     *,
     vintages: dict[str, date | None],
-) -> list[Watched]:
+) -> list[Verdict]:
     """Every check of a day's health.
 
     Parameters
@@ -145,37 +145,73 @@ def first_day(day: date) -> date:
     return day - timedelta(weeks=WEEKS)
 
 
-def _success(today: Mapping[str, Any], limit: float) -> Watched:
+def _success(today: Mapping[str, Any], limit: float) -> Verdict:
     decisions, scored = today["decisions"], today["scored"]
     if decisions is None:
-        return Watched("success_rate", False, f"{today['day']} was not scored.", "error", 0.0, limit, rows=0)
+        return Verdict(
+            "success_rate",
+            False,
+            Reason.NOT_MEASURED,
+            value=0.0,
+            threshold=limit,
+            n=0,
+            why=f"{today['day']} was not scored.",
+        )
     if not decisions:
-        return Watched("success_rate", True, "There was nobody to score.", "error", threshold=limit, rows=0)
+        return Verdict("success_rate", True, Reason.NOT_JUDGED, threshold=limit, n=0, why="There was nobody to score.")
     low, high = wilson(min(scored, decisions), decisions)
     why = f"{scored:,} of {decisions:,} decisions were scored; at least {limit:.0%} is required."
     passed = today["success"] >= limit
-    return Watched("success_rate", passed, why, "error", today["success"], limit, low, high, decisions)
-
-
-def _volume(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Watched:
-    known = usual([(one["day"], one["decisions"]) for one in earlier if one["decisions"] is not None], today["day"])
-    if today["decisions"] is None:
-        return Watched("volume", True, f"{today['day']} was not scored: not judged.")
-    value = float(today["decisions"])
-    if known is None:
-        return Watched("volume", True, f"{value:,.0f} decisions; too few earlier days to compare with.", value=value)
-    median, distance = known
-    passed = abs(value - median) <= distance
-    why = f"{value:,.0f} decisions; {median:,.0f} ± {distance:,.0f} is usual."
-    return Watched(
-        "volume", passed, why, "warn", value, max(median - distance, 0.0) if value < median else median + distance
+    return held(
+        "success_rate",
+        passed,
+        value=today["success"],
+        low=low,
+        high=high,
+        threshold=limit,
+        n=decisions,
+        why=why,
     )
 
 
-def _latency(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Watched:
+def _volume(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Verdict:
+    known = usual([(one["day"], one["decisions"]) for one in earlier if one["decisions"] is not None], today["day"])
+    if today["decisions"] is None:
+        return Verdict(
+            "volume", True, Reason.NOT_JUDGED, severity="warn", why=f"{today['day']} was not scored: not judged."
+        )
+    value = float(today["decisions"])
+    if known is None:
+        return held(
+            "volume",
+            True,
+            severity="warn",
+            value=value,
+            why=f"{value:,.0f} decisions; too few earlier days to compare with.",
+        )
+    median, distance = known
+    passed = abs(value - median) <= distance
+    why = f"{value:,.0f} decisions; {median:,.0f} ± {distance:,.0f} is usual."
+    return held(
+        "volume",
+        passed,
+        severity="warn",
+        value=value,
+        threshold=max(median - distance, 0.0) if value < median else median + distance,
+        why=why,
+    )
+
+
+def _latency(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Verdict:
     value = today["seconds"]
     if value is None:
-        return Watched("latency", True, "No successful run of this day is remembered: not judged.")
+        return Verdict(
+            "latency",
+            True,
+            Reason.NOT_JUDGED,
+            severity="warn",
+            why="No successful run of this day is remembered: not judged.",
+        )
     known = usual([(row["day"], row["seconds"]) for row in earlier if row["seconds"] is not None], today["day"])
     # a run is slow when it takes a minute more than any usual one, and twice as long as the median
     limit = None if known is None else max(known[0] + known[1], 2 * known[0], known[0] + 60)
@@ -185,19 +221,33 @@ def _latency(today: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
         else f"usual are {known[0]:,.0f} s, at most {limit:,.0f} s"
     )
     passed = limit is None or value <= limit
-    return Watched("latency", passed, f"The scoring run took {value:,.1f} s; {told}.", "warn", value, limit)
+    return held(
+        "latency",
+        passed,
+        severity="warn",
+        value=value,
+        threshold=limit,
+        why=f"The scoring run took {value:,.1f} s; {told}.",
+    )
 
 
-def _errors(today: Mapping[str, Any]) -> Watched:
+def _errors(today: Mapping[str, Any]) -> Verdict:
     failed = today["failed_runs"]
     why = f"Scoring runs of this day that failed: {failed}." if failed else "No scoring run of this day failed."
-    return Watched("failed_runs", failed == 0, why, "warn", float(failed), 0.0)
+    return held("failed_runs", failed == 0, severity="warn", value=float(failed), threshold=0.0, why=why)
 
 
-def _availability(rows: Sequence[Mapping[str, Any]], day: date) -> Watched:
+def _availability(rows: Sequence[Mapping[str, Any]], day: date) -> Verdict:
     falls = {row["feature"]: row["present_in_training"] - row["present"] for row in rows}
     if not falls:
-        return Watched("feature_availability", True, "Nobody was scored: not judged.", threshold=LARGEST_FALL)
+        return Verdict(
+            "feature_availability",
+            True,
+            Reason.NOT_JUDGED,
+            severity="warn",
+            threshold=LARGEST_FALL,
+            why="Nobody was scored: not judged.",
+        )
     gone = [
         row for row in rows if falls[row["feature"]] > LARGEST_FALL and row["p_value"] < FAMILY / len(rows)
     ]  # fmt: skip
@@ -209,22 +259,41 @@ def _availability(rows: Sequence[Mapping[str, Any]], day: date) -> Watched:
     why = f"{len(gone)} of {len(rows)} features are missing more often than in training: {told}." if gone else (
         f"All {len(rows)} features are there as often as in training; the largest fall is {max(worst, 0.0):.1%}."
     )  # fmt: skip
-    numbers = {"value": worst, "threshold": LARGEST_FALL, "rows": rows[0]["n"], "standing": _week(day)}
-    return Watched("feature_availability", not gone, why, "warn", **numbers)
+    about = (_week(day), *(row["feature"] for row in gone))
+    return held(
+        "feature_availability",
+        not gone,
+        severity="warn",
+        value=worst,
+        threshold=LARGEST_FALL,
+        n=rows[0]["n"],
+        why=why,
+        about=about,
+    )
 
 
-def _vintages(vintages: dict[str, date | None], day: date, recipe: Recipe) -> Watched:
+def _vintages(vintages: dict[str, date | None], day: date, recipe: Recipe) -> Verdict:
     limit = recipe.automation.vintage_stale_after_days
     if not vintages:
-        return Watched("vintage_age", True, "This recipe reads no vintages.", value=0.0, threshold=float(limit))
+        why = "This recipe reads no vintages."
+        return held("vintage_age", True, severity="warn", value=0.0, threshold=float(limit), why=why)
     problems = stale(vintages, day, recipe)
     ages = {name: (day - as_of).days for name, as_of in vintages.items() if as_of is not None}
     oldest = max(ages, key=lambda name: ages[name]) if ages else ""
     why = (
-        "; ".join(problems) + "." if problems else f"The oldest is {oldest}, {ages[oldest]} days; allowed are {limit}."
+        "; ".join(problems.values()) + "."
+        if problems
+        else f"The oldest is {oldest}, {ages[oldest]} days; allowed are {limit}."
     )
     value = float(ages[oldest]) if ages else None
-    return Watched("vintage_age", not problems, why, "error", value, float(limit), standing=_week(day))
+    return held(
+        "vintage_age",
+        not problems,
+        value=value,
+        threshold=float(limit),
+        why=why,
+        about=(_week(day), *problems),
+    )
 
 
 def _week(day: date) -> str:

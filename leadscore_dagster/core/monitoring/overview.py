@@ -10,9 +10,10 @@ from datetime import date, timedelta
 
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.monitoring import balance, drift, health, performance
-from leadscore_dagster.core.monitoring.watched import Watched, history, newest, stored
+from leadscore_dagster.core.monitoring.watched import history, newest, stored
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.staleness import newest_vintages
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Warehouse
 
 #: an alarm older than this asks for nothing
@@ -52,7 +53,7 @@ class Alarms:
     fallen: bool = False
 
 
-def health_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
+def health_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Verdict]:
     """The checks `HEALTH_CHECKS` of a monitored day."""
     past = history(warehouse, health.TABLE, health.first_day(day), last=day)
     if not past or past[-1]["day"] != day:
@@ -61,22 +62,22 @@ def health_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
     return health.judge_health(recipe, past, there, vintages=newest_vintages(warehouse, recipe, day))
 
 
-def balance_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
+def balance_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Verdict]:
     """The checks `BALANCE_CHECKS` of a monitored day."""
     return balance.judge_balance(stored(warehouse, balance.TABLE, day), recipe.monitoring)
 
 
-def drift_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
+def drift_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Verdict]:
     """The checks `DRIFT_CHECKS` of a monitored day."""
     return drift.judge_drift(stored(warehouse, drift.TABLE, day), recipe.monitoring)
 
 
-def performance_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
+def performance_of(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Verdict]:
     """The checks `PERFORMANCE_CHECKS` of a monitored day."""
     return performance.judge_performance(stored(warehouse, performance.TABLE, day), recipe.monitoring)
 
 
-def judgements(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Watched]:
+def judgements(warehouse: Warehouse, recipe: Recipe, day: date) -> list[Verdict]:
     """Every judgement of a monitored day. Raises InputError for a day that was not monitored."""
     parts = (health_of, balance_of, drift_of, performance_of)
     return [watched for part in parts for watched in part(warehouse, recipe, day)]

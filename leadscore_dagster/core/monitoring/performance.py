@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,8 +30,8 @@ from leadscore_dagster.core.modelling.matrix import to_matrix
 from leadscore_dagster.core.modelling.segments import segment_codes
 from leadscore_dagster.core.monitoring.cohort import features_at
 from leadscore_dagster.core.monitoring.reference import Reference
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.recipe.schema import Monitoring, Recipe
+from leadscore_dagster.core.verdict import Reason, Severity, Verdict, held
 from leadscore_dagster.core.warehouse import Warehouse
 
 TABLE = "matured_performance"
@@ -186,7 +186,7 @@ def segment_parts(
     return {name: np.asarray(names)[codes] for name, (codes, names) in found.items()}
 
 
-def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Watched]:
+def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Verdict]:
     """``performance``, ``decile_order`` and ``calibration`` of all that has matured, of the months and the segments."""
     drops = [row for row in rows if row["metric"].startswith("drop_") and row["value"] is not None]
     whole = next((row for row in rows if row["scope"] == ALL and row["metric"] == "rate"), None)
@@ -196,8 +196,10 @@ def judge_performance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
             f"Only {n:,} delivered scores have a known outcome, {limits.minimum_rows:,} with {MINIMUM_POSITIVES} "
             "positives are needed: not judged."
         )
-        names = {"performance": "error", "decile_order": "warn", "calibration": "warn"}
-        return [Watched(name, True, why, severity, rows=n) for name, severity in names.items()]  # type: ignore[arg-type]
+        names: dict[str, Severity] = {"performance": "error", "decile_order": "warn", "calibration": "warn"}
+        return [
+            Verdict(name, True, Reason.NOT_JUDGED, severity=severity, n=n, why=why) for name, severity in names.items()
+        ]
     fallen = [row for row in _beyond_chance(rows, limits) if row["metric"].startswith("drop_")]
     order = [row for row in drops if row["metric"] == ORDER]
     return [
@@ -236,29 +238,38 @@ def _beyond_chance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> lis
 
 def _fallen(
     name: str, drops: Sequence[Mapping[str, Any]], all_fallen: Sequence[Mapping[str, Any]], limits: Monitoring
-) -> Watched:
+) -> Verdict:
     """A check of drops: an error if the performance of the whole has fallen, else a warning."""
     fallen = [row for row in drops if row in all_fallen]
-    severity: Literal["error", "warn"] = "warn"
+    severity: Severity = "warn"
     if name == "performance" and (not fallen or any(map(_is_whole, fallen))):
         severity = "error"
     if not drops:
-        return Watched(name, True, "Nothing to compare with: not judged.", severity)
+        return Verdict(name, True, Reason.NOT_JUDGED, severity=severity, why="Nothing to compare with: not judged.")
     worst = max(fallen or [row for row in drops if row["scope"] == ALL] or drops, key=lambda row: row["value"])
     numbers = {
         "value": worst["value"],
         "low": worst["low"],
         "high": worst["high"],
         "threshold": limits.performance_drop,
-        "rows": worst["n"],
-        "standing": worst["version"],
+        "n": worst["n"],
     }
     told = "; ".join(_told(row) for row in fallen[:NAMED]) or f"no more than chance explains; {_told(worst)}"
     more = f"; and {len(fallen) - NAMED} more" if len(fallen) > NAMED else ""
     allowed = f"Allowed is a drop of {limits.performance_drop:.0%}."
-    return Watched(
-        name, not fallen, f"Against the test period of {worst['version']}: {told}{more}. {allowed}", severity, **numbers
+    return held(
+        name,
+        not fallen,
+        severity=severity,
+        why=f"Against the test period of {worst['version']}: {told}{more}. {allowed}",
+        about=(worst["version"], *map(_named, fallen)),
+        **numbers,
     )
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """What a row is about, by name."""
+    return " ".join((row["metric"], row["scope"], row["part"]))
 
 
 def first_day(day: date) -> date:
@@ -266,7 +277,7 @@ def first_day(day: date) -> date:
     return day - timedelta(days=DAYS)
 
 
-def _calibration(whole: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], limits: Monitoring) -> Watched:
+def _calibration(whole: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], limits: Monitoring) -> Verdict:
     """The whole by its 95% interval, ``parts`` are those chance does not explain."""
     expected, tolerance = whole["reference"], limits.class_balance_tolerance
     least, most = expected * (1 - tolerance), expected * (1 + tolerance)
@@ -285,8 +296,17 @@ def _calibration(whole: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], l
         more = f"; and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
         why += f" Beyond chance: {told}{more}."
     ends = {"value": whole["value"], "low": whole["low"], "high": whole["high"], "threshold": expected}
+    about = (whole["version"], *([] if passed else [ALL]), *map(_named, parts))
     passed = passed and not parts
-    return Watched("calibration", passed, why, rows=whole["n"], standing=whole["version"], **ends)
+    return held(
+        "calibration",
+        passed,
+        severity="warn",
+        n=whole["n"],
+        why=why,
+        about=about,
+        **ends,
+    )
 
 
 def _drop(before: float, after: float) -> float:

@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 from leadscore_dagster.core.warehouse import Warehouse, table
-
-
-@dataclass(frozen=True)
-class Watched:
-    """``value`` (95% interval ``low`` … ``high``) against ``threshold``, and why, as a sentence without personal data.
-
-    ``severity``: warn is told in the digest, error at once. ``value`` None: there was too little to judge.
-    ``standing``: the month, week or version a judgement is about when it is about more than its day; an alarm that
-    stands is then told once, not every day it is seen.
-    """
-
-    name: str
-    passed: bool
-    why: str
-    severity: Literal["error", "warn"] = "warn"
-    value: float | None = None
-    threshold: float | None = None
-    low: float | None = None
-    high: float | None = None
-    rows: int | None = None
-    standing: str | None = None
-
-    @property
-    def judged(self) -> bool:
-        """Whether there was enough to judge."""
-        return self.value is not None or not self.passed
 
 
 def store(

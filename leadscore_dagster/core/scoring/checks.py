@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 SCORE_CHECKS = {
@@ -18,21 +18,9 @@ BASE_RATE_CHECK = {
 }
 
 
-@dataclass(frozen=True)
-class ScoreCheck:
-    """One verdict over a day's scores; ``severity`` warn does not stop what follows."""
-
-    name: str
-    passed: bool
-    value: float
-    threshold: float
-    why: str
-    severity: str = "error"
-
-
 def score_checks(
     warehouse: Warehouse, scores: str, decisions: str, *, day: date, base_rate: bool = False
-) -> list[ScoreCheck]:
+) -> list[Verdict]:
     """Judge the day's partition of ``scores`` against the day's ``decisions``; ``base_rate``: its columns are there."""
     return [
         _everyone_once(warehouse, scores, decisions, day),
@@ -42,7 +30,7 @@ def score_checks(
     ]
 
 
-def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date) -> ScoreCheck:
+def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date) -> Verdict:
     sql = f"""
         SELECT COUNT(*) AS wrong FROM (
           SELECT decision_id, SUM(wanted) AS wanted, SUM(found) AS found
@@ -57,10 +45,10 @@ def _everyone_once(warehouse: Warehouse, scores: str, decisions: str, day: date)
     """
     wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
     why = "Every decision was scored once." if wrong == 0 else f"{wrong:,} decisions are missing, extra or repeated."
-    return ScoreCheck("everyone_once", wrong == 0, float(wrong), 0.0, why)
+    return held("everyone_once", wrong == 0, value=float(wrong), threshold=0.0, why=why)
 
 
-def _in_range(warehouse: Warehouse, scores: str, day: date, base_rate: bool) -> ScoreCheck:
+def _in_range(warehouse: Warehouse, scores: str, day: date, base_rate: bool) -> Verdict:
     unscored = "OR (score IS NULL AND base_rate_verdict = 'rank_only')" if base_rate else ""
     sql = f"""
         SELECT COUNT(*) AS wrong FROM {scores}
@@ -69,10 +57,10 @@ def _in_range(warehouse: Warehouse, scores: str, day: date, base_rate: bool) -> 
     """
     wrong = table(warehouse, sql, {"day": day})["wrong"][0].as_py()
     why = "All scores are probabilities." if wrong == 0 else f"{wrong:,} rows hold an impossible score or percentile."
-    return ScoreCheck("scores_in_range", wrong == 0, float(wrong), 0.0, why)
+    return held("scores_in_range", wrong == 0, value=float(wrong), threshold=0.0, why=why)
 
 
-def _spread(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
+def _spread(warehouse: Warehouse, scores: str, day: date) -> Verdict:
     sql = f"""
         SELECT COALESCE(MAX(n) / SUM(n), 0) AS share FROM (
           SELECT margin, COUNT(*) AS n FROM {scores} WHERE score_day = @day GROUP BY margin
@@ -80,21 +68,23 @@ def _spread(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
     """
     share = float(table(warehouse, sql, {"day": day})["share"][0].as_py())
     why = f"The most frequent score holds {share:.1%} of the leads."
-    return ScoreCheck("scores_spread", share <= 0.5, share, 0.5, why, severity="warn")
+    return held("scores_spread", share <= 0.5, severity="warn", value=share, threshold=0.5, why=why)
 
 
-def _base_rate(warehouse: Warehouse, scores: str, day: date) -> ScoreCheck:
+def _base_rate(warehouse: Warehouse, scores: str, day: date) -> Verdict:
     sql = f"""
         SELECT MAX(base_rate_verdict) AS verdict, MAX(base_rate_offset) AS shift, MAX(base_rate_why) AS why
         FROM {scores} WHERE score_day = @day
     """
     found = table(warehouse, sql, {"day": day}).to_pylist()[0]
     if found["verdict"] is None:
-        return ScoreCheck("base_rate", True, 0.0, 0.0, "Nobody was scored.", severity="warn")
+        return Verdict(
+            "base_rate", True, Reason.NOT_JUDGED, severity="warn", value=0.0, threshold=0.0, why="Nobody was scored."
+        )
     served = {
         "keep": "Probabilities are served as calibrated.",
         "correct": f"Probabilities are shifted by {found['shift']:+.2f} in log-odds.",
         "rank_only": "Only ranks are served.",
     }
     passed, why = found["verdict"] != "rank_only", f"{served[found['verdict']]} {found['why']}"
-    return ScoreCheck("base_rate", passed, float(found["shift"]), 0.0, why, severity="warn")
+    return held("base_rate", passed, severity="warn", value=float(found["shift"]), threshold=0.0, why=why)

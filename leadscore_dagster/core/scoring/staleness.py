@@ -56,20 +56,20 @@ def require_fresh(warehouse: Warehouse, recipe: Recipe, day: date) -> None:
     problems = stale(newest_vintages(warehouse, recipe, day), day, recipe)
     if problems:
         raise GateRefused(
-            f"The vintages of {recipe.name!r} are stale on {day}: {'; '.join(problems)}. "
+            f"The vintages of {recipe.name!r} are stale on {day}: {'; '.join(problems.values())}. "
             f"Remedy: put the next drop into the vendor's folder and run `leadscore run {recipe.name}`, or allow "
             "more with automation.vintage_stale_after_days."
         )
 
 
-def stale(newest: dict[str, date | None], day: date, recipe: Recipe) -> list[str]:
-    """One sentence per table whose newest vintage is older on ``day`` than the recipe allows, or that has none."""
+def stale(newest: dict[str, date | None], day: date, recipe: Recipe) -> dict[str, str]:
+    """Tables whose newest vintage is older on ``day`` than the recipe allows, or that have none, each told of."""
     limit = recipe.automation.vintage_stale_after_days
-    return [
-        f"{name}: no vintage had arrived"
+    return {
+        name: f"{name}: no vintage had arrived"
         if as_of is None
         else f"{name}: the newest that had arrived is {recipe.cadence.label(as_of)}, as of {as_of}, "
         f"{(day - as_of).days} days old; at most {limit} are allowed"
         for name, as_of in sorted(newest.items())
         if as_of is None or (day - as_of).days > limit
-    ]
+    }

@@ -4,13 +4,12 @@
 Not here: labels and features (rooms of their own), Dagster assets.
 """
 
-from leadscore_dagster.core.sources.checks import CheckResult, refuse, vintage_checks
+from leadscore_dagster.core.sources.checks import refuse, vintage_checks
 from leadscore_dagster.core.sources.ingest import ingest_log, ingest_vintage
 from leadscore_dagster.core.sources.log_checks import log_checks, match_rate
 from leadscore_dagster.core.sources.report import IngestReport
 
 __all__ = [
-    "CheckResult",
     "IngestReport",
     "ingest_log",
     "ingest_vintage",

@@ -8,15 +8,15 @@ remembered from the ingest. Not here: what is asked of logs (log_checks.py), cle
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.recipe.contract import Column, Contract
 from leadscore_dagster.core.recipe.schema import VintageSource
 from leadscore_dagster.core.sources.arrived import as_of_of, delivered_last, place_of, published
 from leadscore_dagster.core.sources.rules import ARROW_TYPES, quoted, rules_of
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 from leadscore_dagster.core.warehouse import Part, Warehouse
 from leadscore_dagster.core.warehouse import table as read
 
@@ -33,20 +33,7 @@ VINTAGE_CHECKS = {
 }
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """``value`` against ``threshold``, ``rows`` concerned, and ``why`` in one sentence without personal data."""
-
-    name: str
-    passed: bool
-    severity: Literal["error", "warn"]
-    value: float
-    threshold: float
-    why: str
-    rows: int | None = None
-
-
-def vintage_checks(warehouse: Warehouse, source: VintageSource, as_of: date) -> list[CheckResult]:
+def vintage_checks(warehouse: Warehouse, source: VintageSource, as_of: date) -> list[Verdict]:
     """Every check of the arrival of a vintage that was taken in last, published or not.
 
     Raises InputError if there is none.
@@ -59,7 +46,7 @@ def require_delivered(warehouse: Warehouse, table: str, as_of: date) -> Part:
     return delivered_last(warehouse, table, as_of) or require_partition(warehouse, table, as_of)
 
 
-def arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -> list[CheckResult]:
+def arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -> list[Verdict]:
     """Every check of one arrival, by the names of VINTAGE_CHECKS. Nothing but its partition is read, and of the
     vintage before that one it is compared with."""
     as_of, contract, here = as_of_of(arrival.partition), source.contract, {source.table: arrival}
@@ -72,22 +59,22 @@ def arrival_checks(warehouse: Warehouse, source: VintageSource, arrival: Part) -
     ]
 
 
-def refuse(results: Sequence[CheckResult], what: str) -> None:
+def refuse(results: Sequence[Verdict], what: str) -> None:
     """Raise GateRefused if a check of severity error has failed: the consumer's own gate."""
     failed = refusals(results)
     if failed:
         raise GateRefused(f"{what}: {failed}")
 
 
-def refusals(results: Sequence[CheckResult]) -> str:
+def refusals(results: Sequence[Verdict]) -> str:
     """What the failed checks of severity error say; empty if there is none."""
-    failed = [result for result in results if not result.passed and result.severity == "error"]
+    failed = [result for result in results if result.blocks]
     return "; ".join(f"{result.name}: {result.why}" for result in failed)
 
 
 def contract_check(
     warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None
-) -> CheckResult:
+) -> Verdict:
     """Stored types, required values, ranges, allowed values and dates; value: violations found, 0 allowed.
 
     ``here``: what takes the place of the stored table, in this and the other checks.
@@ -100,7 +87,7 @@ def contract_check(
     ]
     if wrong:
         why = f"{len(wrong)} columns are missing or of another type than the contract's: {', '.join(wrong[:5])}"
-        return CheckResult("contract", False, "error", len(wrong), 0, why)
+        return held("contract", False, value=len(wrong), threshold=0, why=why)
     rules = rules_of(contract, as_of)
     items = ", ".join(["COUNT(*) AS row_count", *rules.counts])
     row = row_of(warehouse, f"SELECT {items} FROM `{table}` WHERE as_of = @as_of", rules.parameters, here)
@@ -108,12 +95,10 @@ def contract_check(
     total = sum(rows for _, rows in broken)
     texts = [f"{rule.column} {rule.name.replace('_', ' ')} in {rows:,} rows" for rule, rows in broken[:3]]
     why = "; ".join(texts) or f"{row['row_count']:,} rows obey {len(rules.rules)} rules"
-    return CheckResult("contract", not broken, "error", total, 0, why, total)
+    return held("contract", not broken, value=total, threshold=0, n=row["row_count"], why=why)
 
 
-def uniqueness(
-    warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None
-) -> CheckResult:
+def uniqueness(warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None) -> Verdict:
     """Rows beyond the first of their key; 0 allowed."""
     key = ", ".join(quoted(name) for name in contract.key)
     row = row_of(
@@ -125,12 +110,10 @@ def uniqueness(
     )
     extra = int(row["extra"])
     why = f"{extra:,} rows repeat the key ({', '.join(contract.key)})" if extra else "every key occurs once"
-    return CheckResult("uniqueness", extra == 0, "error", extra, 0, why, extra)
+    return held("uniqueness", extra == 0, value=extra, threshold=0, why=why)
 
 
-def completeness(
-    warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None
-) -> CheckResult:
+def completeness(warehouse: Warehouse, table: str, contract: Contract, as_of: date, here: Relations = None) -> Verdict:
     """Share of filled cells of the critical column that is furthest below its threshold."""
     critical = {c.name: c.minimum_completeness for c in contract.columns if c.minimum_completeness is not None}
     thresholds: dict[str, float] = critical or dict.fromkeys(contract.key, DEFAULT_COMPLETENESS)
@@ -142,10 +125,17 @@ def completeness(
     worst = min(shares, key=lambda name: shares[name] - thresholds[name])
     value, threshold = shares[worst], thresholds[worst]
     why = f"{worst} is filled in {value:.2%} of {total:,} rows; at least {threshold:.0%} is required"
-    return CheckResult("completeness", value >= threshold, "error", value, threshold, why, total - round(value * total))
+    return held(
+        "completeness",
+        value >= threshold,
+        value=value,
+        threshold=threshold,
+        n=total,
+        why=why,
+    )
 
 
-def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date, here: Relations = None) -> CheckResult:
+def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date, here: Relations = None) -> Verdict:
     """Days from as_of to available_at; fails if it is late (warn), before as_of (error), or the newest date in the
     content lies so far back that the drop describes an earlier period (error)."""
     dates = [column for column in source.contract.columns if column.not_after_as_of]
@@ -159,29 +149,44 @@ def vintage_freshness(warehouse: Warehouse, source: VintageSource, as_of: date, 
     )
     start, latest, oldest = datetime.combine(as_of, time(), UTC), source.late_after_days, source.content_within_days
     if row["last"] is None:
-        return CheckResult("freshness", False, "error", 0, latest, "the partition has no rows")
+        why = "the partition has no rows"
+        return Verdict("freshness", False, Reason.NOT_MEASURED, value=0, threshold=latest, why=why)
     days = (row["last"] - start).total_seconds() / 86_400
     content = [row[f"newest_{i}"] for i in range(len(dates)) if row[f"newest_{i}"] is not None]
     age = (as_of - max(content)).days if content else 0
     if row["first"] < start:
-        return CheckResult("freshness", False, "error", days, latest, f"available_at is before as_of {as_of}")
+        return held("freshness", False, value=days, threshold=latest, why=f"available_at is before as_of {as_of}")
     if age > oldest:
         why = f"the newest date in the content is {age} days before as_of: it describes an earlier period"
-        return CheckResult("freshness", False, "error", age, oldest, why)
+        return held("freshness", False, value=age, threshold=oldest, why=why)
     why = f"available {days:.0f} days after as_of" + (f", newest date {age} days before it" if content else "")
-    return CheckResult("freshness", days <= latest, "warn", days, latest, why)
+    return held("freshness", days <= latest, severity="warn", value=days, threshold=latest, why=why)
 
 
-def row_count(warehouse: Warehouse, source: VintageSource, arrival: Part) -> CheckResult:
+def row_count(warehouse: Warehouse, source: VintageSource, arrival: Part) -> Verdict:
     """Rows as a share of those of what it is compared with; without that, any rows at all."""
     here = _rows(warehouse, arrival)
     before = compared_with(warehouse, source.table, arrival)
     earlier = _rows(warehouse, before) if before else 0
     if not before or not earlier:
-        return CheckResult("row_count", here > 0, "error", float(here), 1.0, f"{here:,} rows, no earlier vintage", here)
+        return held(
+            "row_count",
+            here > 0,
+            value=float(here),
+            threshold=1.0,
+            n=here,
+            why=f"{here:,} rows, no earlier vintage",
+        )
     share, threshold = here / earlier, source.minimum_rows_share
     why = f"{here:,} rows, {share:.1%} of the {earlier:,} of {as_of_of(before.partition)}"
-    return CheckResult("row_count", share >= threshold, "error", share, threshold, why, here)
+    return held(
+        "row_count",
+        share >= threshold,
+        value=share,
+        threshold=threshold,
+        n=here,
+        why=why,
+    )
 
 
 def compared_with(warehouse: Warehouse, table: str, arrival: Part) -> Part | None:

@@ -25,7 +25,7 @@ from leadscore_dagster.core.recipe.contract import Contract
 from leadscore_dagster.core.recipe.schema import LogSource, VintageSource
 from leadscore_dagster.core.sources import ledger
 from leadscore_dagster.core.sources.arrived import as_of_of, aside, unpublished
-from leadscore_dagster.core.sources.checks import CheckResult, refusals, vintage_checks
+from leadscore_dagster.core.sources.checks import refusals, vintage_checks
 from leadscore_dagster.core.sources.cleaning import Cleaned, clean, kept_rows
 from leadscore_dagster.core.sources.connectors import Connector, Session
 from leadscore_dagster.core.sources.quarantine import QUARANTINE, partition_name, quarantine_table
@@ -37,6 +37,7 @@ from leadscore_dagster.core.sources.refusals import (
     rejects_of,
 )
 from leadscore_dagster.core.sources.report import IngestReport, rows_read, unreadable_of, violations_of
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Part, Warehouse
 
 _BATCH_ROWS = 65_536
@@ -53,7 +54,7 @@ def ingest_vintage(
     cadence: Cadence = Cadence.QUARTER,
     seen_at: datetime | None = None,
     cache: Path | None = None,
-    judge: Callable[[], Sequence[CheckResult]] | None = None,
+    judge: Callable[[], Sequence[Verdict]] | None = None,
     memory_limit: str = _MEMORY,
     threads: int | None = None,
 ) -> IngestReport:

@@ -12,7 +12,6 @@ from leadscore_dagster.core.recipe.contract import Column
 from leadscore_dagster.core.recipe.schema import LogSource, Recipe, VintageSource
 from leadscore_dagster.core.sources.checks import (
     VINTAGE_CHECKS,
-    CheckResult,
     completeness,
     contract_check,
     require_partition,
@@ -20,6 +19,7 @@ from leadscore_dagster.core.sources.checks import (
     uniqueness,
 )
 from leadscore_dagster.core.sources.rules import quoted
+from leadscore_dagster.core.verdict import Reason, Verdict, held
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.core.warehouse import table as read
 
@@ -34,7 +34,7 @@ LOG_CHECKS = {
 }
 
 
-def log_checks(warehouse: Warehouse, source: LogSource, as_of: date, recipe: Recipe) -> list[CheckResult]:
+def log_checks(warehouse: Warehouse, source: LogSource, as_of: date, recipe: Recipe) -> list[Verdict]:
     """Every check of a log as stored for ``as_of``, by the names of LOG_CHECKS.
 
     Raises InputError if the partition is not there.
@@ -50,7 +50,7 @@ def log_checks(warehouse: Warehouse, source: LogSource, as_of: date, recipe: Rec
     ]
 
 
-def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckResult:
+def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> Verdict:
     """Rows, and instants in rows, at or after as_of; 0 allowed. Part of a log's contract. Columns declared
     after_outcome are no features and may say when the record last changed."""
     columns = [c for c in source.contract.columns if c.type in ("timestamp", "date") and c.known != "after_outcome"]
@@ -66,17 +66,20 @@ def known_time(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckRes
         if late
         else f"the rows obey the contract and were all known before {as_of}"
     )
-    return CheckResult("contract", not late, "error", total, 0, why, total)
+    return held("contract", not late, value=total, threshold=0, why=why)
 
 
-def log_freshness(warehouse: Warehouse, source: LogSource, as_of: date) -> CheckResult:
+def log_freshness(warehouse: Warehouse, source: LogSource, as_of: date) -> Verdict:
     """Days from the newest row to as_of: an extract made long before as_of is not the log as it stood then."""
     newest, oldest = newest_row(warehouse, source, as_of), source.content_within_days
     if newest is None:
-        return CheckResult("freshness", False, "warn", 0, oldest, f"no row was known before {as_of}", 0)
+        why = f"no row was known before {as_of}"
+        return Verdict(
+            "freshness", False, Reason.NOT_MEASURED, severity="warn", value=0, threshold=oldest, n=0, why=why
+        )
     days = (datetime.combine(as_of, time(), UTC) - newest).total_seconds() / 86_400
     why = f"the newest row became known {days:.1f} days before as_of"
-    return CheckResult("freshness", days <= oldest, "warn", days, oldest, why)
+    return held("freshness", days <= oldest, severity="warn", value=days, threshold=oldest, why=why)
 
 
 def newest_row(warehouse: Warehouse, source: LogSource, as_of: date) -> datetime | None:
@@ -86,7 +89,7 @@ def newest_row(warehouse: Warehouse, source: LogSource, as_of: date) -> datetime
     return newest
 
 
-def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date) -> CheckResult:
+def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date) -> Verdict:
     """Share of the log's rows known at ``as_of`` whose entity is in the newest vintage available before it.
 
     The vintage is the recipe's first one keyed by the decisions' entity. Rows without an entity count as unmatched:
@@ -114,7 +117,14 @@ def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date
         else []
     )
     if not vintages:
-        return CheckResult("match_rate", False, "error", 0, MINIMUM_MATCH_RATE, f"{vintage.table} has no vintage")
+        return Verdict(
+            "match_rate",
+            False,
+            Reason.NOT_MEASURED,
+            value=0,
+            threshold=MINIMUM_MATCH_RATE,
+            why=f"{vintage.table} has no vintage",
+        )
     start = datetime.combine(as_of, time(), UTC)
     available = [entry for entry in vintages if entry["available_at"] < start]
     chosen = available[-1] if available else vintages[0]
@@ -130,12 +140,18 @@ def match_rate(warehouse: Warehouse, log: LogSource, recipe: Recipe, as_of: date
     return _match(row["n"], row["matched"], f"are in the vintage of {chosen['as_of']}{note}")
 
 
-def _match(total: int, matched: int, what: str) -> CheckResult:
+def _match(total: int, matched: int, what: str) -> Verdict:
     value = matched / total if total else 0.0
     severity: Literal["error", "warn"] = "error" if total >= _FEW_LEADS else "warn"
     why = f"{matched:,} of {total:,} rows {what}"
-    return CheckResult(
-        "match_rate", value > MINIMUM_MATCH_RATE, severity, value, MINIMUM_MATCH_RATE, why, total - matched
+    return held(
+        "match_rate",
+        value > MINIMUM_MATCH_RATE,
+        severity=severity,
+        value=value,
+        threshold=MINIMUM_MATCH_RATE,
+        n=total,
+        why=why,
     )
 
 

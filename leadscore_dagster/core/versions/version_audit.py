@@ -7,7 +7,6 @@ Lives here: the summary a report shows, stored when a candidate is registered an
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from leadscore_dagster.core.audit.training_audit import AuditReport
@@ -27,7 +26,7 @@ def summary(report: AuditReport) -> dict[str, Any]:
         "why": report.why(),
         "overall": {name: kind_of(verdict) for name, verdict in overall(report.verdicts).items()},
         "parts": parts,
-        "findings": [asdict(finding) for _, finding in report.findings],
+        "findings": [finding.as_dict() for _, finding in report.findings],
     }
 
 

@@ -14,8 +14,9 @@ import dagster as dg
 from dagster import DagsterEventType as Type
 from dagster_shared.error import SerializableErrorInfo
 
-from leadscore_dagster.core.alerts.rules import CheckResult, FailedStep, RunFacts
+from leadscore_dagster.core.alerts.rules import CheckEvaluation, FailedStep, RunFacts
 from leadscore_dagster.core.alerts.text import Crash
+from leadscore_dagster.defs.checks.shell import ABOUT
 
 PARTITION_TAG = "dagster/partition"
 RETRY_TAG = "dagster/will_retry"
@@ -118,8 +119,8 @@ def _is_interrupted(event: dg.DagsterEvent) -> bool:
     return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
-def _result(evaluation: dg.AssetCheckEvaluation, partition: str | None) -> CheckResult:
-    return CheckResult(
+def _result(evaluation: dg.AssetCheckEvaluation, partition: str | None) -> CheckEvaluation:
+    return CheckEvaluation(
         asset=evaluation.asset_key.to_user_string(),
         check=evaluation.check_name,
         partition=evaluation.partition or partition,
@@ -128,7 +129,7 @@ def _result(evaluation: dg.AssetCheckEvaluation, partition: str | None) -> Check
         description=evaluation.description or "",
         value=_number(evaluation, "value"),
         threshold=_number(evaluation, "threshold"),
-        standing=getattr(evaluation.metadata.get("standing"), "value", None),
+        about=tuple(getattr(evaluation.metadata.get(ABOUT), "value", ())),
     )
 
 

@@ -11,14 +11,14 @@ from datetime import date
 import dagster as dg
 
 from leadscore_dagster.core.monitoring import balance, drift, health, overview, performance
-from leadscore_dagster.core.monitoring.watched import Watched
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.checks.shell import checks_of
 from leadscore_dagster.defs.partitions import days
 
-Judgement = Callable[[Warehouse, Recipe, date], list[Watched]]
+Judgement = Callable[[Warehouse, Recipe, date], list[Verdict]]
 _JUDGED: dict[str, tuple[dict[str, str], Judgement]] = {
     health.TABLE: (overview.HEALTH_CHECKS, overview.health_of),
     balance.TABLE: (overview.BALANCE_CHECKS, overview.balance_of),

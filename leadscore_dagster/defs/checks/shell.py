@@ -1,25 +1,19 @@
 """How a pure result becomes a row of an asset check. Not here: any judgement."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import dagster as dg
 
 from leadscore_dagster.core.recipe.schema import Recipe
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.warehouse import Warehouse
 from leadscore_dagster.defs.assets.shell import metadata, partition_day, plain_failures
 from leadscore_dagster.defs.resources import Workspace
 
-
-class Judged(Protocol):
-    """What a check shows of a gate. ``value`` and ``threshold`` are plain numbers, so that they plot over time."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def passed(self) -> bool: ...
-    @property
-    def why(self) -> str: ...
+#: key of the metadata that says what a verdict is about (core/verdict)
+ABOUT = "about"
+#: what a check shows of a verdict besides its sentence; plain numbers, so that they plot over time
+SHOWN = ("value", "low", "high", "threshold", "n", "evidence")
 
 
 def checks_of(
@@ -27,7 +21,7 @@ def checks_of(
     partitions: dg.PartitionsDefinition,
     described: dict[str, str],
     recipe: Recipe,
-    judge: Callable[[Warehouse, object, Workspace], Sequence[Judged]],
+    judge: Callable[[Warehouse, object, Workspace], Sequence[Verdict]],
     blocking: bool = True,
 ) -> dg.AssetChecksDefinition:
     """Checks of one asset, all computed by one call.
@@ -35,7 +29,7 @@ def checks_of(
     Parameters
     ----------
     described : check name → what a Dagit reader should know about it.
-    judge : (warehouse, the partition's day, workspace) → one result per name.
+    judge : (warehouse, the partition's day, workspace) → one verdict per name.
     blocking : whether a failed one stops what follows in the run.
     """
 
@@ -48,26 +42,21 @@ def checks_of(
     )
     def run_checks(context: dg.AssetCheckExecutionContext, workspace: Workspace):  # type: ignore[no-untyped-def]
         with plain_failures():
-            results = judge(workspace.warehouse(recipe), partition_day(context), workspace)
-        for result in results:
-            yield dg.AssetCheckResult(
-                check_name=result.name,
-                asset_key=asset,
-                passed=result.passed,
-                severity=_severity(result),
-                description=result.why,
-                metadata=metadata(
-                    {
-                        name: getattr(result, name)
-                        for name in ("value", "low", "high", "threshold", "rows", "evidence", "standing")
-                        if getattr(result, name, None) is not None
-                    }
-                ),
-            )
+            verdicts = judge(workspace.warehouse(recipe), partition_day(context), workspace)
+        for verdict in verdicts:
+            yield _shown(asset, verdict)
 
     return run_checks
 
 
-def _severity(result: Judged) -> dg.AssetCheckSeverity:
-    warns = str(getattr(result, "severity", "error")).lower() == "warn"
-    return dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+def _shown(asset: dg.AssetKey, verdict: Verdict) -> dg.AssetCheckResult:
+    told = {name: getattr(verdict, name) for name in SHOWN}
+    told |= {"reason": verdict.reason.value, ABOUT: list(verdict.about)}
+    return dg.AssetCheckResult(
+        check_name=verdict.name,
+        asset_key=asset,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.WARN if verdict.severity == "warn" else dg.AssetCheckSeverity.ERROR,
+        description=verdict.why,
+        metadata=metadata({name: value for name, value in told.items() if value not in (None, "", [])}),
+    )

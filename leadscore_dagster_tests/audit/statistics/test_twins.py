@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.statistics import twin_findings
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster_tests.audit.statistics.world import World, honest, world
 
 COPIES = 200
 
 
-def _finding(made: World) -> Finding:
+def _finding(made: World) -> Verdict:
     rows = made.rows
     (found,) = twin_findings(rows, made.features, np.arange(4000), np.arange(4000, made.n))
     return found

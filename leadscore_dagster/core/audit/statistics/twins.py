@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.statistics import caps
 from leadscore_dagster.core.audit.statistics.blocks import time_blocks
 from leadscore_dagster.core.audit.statistics.columns import Column, encode, grouped, midranks
 from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.verdict import Verdict, held
 
 #: share of features in which twins agree; numbers agree when their ranks differ by at most `NEAR`
 ALIKE, NEAR = 0.9, 0.01
@@ -37,7 +37,7 @@ class _Rows(NamedTuple):
     tolerance: np.ndarray  # float32 [F]
 
 
-def twin_findings(rows: pa.Table, features: Sequence[Feature], train: np.ndarray, test: np.ndarray) -> list[Finding]:
+def twin_findings(rows: pa.Table, features: Sequence[Feature], train: np.ndarray, test: np.ndarray) -> list[Verdict]:
     """Whether rows have twins in the table whose outcome they share, and how many cross from training into test.
 
     Parameters
@@ -55,7 +55,7 @@ def twin_findings(rows: pa.Table, features: Sequence[Feature], train: np.ndarray
     share = len(np.unique(np.concatenate([mine, other]))) / max(rows.num_rows, 1)
     text = f"{share:.1%} of {rows.num_rows:,} rows have a near-duplicate"
     if len(mine) < LEAST_PAIRS:
-        return [Finding("twins", True, text, share, SHARE)]
+        return [held("twins", True, value=share, threshold=SHARE, why=text)]
     value, low = _kappa(label[mine], label[other])
     trained, judged = _mask(train, rows.num_rows), _mask(test, rows.num_rows)
     crossing = int(((trained[mine] & judged[other]) | (trained[other] & judged[mine])).sum())
@@ -65,7 +65,16 @@ def twin_findings(rows: pa.Table, features: Sequence[Feature], train: np.ndarray
         f"{int(mine[0]):,} and {int(other[0]):,} of the training table"  # pages and metadata name no lead
     )
     passed = share < SHARE or value <= AGREEMENT
-    return [Finding("twins", passed, text, share, SHARE, "error" if low > AGREEMENT else "warn")]
+    return [
+        held(
+            "twins",
+            passed,
+            severity="error" if low > AGREEMENT else "warn",
+            value=share,
+            threshold=SHARE,
+            why=text,
+        )
+    ]
 
 
 def _mask(positions: np.ndarray, n: int) -> np.ndarray:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.verdict import FeatureVerdict, blocking, kind_of
 from leadscore_dagster.core.pages.audit.matrix import KINDS, Pairs, filter_tiles, matrix
 from leadscore_dagster.core.pages.audit.sections import (
@@ -22,6 +21,7 @@ from leadscore_dagster.core.pages.audit.sections import (
 )
 from leadscore_dagster.core.pages.frame.document import html_document
 from leadscore_dagster.core.pages.frame.text import counted, escaped, listed, number, section, share
+from leadscore_dagster.core.verdict import Verdict
 
 _FOLDER = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def audit_page(
     summary: Mapping[str, Any],
     verdicts: Sequence[FeatureVerdict],
     overall: Mapping[str, FeatureVerdict],
-    findings: Sequence[Finding | tuple[str, Finding]],
+    findings: Sequence[Verdict | tuple[str, Verdict]],
     violations: Sequence[tuple[str, int, str]],
     restatements: Sequence[Mapping[str, Any]],
     three_numbers: Mapping[str, Any] | None,
@@ -53,7 +53,7 @@ def audit_page(
     acknowledged : ``feature``, ``part``, ``reason`` and ``date`` (or ``on``).
     """
     pairs = {(str(one.get("feature")), str(one.get("part"))) for one in acknowledged}
-    judged = [("", entry) if isinstance(entry, Finding) else (entry[0], entry[1]) for entry in findings]
+    judged = [("", entry) if isinstance(entry, Verdict) else (entry[0], entry[1]) for entry in findings]
     body = [
         _masthead(title, summary, _sentences(verdicts, overall, judged, violations, pairs)),
         attention(verdicts, pairs),
@@ -91,7 +91,7 @@ def _masthead(title: str, summary: Mapping[str, Any], sentences: tuple[str, list
 def _sentences(
     verdicts: Sequence[FeatureVerdict],
     overall: Mapping[str, FeatureVerdict],
-    findings: Iterable[tuple[str, Finding]],
+    findings: Iterable[tuple[str, Verdict]],
     violations: Iterable[tuple[str, int, str]],
     acknowledged: Pairs,
 ) -> tuple[str, list[str]]:

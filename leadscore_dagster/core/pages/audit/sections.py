@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leadscore_dagster.core.audit.finding import Finding
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, FeatureVerdict, kind_of
 from leadscore_dagster.core.measures.catalogue import phrase_of
 from leadscore_dagster.core.pages.audit.matrix import Pairs, chip
 from leadscore_dagster.core.pages.frame.drawing import curve, whisker
 from leadscore_dagster.core.pages.frame.text import counted, escaped, finite, listed, number, section, share, table
+from leadscore_dagster.core.verdict import Verdict
 
 Record = Mapping[str, Any]
 #: metrics shown, with their decimals
@@ -93,7 +93,7 @@ def three_numbers_section(told: Record | None) -> str:
     )
 
 
-def whole_table(findings: Sequence[tuple[str, Finding]], violations: Sequence[tuple[str, int, str]]) -> str:
+def whole_table(findings: Sequence[tuple[str, Verdict]], violations: Sequence[tuple[str, int, str]]) -> str:
     """Findings with their numbers and thresholds, and the SQL audits with their violating rows."""
     rows = [
         [

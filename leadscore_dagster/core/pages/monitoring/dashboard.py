@@ -14,7 +14,7 @@ from typing import Any
 from leadscore_dagster.core.files import write_text
 from leadscore_dagster.core.monitoring import drift, health, performance
 from leadscore_dagster.core.monitoring.overview import judgements
-from leadscore_dagster.core.monitoring.watched import Watched, newest, stored
+from leadscore_dagster.core.monitoring.watched import newest, stored
 from leadscore_dagster.core.pages.frame.document import html_document
 from leadscore_dagster.core.pages.frame.text import counted, escaped, number, section, share, table
 from leadscore_dagster.core.pages.monitoring import trends
@@ -22,6 +22,7 @@ from leadscore_dagster.core.pages.monitoring.drawing import svg
 from leadscore_dagster.core.pages.monitoring.trends import Trend
 from leadscore_dagster.core.recipe.schema import Monitoring, Recipe
 from leadscore_dagster.core.state import State
+from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.versions.shadow import ShadowDay, aliases, shadow_days
 from leadscore_dagster.core.warehouse import Warehouse
 
@@ -64,7 +65,7 @@ def dashboard(warehouse: Warehouse, state: State, recipe: Recipe, day: date) -> 
     return html_document(f"Monitoring: {recipe.title}", body, _STYLE)
 
 
-def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequence[Watched]) -> str:
+def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequence[Verdict]) -> str:
     facts = {"recipe": recipe.name, "day": day, **named}
     failed = [watched for watched in found if not watched.passed]
     errors = [watched for watched in failed if watched.severity == "error"]
@@ -80,7 +81,7 @@ def _masthead(recipe: Recipe, day: date, named: Mapping[str, str], found: Sequen
     )
 
 
-def _checks(found: Sequence[Watched]) -> str:
+def _checks(found: Sequence[Verdict]) -> str:
     rows = [
         (_chip(watched), f"<strong>{escaped(watched.name.replace('_', ' '))}</strong>", escaped(watched.why))
         for watched in sorted(found, key=lambda watched: (watched.passed, not watched.judged, watched.severity))
@@ -90,7 +91,7 @@ def _checks(found: Sequence[Watched]) -> str:
     )
 
 
-def _chip(watched: Watched) -> str:
+def _chip(watched: Verdict) -> str:
     if not watched.judged:
         return '<span class="chip">– not judged</span>'
     if watched.passed:
