@@ -341,3 +341,120 @@ def test_beyond_three_arguments_a_public_function_takes_names(room: str) -> None
 def test_a_fourth_argument_by_position_would_be_found() -> None:
     code = "def f(a, b, c, d): ...\nclass C:\n    def g(self, a, b, c, d): ...\n    def h(self, a, b, c, *, d): ..."
     assert [count for _, _, count in _by_position(ast.parse(code))] == [4, 4, 3]
+
+
+# ---- sentences are written last, and nobody reads them
+
+#: fields that hold a sentence for people; what decides is a verdict's reason, or a field of its own
+SENTENCES = {"why", "evidence", "method"}
+READING = {"startswith", "endswith", "partition", "rpartition", "split", "rsplit", "splitlines", "removeprefix",
+           "removesuffix", "find", "rfind", "index", "count", "replace", "match", "search", "fullmatch", "findall",
+           "finditer", "sub"}  # fmt: skip
+
+
+def _is_sentence(node: ast.AST) -> bool:
+    """`x.why`, `x["why"]`, `x.get("why")`, `str(x.why)`, or a variable called like that."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in SENTENCES
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.slice, ast.Constant) and node.slice.value in SENTENCES
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("str", "bool", "len"):
+        return any(map(_is_sentence, node.args))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        named = node.func.attr == "get" and node.args and isinstance(node.args[0], ast.Constant)
+        if named:
+            return node.args[0].value in SENTENCES  # type: ignore[attr-defined]
+        return _is_sentence(node.func) or (
+            node.func.attr in ("lower", "strip", "upper") and _is_sentence(node.func.value)
+        )
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return _is_sentence(node.operand)
+    if isinstance(node, ast.BoolOp):
+        return any(map(_is_sentence, node.values))
+    return isinstance(node, ast.Name) and node.id in ("why", "method")
+
+
+def _sentences_in(*nodes: ast.AST) -> set[str]:
+    """The sentences anywhere inside, as what they belong to: `x.why`, `x["why"]` and `x.get("why")` are one."""
+    found = set()
+    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+        if isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Name) and _is_sentence(node):
+            found.add(re.sub(r"\.get\('(\w+)'\)|\['(\w+)'\]", r".\1\2", ast.unparse(node)))
+    return found
+
+
+def _decides(test: ast.AST, *told: ast.AST) -> bool:
+    """Whether a sentence decides a branch, other than whether it is told itself."""
+    return _is_sentence(test) and not _sentences_in(test) <= _sentences_in(*told)
+
+
+def _is_read(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):  # two sentences may be asked whether they are the same
+        given = [_is_sentence(side) for side in (node.left, *node.comparators)]
+        return any(given) and not (all(given) and all(isinstance(one, ast.Eq | ast.NotEq) for one in node.ops))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READING:
+        return _is_sentence(node.func.value) or any(map(_is_sentence, node.args))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("bool", "any", "all"):
+        return any(map(_is_sentence, node.args))
+    if isinstance(node, ast.IfExp):
+        return _decides(node.test, node.body)
+    if isinstance(node, ast.If | ast.While):
+        return _decides(node.test, *node.body)
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+        return any(_decides(test, node.elt) for part in node.generators for test in part.ifs)
+    if isinstance(node, ast.Match):
+        return _is_sentence(node.subject)
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and _is_sentence(node.value)
+
+
+def _sentences_read(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Where a sentence is compared, searched, taken apart, or decides a branch."""
+    for node in ast.walk(tree):
+        if _is_read(node):
+            yield getattr(node, "lineno", 0), ast.unparse(node)[:100]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "result.why.startswith(NO_CHAMPION)",
+        "measured, unchanged, _ = found.why.partition(': unchanged.')",
+        "verdict.why.split(' of ')[0]",
+        "measured.method == NO_CHAMPION",
+        "'unchanged' in str(gate['why'])",
+        "str(gate['why']).rpartition('); ')",
+        "re.search('waived', entry.why)",
+        "re.compile('x').findall(record.get('why'))",
+        "x = 1 if seen.why else 2",
+        "[one for one in found if one.evidence.lower().startswith('leak')]",
+        "if not self.why():\n    pass",
+        "match verdict.why:\n    case 'better':\n        pass",
+        "verdict.why[:7]",
+        "blocks = bool(report.why())",
+        "'promoted' if entry.why else 'kept'",
+        "[one for one in found if not one.why]",
+    ],
+)
+def test_a_sentence_that_is_read_would_be_found(code: str) -> None:
+    assert list(_sentences_read(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "told = f'{verdict.name}: {verdict.why}'",
+        "' '.join(verdict.why for verdict in failed if not verdict.passed)",
+        "verdict.reason is Reason.NO_CHAMPION",
+        "why = 'a' if passed else 'b'",
+        "f'not measured: {one[\"why\"]}' if one.get('why') else ''",
+        "[one['why'] for one in records if one.get('why')]",
+        "one['method'] == other.method",
+    ],
+)
+def test_building_a_sentence_is_not_reading_one(code: str) -> None:
+    assert not list(_sentences_read(ast.parse(code)))
+
+
+def test_no_code_reads_a_sentence() -> None:
+    found = [(path, line, text) for path in ALL for line, text in _sentences_read(_tree(path))]
+    assert _places(found) == []

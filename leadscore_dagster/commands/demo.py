@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from leadscore_dagster.commands.instance import Progress, instance_of
 from leadscore_dagster.commands.outcome import REFUSED, TextOutcome, columns
 from leadscore_dagster.commands.pages import write_audit_page, write_model_page
-from leadscore_dagster.commands.run import gate_record, gate_table, opened, refresh
+from leadscore_dagster.commands.run import gate_table, opened, refresh
 from leadscore_dagster.commands.score import day_outcome, list_path, score
 from leadscore_dagster.core.audit.training_audit import audit_training_table
 from leadscore_dagster.core.audit.verdict import SEVERITY, overall
@@ -129,7 +129,7 @@ def _summary(recipe: Recipe, workspace: Workspace, market: Path) -> TextOutcome:
     record: dict[str, Any] = {
         "status": "done",
         "champion": champion.version,
-        "gates": [gate_record(result) for result in results],
+        "gates": [result.as_dict() for result in results],
         "top_decile_lift": {name: replace(m).to_dict() for name, m in lifts.items()},
         "labels": dict(labels.counts),
         "outputs": {"home": workspace.home, "ranked_leads": str(list_path(recipe, workspace, DAY))},

@@ -21,13 +21,15 @@ from leadscore_dagster.core.pages.audit import audit_page
 from leadscore_dagster.core.pages.model import model_page
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.state import State
-from leadscore_dagster.core.verdict import from_json
+from leadscore_dagster.core.verdict import Reason, from_json
 from leadscore_dagster.core.versions import promotion, registry
 from leadscore_dagster.core.versions.comparison import PROMOTION
+from leadscore_dagster.core.versions.gates import asked_of, evaluate_gates, sentence
 from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, champion_before, history
 from leadscore_dagster.core.versions.retention import report_files
 from leadscore_dagster.core.versions.track_record import newest_track_record
 from leadscore_dagster.core.versions.version_audit import kept_audit
+from leadscore_dagster.core.versions.waivers import waivers_of
 from leadscore_dagster.defs.resources import Workspace
 
 
@@ -88,7 +90,7 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
     manifest = registry.read_manifest(models, version)
     as_of = date.fromisoformat(manifest["as_of"])
     entries, on = history(state), workspace.now().date()
-    gates = [result.as_dict() for result in promotion.judge(state, models, recipe, version=version, on=on)]
+    gates = gate_records(state, models, recipe, version, on)
     paired = _comparison(entries, version)
     return {
         "version": version,
@@ -108,6 +110,25 @@ def stored_evidence(recipe: Recipe, workspace: Workspace, version: str) -> dict[
         "previous": _previous(state, models, as_of, version, manifest, paired),
         "track_record": newest_track_record(warehouse),
     }
+
+
+def gate_records(state: State, models: Path, recipe: Recipe, version: str, on: date) -> list[dict[str, Any]]:
+    """A version's gates as a page shows them: of one that passed what it ``asked``, of one that was waived the waiver
+    and what was ``found``."""
+    metrics = registry.load_metrics(models, version)
+    found = {verdict.name: verdict for verdict in evaluate_gates(metrics, recipe.gates)}
+    waivers = {waiver.gate: waiver for waiver in waivers_of(state, version, on)}
+    records = []
+    for verdict in promotion.judge(state, models, recipe, version=version, on=on):
+        record = verdict.as_dict()
+        if verdict.reason is Reason.MET:
+            record["asked"] = sentence(asked_of(metrics[verdict.name], recipe.gates[verdict.name]))
+        if verdict.waived:
+            waiver = waivers[verdict.name]
+            record["found"] = found[verdict.name].why
+            record["waiver"] = {"until": str(waiver.expires_on), "by": waiver.granted_by, "why": waiver.why}
+        records.append(record)
+    return records
 
 
 def _standing(entries: Sequence[LedgerEntry], version: str, champion: LedgerEntry | None) -> dict[str, Any]:

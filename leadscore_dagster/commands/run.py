@@ -144,7 +144,7 @@ def _outcome(recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal
         status=status,
         version=version,
         metrics={name: _metric(interval) for name, interval in metrics.items()},
-        gates=[gate_record(result) for result in results],
+        gates=[result.as_dict() for result in results],
         outputs=outputs,
         summary="\n\n".join(filter(None, paragraphs)),
     )
@@ -175,17 +175,6 @@ def _metric(interval: Interval) -> dict[str, Any]:
     """A metric as the command line's JSON has it; an unknown end is null."""
     stored = interval.to_dict()
     return {name: stored[name] for name in ("value", "low", "high", "n")}
-
-
-def gate_record(result: Verdict) -> dict[str, Any]:
-    """A gate's result as the command line's JSON has it."""
-    return {
-        "name": result.name,
-        "passed": result.passed,
-        "value": result.value,
-        "threshold": result.threshold,
-        "why": result.why,
-    }
 
 
 def gate_table(results: list[Verdict]) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leadscore_dagster.core.recipe.schema import Cadence, Retention
 from leadscore_dagster.core.versions.retention import (
+    Because,
     RunFact,
     judge_copies,
     judge_days,
@@ -121,3 +122,20 @@ def test_a_copy_of_a_drop_goes_a_week_after_it_was_last_used() -> None:
     now = datetime(2026, 2, 1, tzinfo=UTC)
     there = {"used": now - timedelta(days=7), "old": now - timedelta(days=7, seconds=1)}
     assert {verdict.name: verdict.goes for verdict in judge_copies(there, now)} == {"used": False, "old": True}
+
+
+def test_what_decides_is_said_as_a_reason_and_never_only_in_words() -> None:
+    days = {"scores": {TODAY - timedelta(days=age) for age in (1, 40, 70, 80, 90, 400)}}
+    rules = Retention(scores_days=31)
+    found = judge_days(days, TODAY, rules, label_days=60, catch_up_days=75, counted=[TODAY - timedelta(days=80)])
+    assert [one.because for one in found] == [
+        Because.OLD, Because.OLD, Because.SHADOW_COUNTS, Because.SCORED_AGAIN, Because.OUTCOMES_OPEN, Because.YOUNG,
+    ]  # fmt: skip
+    assert [one.goes for one in found] == [True, True, False, False, False, False]
+    old = judge_days({"scores": {TODAY - timedelta(days=400)}}, TODAY, rules, label_days=1, catch_up_days=1)
+    assert [(one.because, one.goes) for one in old] == [(Because.NEWEST, False)]
+    assert old[0].as_dict()["because"] == "newest"
+    named = judge_versions(
+        ["2020-01-01-aaaaaaaaaaaa"], {}, {}, TODAY, Retention(), cadence=Cadence.QUARTER, training=True
+    )
+    assert [one.because for one in named] == [Because.RUN_IN_PROGRESS]

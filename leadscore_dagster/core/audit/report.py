@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from leadscore_dagster.core.audit.verdict import CLOCK, SEVERITY, FeatureVerdict, blocking, cell, overall
+from leadscore_dagster.core.audit.verdict import CLOCK, SEVERITY, FeatureVerdict, blocking, cell, one_line, overall
 
 #: what a cell says where a part has not judged the feature
 _NOT_JUDGED = "-"
@@ -32,8 +32,7 @@ def as_markdown(
     if found:
         lines += ["", "## Evidence", ""]
         lines += [
-            f"- **{cell(v.feature)}** ({v.part}: {answer(v, acknowledged)}): {' '.join(v.evidence.split())}"
-            for v in found
+            f"- **{cell(v.feature)}** ({v.part}: {answer(v, acknowledged)}): {one_line(v.evidence)}" for v in found
         ]
     return "\n".join(lines) + "\n"
 

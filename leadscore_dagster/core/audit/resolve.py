@@ -152,7 +152,7 @@ class Resolver:
         repeated.append(first.rows(counted=True))
         for join in select.args.get("joins") or []:
             _only(join, _JOIN_PARTS)
-            if (join.kind or "") not in ("", "INNER", "OUTER", "CROSS") or join.method:
+            if (join.kind or "") not in ("", "INNER", "OUTER", "CROSS") or join.text("method"):
                 raise LineageError("lineage cannot read this join", where=sql_of(join))
             source = self._source(join.this, (join.side or "").upper(), scope, ctes)
             earlier = list(scope.sources)

@@ -79,9 +79,14 @@ def blocking(
     return sorted(found, key=lambda verdict: -SEVERITY.index(verdict.verdict))
 
 
+def one_line(text: str) -> str:
+    """Text without line breaks."""
+    return " ".join(text.split())
+
+
 def cell(text: str) -> str:
     """Text that cannot break a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")
 
 
 def kind_of(verdict: FeatureVerdict) -> str:

@@ -1,8 +1,8 @@
-"""What may be deleted from a home, and why each thing that is kept is kept. Pure: facts in, verdicts out.
+"""What may be deleted from a home, and why each thing that is kept is kept. Pure: facts in, dispositions out.
 
-Lives here: the rules over days, model versions and runs. Not here: reading the facts, deleting (leadscore_dagster/
-pruning). Vintages, ledgers, evidence and the rows of model_versions are in no list that comes in here: nothing in this
-module can name them.
+Lives here: the rules over days, model versions and runs, and what is said of each. Not here: reading the facts,
+deleting (defs/pruning). Vintages, ledgers, evidence and the rows of model_versions are in no list that comes in here:
+nothing in this module can name them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal
 
 from leadscore_dagster.core.recipe.schema import Cadence, Retention
 from leadscore_dagster.core.versions.registry import trained_as_of
@@ -22,14 +23,36 @@ COPY_DAYS = 7
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 
 
+class Because(StrEnum):
+    """Why a thing goes, which is `OLD`, or stays."""
+
+    OLD = "old"
+    YOUNG = "young"
+    NEWEST = "newest"
+    OUTCOMES_OPEN = "outcomes_open"
+    SCORED_AGAIN = "scored_again"
+    SHADOW_COUNTS = "shadow_counts"
+    NAMED = "named"
+    RUN_IN_PROGRESS = "run_in_progress"
+    MADE_WHAT_IS_THERE = "made_what_is_there"
+
+
 @dataclass(frozen=True)
-class Verdict:
-    """One day (ISO date), model version, run (its id) or copy of a drop: whether it goes, and why or why not."""
+class Disposition:
+    """What becomes of one day (ISO date), model version, run (its id) or copy of a drop. ``why`` tells a person."""
 
     kind: Kind
     name: str
-    goes: bool
+    because: Because
     why: str
+
+    @property
+    def goes(self) -> bool:
+        return self.because is Because.OLD
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able: kind, name, goes, because, why."""
+        return {"kind": self.kind, "name": self.name, "goes": self.goes, "because": self.because.value, "why": self.why}
 
 
 @dataclass(frozen=True)
@@ -63,7 +86,7 @@ def judge_days(
     label_days: int,
     catch_up_days: int,
     counted: Collection[date] = (),
-) -> list[Verdict]:
+) -> list[Disposition]:
     """Days, oldest first. A day goes whole: from every table, with its list.
 
     Parameters
@@ -73,24 +96,24 @@ def judge_days(
     catch_up_days : so far back the schedules look; a day deleted inside would be scored, or watched, again.
     counted : days that count for the version in the shadow.
     """
-    newest = {max(found): name for name, found in days.items() if found}
-    verdicts = []
+    newest = {max(there): name for name, there in days.items() if there}
+    found = []
     for day in sorted(set().union(*days.values())):
         age = (today - day).days
         if age <= retention.scores_days:
-            why, goes = f"not older than {retention.scores_days} days", False
+            because, why = Because.YOUNG, f"not older than {retention.scores_days} days"
         elif day in newest:
-            why, goes = f"the newest day of {newest[day]}", False
+            because, why = Because.NEWEST, f"the newest day of {newest[day]}"
         elif age <= label_days:
-            why, goes = "its outcomes are not all known yet", False
+            because, why = Because.OUTCOMES_OPEN, "its outcomes are not all known yet"
         elif age <= catch_up_days:
-            why, goes = "the daily schedule would score it again", False
+            because, why = Because.SCORED_AGAIN, "the daily schedule would score it again"
         elif day in counted:
-            why, goes = "it counts for the version in the shadow", False
+            because, why = Because.SHADOW_COUNTS, "it counts for the version in the shadow"
         else:
-            why, goes = f"{age} days old, {retention.scores_days} are kept", True
-        verdicts.append(Verdict("day", day.isoformat(), goes, why))
-    return verdicts
+            because, why = Because.OLD, f"{age} days old, {retention.scores_days} are kept"
+        found.append(Disposition("day", day.isoformat(), because, why))
+    return found
 
 
 def judge_versions(
@@ -102,7 +125,7 @@ def judge_versions(
     retention: Retention,
     cadence: Cadence,
     training: bool,
-) -> list[Verdict]:
+) -> list[Disposition]:
     """Model versions whose files are there, oldest first.
 
     Parameters
@@ -124,22 +147,23 @@ def judge_versions(
             if other in stored and other not in kept:
                 kept.add(other)
                 reading.append(other)
-    verdicts = []
+    found = []
     for version in sorted(stored):
         trained = trained_as_of(version)
         if version in named:
-            why, goes = f"named by {named[version]}", False
+            because, why = Because.NAMED, f"named by {named[version]}"
         elif trained >= oldest:
-            why, goes = f"not older than {retention.versions_periods} {cadence.value}s", False
+            because, why = Because.YOUNG, f"not older than {retention.versions_periods} {cadence.value}s"
         elif training:
-            why, goes = "a run is in progress", False
+            because, why = Because.RUN_IN_PROGRESS, "a run is in progress"
         else:
-            why, goes = f"trained for {trained}, trained again since, and nothing that is kept names it", True
-        verdicts.append(Verdict("version", version, goes, why))
-    return verdicts
+            because = Because.OLD
+            why = f"trained for {trained}, trained again since, and nothing that is kept names it"
+        found.append(Disposition("version", version, because, why))
+    return found
 
 
-def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -> list[Verdict]:
+def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -> list[Disposition]:
     """Runs that Dagster remembers, oldest first."""
     newest: dict[Hashable, RunFact] = {}
     for run in runs:
@@ -147,27 +171,32 @@ def judge_runs(runs: Collection[RunFact], now: datetime, retention: Retention) -
         if known is None or (run.created_at, run.run_id) > (known.created_at, known.run_id):
             newest[run.subject] = run
     limit = now - timedelta(days=retention.runs_days)
-    verdicts = []
+    found = []
     for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
         if run.ended_at is None:
-            why, goes = "in progress", False
+            because, why = Because.RUN_IN_PROGRESS, "in progress"
         elif run.ended_at >= limit:
-            why, goes = f"not older than {retention.runs_days} days", False
+            because, why = Because.YOUNG, f"not older than {retention.runs_days} days"
         elif run.newest_of:
-            why, goes = f"made the current content of {run.newest_of[0]}", False
+            because, why = Because.MADE_WHAT_IS_THERE, f"made the current content of {run.newest_of[0]}"
         elif newest[run.subject] is run:
-            why, goes = "the newest run of its job and partition", False
+            because, why = Because.NEWEST, "the newest run of its job and partition"
         else:
-            why, goes = f"ended {run.ended_at:%Y-%m-%d}, {retention.runs_days} days are kept", True
-        verdicts.append(Verdict("run", run.run_id, goes, why))
-    return verdicts
+            because, why = Because.OLD, f"ended {run.ended_at:%Y-%m-%d}, {retention.runs_days} days are kept"
+        found.append(Disposition("run", run.run_id, because, why))
+    return found
 
 
-def judge_copies(there: Mapping[str, datetime], now: datetime) -> list[Verdict]:
+def judge_copies(there: Mapping[str, datetime], now: datetime) -> list[Disposition]:
     """Copies of drops that lie behind a URL, by when an ingest last asked for them: they are copied again at need."""
     kept = timedelta(days=COPY_DAYS)
     return [
-        Verdict("copy", name, now - used > kept, f"last used on {used:%Y-%m-%d}, {COPY_DAYS} days are kept")
+        Disposition(
+            "copy",
+            name,
+            Because.OLD if now - used > kept else Because.YOUNG,
+            f"last used on {used:%Y-%m-%d}, {COPY_DAYS} days are kept",
+        )
         for name, used in sorted(there.items())
     ]
 

@@ -58,8 +58,9 @@ def _scores(recipe: Recipe) -> dg.AssetsDefinition:
                 return dg.MaterializeResult(metadata=NOBODY)
             seen = score_in_shadow(warehouse, workspace, recipe, trial, day)
             shadow.store_day(warehouse, seen)
-        if seen.why:
-            context.log.warning(f"{seen.version} could not score {day}: {seen.why}")
+        if seen.scored < seen.decisions:
+            told = f"{seen.version} scored {seen.scored} of {seen.decisions} decisions of {day}"
+            context.log.warning(f"{told}. {seen.why}".rstrip())
         shown = {name: getattr(seen, name) for name in [field.name for field in fields(seen)] if name != "day"}
         success = seen.scored / seen.decisions if seen.decisions else None
         return dg.MaterializeResult(metadata=metadata({**shown, "success": success}))

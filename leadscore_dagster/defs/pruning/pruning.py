@@ -21,8 +21,8 @@ from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.sources.connectors import copies_of
 from leadscore_dagster.core.state.tables import VERSION_AUDITS
 from leadscore_dagster.core.versions.retention import (
+    Disposition,
     RunFact,
-    Verdict,
     judge_copies,
     judge_days,
     judge_runs,
@@ -50,12 +50,12 @@ RENAMED = ".pruned-"
 class Pruned:
     """What a prune found, and whether it deleted it."""
 
-    verdicts: tuple[Verdict, ...]
+    dispositions: tuple[Disposition, ...]
     dry_run: bool
 
-    def going(self, kind: str) -> list[Verdict]:
-        """Verdicts of one kind that go."""
-        return [verdict for verdict in self.verdicts if verdict.kind == kind and verdict.goes]
+    def going(self, kind: str) -> list[Disposition]:
+        """What goes, of one kind."""
+        return [one for one in self.dispositions if one.kind == kind and one.goes]
 
 
 def prune(
@@ -77,7 +77,7 @@ def prune(
         catch_up_days=recipe.automation.catch_up_days,
         counted=counted_days(workspace.warehouse(recipe), workspace.state(recipe), now),
     )
-    gone = {date.fromisoformat(verdict.name) for verdict in days if verdict.goes}
+    gone = {date.fromisoformat(one.name) for one in days if one.goes}
     versions = judge_versions(
         stored_versions(workspace.models(recipe)),
         references(recipe, workspace, gone, now.date()),
@@ -91,14 +91,14 @@ def prune(
     done = Pruned((*days, *versions, *judge_runs(runs, now, retention), *copies), dry_run)
     if not dry_run:
         _sweep(recipe, workspace)
-        for verdict in done.going("day"):
-            _delete_day(recipe, workspace, verdict.name)
-        for verdict in done.going("version"):
-            _delete_version(recipe, workspace, verdict.name)
-        for verdict in done.going("run"):
-            _delete_run(instance, Path(workspace.home), verdict.name)
-        for verdict in done.going("copy"):
-            shutil.rmtree(copies_of(workspace.home) / verdict.name, ignore_errors=True)
+        for one in done.going("day"):
+            _delete_day(recipe, workspace, one.name)
+        for one in done.going("version"):
+            _delete_version(recipe, workspace, one.name)
+        for one in done.going("run"):
+            _delete_run(instance, Path(workspace.home), one.name)
+        for one in done.going("copy"):
+            shutil.rmtree(copies_of(workspace.home) / one.name, ignore_errors=True)
     return done
 
 
@@ -109,7 +109,7 @@ def prune_job(recipe: Recipe) -> dg.JobDefinition:
     def delete(context: dg.OpExecutionContext, workspace: Workspace) -> None:
         done = prune(context.instance, recipe, workspace, own_run=context.run_id)
         for kind, plural in (("day", "days"), ("version", "versions"), ("run", "runs"), ("copy", "copies of drops")):
-            names = [verdict.name for verdict in done.going(kind)]
+            names = [one.name for one in done.going(kind)]
             context.log.info(f"{len(names)} {plural} deleted: {', '.join(names) or '-'}")
 
     @dg.job(

@@ -114,7 +114,7 @@ def _contents(workspace: Workspace) -> dict[str, str]:
 def _prune(workspace: Workspace, recipe: Recipe, **options: bool) -> set[str]:
     with dg.DagsterInstance.ephemeral() as instance:
         done = prune(instance, recipe, workspace, **options)
-    return {verdict.name for verdict in done.verdicts if verdict.goes}
+    return {verdict.name for verdict in done.dispositions if verdict.goes}
 
 
 def test_old_days_and_the_versions_nothing_kept_names_go_and_all_else_stays(

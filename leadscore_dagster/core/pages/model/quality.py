@@ -224,11 +224,7 @@ def _against_threshold(gate: Record) -> str:
 
 def _rule(gate: Record) -> str:
     """Why a gate said so. Of one that passed, the numbers stand in the row already: what is left is the rule."""
-    why = str(gate["why"])
-    if not gate["passed"] or gate.get("waived"):
-        return why
-    told = why.rpartition("); ")[2]
-    return told[:1].upper() + told[1:]
+    return str(gate["asked"] if gate["passed"] and gate.get("asked") else gate["why"])
 
 
 def _cells(cells: Sequence[Record], what: str) -> str:

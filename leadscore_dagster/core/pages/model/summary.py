@@ -16,7 +16,6 @@ from leadscore_dagster.core.versions.comparison import PROMOTION
 
 #: features named in the short answer
 _NAMED = 5
-_WITHIN = "the difference is within what chance explains"
 _PLACEHOLDER = re.compile(r"\{value[^}]*\}")
 
 
@@ -83,7 +82,9 @@ def key_numbers(evidence: Record) -> str:
     if finite(measured.get("expected")) is not None:
         came = spanned(at(_list(evidence, 1.0), "conversions"), "count") if _list(evidence, 1.0) else None
         promised = f"{number(round(measured['expected']))} → {came or number(measured['positives'])}"
-        what = f"conversions; {_kept(evidence)}" if _kept(evidence) else "conversions in the test period"
+        told = {None: " in the test period", True: "; the difference is within what chance explains",
+                False: "; the difference is more than chance explains"}  # fmt: skip
+        what = f"conversions{told[_within_chance(evidence)]}"
         tiles.append(("promised and observed", promised, what))
     if not tiles:
         return ""
@@ -163,10 +164,10 @@ def _honesty(evidence: Record) -> str:
     came, whole = measured["positives"], _list(evidence, 1.0)
     shown = spanned(whole["conversions"], "count") if whole else number(came)
     told = f"{_served(evidence)}It promised {number(round(expected))} conversions in the test period, and {shown} came."
-    kept = _kept(evidence)
-    if kept is None:
+    within = _within_chance(evidence)
+    if within is None:
         return told
-    if kept == _WITHIN:
+    if within:
         return f"{told} That is within what chance explains."
     word, ends = ("high", (expected, came)) if expected > came else ("low", (came, expected))
     about = f", by a factor of about {short(ends[0] / ends[1], 2)}" if ends[1] else ""
@@ -255,8 +256,9 @@ def _worse(gate: Record, noticed: Noticed) -> str:
 def _reason(gate: Record) -> str:
     """Why a gate refused, behind what the gate asks in plain words; of a waiver, its gate under a readable name."""
     why = str(gate["why"])
-    if gate.get("waived"):
-        return escaped(why.replace(f"{gate['name']} waived", f"{_phrase(gate)},", 1))
+    waiver = gate.get("waiver")
+    if waiver:
+        return escaped(f"{_phrase(gate)}, until {waiver['until']} by {waiver['by']}: {waiver['why']}. {gate['found']}")
     noticed = _noticed(gate)
     if noticed is None:
         return escaped(why)
@@ -278,13 +280,13 @@ def _why(standing: Record) -> str:
     return f"The ledger's entry: “{escaped(why)}”" if why else "The ledger has no entry for this version."
 
 
-def _kept(evidence: Record) -> str | None:
+def _within_chance(evidence: Record) -> bool | None:
     """Whether chance explains that less or more came than was promised; None where that was not measured."""
     shift = at(evidence, "measured", "reliability", "overall", "shift")
     low, high = (finite(at(shift, end)) for end in ("low", "high"))
     if low is None or high is None:
         return None
-    return _WITHIN if low <= 0 <= high else "the difference is more than chance explains"
+    return low <= 0 <= high
 
 
 def _basis(manifest: Record) -> str:

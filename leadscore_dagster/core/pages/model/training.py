@@ -127,8 +127,8 @@ def periods(evidence: Record) -> str:
 def comparison(evidence: Record) -> str:
     """What was compared in cross-validation, with the paired difference to the chosen one."""
     manifest = evidence.get("manifest") or {}
-    why = str(manifest.get("why_chosen") or "").rstrip(".").replace("_", " ")
-    told = f"{escaped(why[0].upper() + why[1:])}. " if why else ""
+    ground = str(manifest.get("why_chosen") or "").rstrip(".").replace("_", " ")
+    told = f"{escaped(ground[0].upper() + ground[1:])}. " if ground else ""
     lead = told + "Folds follow each other in time; nothing of the later periods is seen."
     entries = [one for one in contenders(manifest) if one["metrics"].get("auc_pr")]
     if not entries:
