@@ -11,10 +11,12 @@ DONE, ERROR, REFUSED = 0, 1, 2
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """A refreshed period: promoted, refused or unchanged; why; and where the results lie."""
+    """A refreshed period: promoted, refused or unchanged; why; and where the results lie. ``reason``: that of the
+    comparison with the champion (core/verdict), None where there was none."""
 
     status: str
     version: str | None
+    reason: str | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     gates: Sequence[Mapping[str, Any]] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class RunOutcome:
         return {
             "status": self.status,
             "version": self.version,
+            "reason": self.reason,
             "metrics": dict(self.metrics),
             "gates": list(self.gates),
             "outputs": dict(self.outputs),

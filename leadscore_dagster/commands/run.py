@@ -6,6 +6,7 @@ Lives here: which jobs a period needs and what came of it. Not here: any step it
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from leadscore_dagster.core.table.sql_check import check_sql
 from leadscore_dagster.core.table.training import TABLE
 from leadscore_dagster.core.verdict import Verdict
 from leadscore_dagster.core.versions import promotion, registry
-from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at, history
+from leadscore_dagster.core.versions.ledger import LedgerEntry, champion_at
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster.defs.jobs import OF_A_PERIOD, period_keys, vintage_keys
 from leadscore_dagster.defs.resources import Workspace, write_locations
@@ -43,7 +44,8 @@ def run_recipe(
     period = period_of_run(recipe, workspace, as_of)
     with instance_of(home) as instance:
         refusal = refresh(instance, recipe, workspace, period, progress)
-    return _outcome(recipe, workspace, period, refusal)
+        ruling = None if refusal else ruled(instance, recipe, period)
+    return _outcome(recipe, workspace, period, refusal, ruling)
 
 
 def opened(home: Path, name: str, locations: dict[str, str], clock: str = "") -> tuple[Recipe, Workspace]:
@@ -95,6 +97,24 @@ def ingest_until(
     return None
 
 
+@dataclass(frozen=True)
+class Ruled:
+    """What the newest run of a period ruled over its candidate (core/versions/promotion)."""
+
+    reason: str
+    why: str
+
+
+def ruled(instance: dg.DagsterInstance, recipe: Recipe, as_of: date) -> Ruled | None:
+    """The newest ruling of a period, whichever run made it; the ledger has each ruling but once."""
+    wanted = dg.AssetRecordsFilter(asset_key=key(recipe, "champion_model"), asset_partitions=[as_of.isoformat()])
+    for record in instance.fetch_materializations(wanted, limit=1).records:
+        if record.asset_materialization is not None:
+            told = record.asset_materialization.metadata
+            return Ruled(str(told["reason"].value), str(told["why"].value))
+    return None
+
+
 def log_keys(recipe: Recipe) -> list[dg.AssetKey]:
     later = [key(recipe, name) for name in OF_A_PERIOD]
     return [asset for asset in period_keys(recipe) if asset not in later and asset not in vintage_keys(recipe)]
@@ -112,7 +132,9 @@ def period_of_run(recipe: Recipe, workspace: Workspace, as_of: str | None) -> da
     return period
 
 
-def _outcome(recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal | None) -> RunOutcome:
+def _outcome(
+    recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal | None, ruling: Ruled | None
+) -> RunOutcome:
     state, models = workspace.state(recipe), workspace.models(recipe)
     instant = datetime.combine(as_of, datetime.min.time(), tzinfo=UTC)
     champion = champion_at(state, instant)
@@ -132,22 +154,30 @@ def _outcome(recipe: Recipe, workspace: Workspace, as_of: date, refusal: Refusal
     holder = champion_at(state, max(instant, workspace.now()))
     status = "refused" if refusal else ("promoted" if champion and champion.version == version else "unchanged")
     overruled = _overruled(recipe, champion, holder) if status == "promoted" else ""
-    ruling = next((said for said in history(state)[::-1] if said.version == version), None)
     paragraphs = [
         f"{recipe.title}, as of {as_of}: {status}{overruled}",
         refusal.why if refusal else "",
         gate_table(results) if results else "",
         f"Candidate {version}: {ruling.why}" if ruling and status == "unchanged" else "",
-        f"Champion: {holder.version}, since {holder.effective_from:%Y-%m-%d}. {holder.why}" if holder else "",
+        _champion(holder, status),
     ]
     return RunOutcome(
         status=status,
         version=version,
+        reason=ruling.reason if ruling else None,
         metrics={name: _metric(interval) for name, interval in metrics.items()},
         gates=[result.as_dict() for result in results],
         outputs=outputs,
         summary="\n\n".join(filter(None, paragraphs)),
     )
+
+
+def _champion(holder: LedgerEntry | None, status: str) -> str:
+    """Who scores, and of a promotion why; a champion that stays was made for another day's reason."""
+    if holder is None:
+        return ""
+    since = f"Champion: {holder.version}, since {holder.effective_from:%Y-%m-%d}."
+    return f"{since} {holder.why}" if status == "promoted" else since
 
 
 def _overruled(recipe: Recipe, promoted: LedgerEntry | None, holder: LedgerEntry | None) -> str:

@@ -21,6 +21,7 @@ from leadscore_dagster.core.audit.restatement import (
     version_restatement,
 )
 from leadscore_dagster.core.audit.restatement.association import around_outcome
+from leadscore_dagster.core.audit.restatement.result import Unjudged
 from leadscore_dagster.core.measures.rates import wilson
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.warehouse import Lake
@@ -281,8 +282,8 @@ def test_what_is_declared_stable_may_not_change(found: dict[str, ColumnRestateme
 def test_a_new_state_is_counted_but_not_judged(found: dict[str, ColumnRestatement]) -> None:
     city = found["people.city"]
     assert (city.judged, city.facts, city.changed) == (False, 1200, 120)
-    assert "new state" in city.reason
-    assert found["people.person"].reason == "identifies the row"
+    assert "new state" in city.why
+    assert found["people.person"].reason is Unjudged.IDENTIFIES
 
 
 # ---- logs
@@ -302,7 +303,7 @@ def test_partitions_of_one_extract_prove_nothing(tmp_path: Path) -> None:
     write_ledger(lake, {V2: "one", V3: "one"})
     (origin,) = restatements(lake, recipe(), V3, {"notes": ["origin"]})
     assert (origin.judged, origin.vintages) == (False, 1)
-    assert origin.reason == "only one extract exists: nothing shows when this column was filled"
+    assert origin.why == "only one extract exists: nothing shows when this column was filled"
 
 
 def test_without_a_ledger_extracts_are_told_apart_by_what_differs(tmp_path: Path) -> None:
@@ -310,14 +311,14 @@ def test_without_a_ledger_extracts_are_told_apart_by_what_differs(tmp_path: Path
     silent = make(tmp_path / "b", changed_notes=0)
     (score,) = restatements(silent, recipe(), V3, {"notes": ["score"]})
     assert not score.judged
-    assert "nothing tells the stored extracts apart" in score.reason
+    assert "nothing tells the stored extracts apart" in score.why
 
 
 def test_a_column_that_says_when_it_was_filled_is_judged_by_that(found: dict[str, ColumnRestatement]) -> None:
     closed = found["notes.closed_at"]
     assert (closed.judged, closed.facts, closed.changed, closed.filled_late) == (False, 50, 50, 1.0)
     assert closed.lag_p50 == 10
-    assert closed.reason == "only 50 facts were seen twice, 100 are needed"
+    assert closed.why == "only 50 facts were seen twice, 100 are needed"
 
 
 # ---- what is looked at
@@ -332,8 +333,7 @@ def test_one_vintage_judges_nothing(lake: Lake) -> None:
     found = restatements(lake, recipe(), V0)
     assert {column.judged for column in found} == {False}
     reasons = {column.table: column.reason for column in found}
-    assert reasons["jobs"] == "only one vintage exists: nothing shows what changes"
-    assert reasons["notes"] == "nothing is stored"
+    assert (reasons["jobs"], reasons["notes"]) == (Unjudged.ONE_VINTAGE, Unjudged.NOTHING_STORED)
 
 
 def test_a_vintage_delivered_after_the_next_one_tells_nothing_earlier(tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_a_table_of_versions_gives_the_share_of_changed_cells_and_completeness_b
 def test_no_versions_are_not_judged(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "world", threads=1)
     lake.write_partition("cells", "all", versions().slice(0, 0))
-    assert version_restatement(lake, VersionTable(table="cells", key=("measure",))).reason == "nothing is stored"
+    assert version_restatement(lake, VersionTable(table="cells", key=("measure",))).reason is Unjudged.NOTHING_STORED
 
 
 # ---- numbers and text

@@ -37,6 +37,7 @@ def test_a_champion_whose_feature_left_the_recipe_is_replaced_on_purpose_alone(t
     second = _command(home, "run", recipe, "--as-of", flat.SECOND)
     assert second.returncode == 0, second.stderr
     assert f"champion {champion} needs feature age, which the recipe no longer has: unchanged." in second.stdout
+    assert "There is no champion yet" not in second.stdout, "why the champion was made is not why it stays"
     candidate = history(scenario.state_of(home, "bank_marketing"))[-1].version
 
     scored = _command(home, "score", recipe, "--day", flat.DAY)

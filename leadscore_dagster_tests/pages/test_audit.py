@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -198,8 +198,8 @@ def test_restatement_is_read_as_the_audit_gives_it() -> None:
     curve = (Maturity(0, 500, 20, 0.04), Maturity(90, 500, 300, 0.6))
     found = ColumnRestatement("jobs", "end_date", "event", 500, 350, 0.7, 0.66, 0.74, 0.7, 63, 141, 180, curve, None,
                               365, around)  # fmt: skip
-    unjudged = ColumnRestatement("jobs", "id", "row", judged=False, reason=HOSTILE)
-    html = page(restatements=[asdict(found), asdict(unjudged)])
+    unjudged = ColumnRestatement("jobs", "id", "row", judged=False).as_dict() | {"why": HOSTILE}
+    html = page(restatements=[found.as_dict(), unjudged])
     words = Page(html).words
     assert "complete: 4% after 0 days, 60% after 90 days" in html
     assert re.search(r"63 ?141 ?180", words)

@@ -171,7 +171,7 @@ def _audit(warehouse: Warehouse, recipe: Recipe, as_of: date) -> Iterator[dict[s
     outcomes = rows.select([recipe.decisions.entity, "decision_at", "label"])
     lineage = read_lineage(feature_query(recipe).sql, contract_schemas(recipe))
     restated = restatements(warehouse, recipe, as_of, lineage.scanned(), outcomes)
-    yield from ({"restated": asdict(column)} for column in restated)
+    yield from ({"restated": column.as_dict()} for column in restated)
     yield from (
         {"verdict": asdict(verdict)} for verdict in _verdicts(warehouse, recipe, as_of, rows, lineage, restated)
     )

@@ -41,12 +41,14 @@ from leadscore_dagster.core.versions.waivers import judged, waivers_of
 
 @dataclass(frozen=True)
 class Ruling:
-    """What became of a candidate: ``action`` promote, keep or shadow, the champion from now on, and every verdict."""
+    """What became of a candidate: ``action`` promote, keep or shadow, the champion from now on, and every verdict.
+    ``reason``: that of the comparison with the champion."""
 
     action: str
     candidate: str
     champion: str
     results: tuple[Verdict, ...]
+    reason: Reason
     why: str
 
 
@@ -188,7 +190,7 @@ def rule(
         ),
     )
     holder = version if action == "promote" or champion is None else champion.version
-    return Ruling(action, version, holder, verdicts, why)
+    return Ruling(action, version, holder, verdicts, comparison.reason, why)
 
 
 def _against(champion: LedgerEntry, state: State, version: str, result: Verdict, on: date) -> Verdict:

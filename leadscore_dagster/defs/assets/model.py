@@ -133,6 +133,7 @@ def _champion(recipe: Recipe) -> dg.AssetsDefinition:
                     "action": ruling.action,
                     "candidate": ruling.candidate,
                     "champion": ruling.champion,
+                    "reason": ruling.reason.value,
                     "why": ruling.why,
                     "gates": markdown.gates_markdown(ruling.results),
                 }

@@ -19,13 +19,12 @@ import pyarrow as pa
 from leadscore_dagster.core.audit.restatement import statements
 from leadscore_dagster.core.audit.restatement.association import AroundOutcome, around_outcome
 from leadscore_dagster.core.audit.restatement.result import (
-    IDENTIFIES,
     LAGS,
     MINIMUM_FACTS,
-    NEW_STATE,
     ColumnRestatement,
     Kind,
     Measured,
+    Unjudged,
     caught_fresh,
     measured,
 )
@@ -128,15 +127,15 @@ def _of_source(
     shape = shape_of(warehouse, source, as_of, sampled_facts)
     later = source.known_later if isinstance(source, LogSource) else {}
     if not shape.vintages:
-        yield from (_unjudged(shape, column, "nothing is stored") for column in columns)
+        yield from (_unjudged(shape, column, Unjudged.NOTHING_STORED) for column in columns)
         return
     reading = _Reading(warehouse, shape, _asked(warehouse, recipe, shape, outcomes))
     compared = [c.name for c in columns if c.name not in shape.keys and c.name not in later]
     judged = [c.name for c in columns if c.name in compared and not _is_state(shape, c)]
     matched, different = _differences(reading, compared)
-    why_not = _why_not(shape, sum(different.values()))
+    prevented = _prevented(shape, sum(different.values()))
     differing = [name for name in judged if different[name]]
-    if not why_not and (judged or shape.kind == "event"):
+    if not prevented and (judged or shape.kind == "event"):
         reading = reading.sampled(differing)
     unchanged: Measured | None = None
     row: ColumnRestatement | None = None
@@ -145,9 +144,9 @@ def _of_source(
             instant = source.contract.column(later[column.name])
             yield _followed(reading.whole(), column, "log", statements.instant_steps, instant)
         elif column.name in shape.keys and shape.kind != "event":
-            yield _unjudged(shape, column, IDENTIFIES)
-        elif why_not:
-            yield _unjudged(shape, column, why_not)
+            yield _unjudged(shape, column, Unjudged.IDENTIFIES)
+        elif prevented:
+            yield _unjudged(shape, column, prevented)
         elif column.name in shape.keys:
             row = replace(row, column=column.name) if row else _row(reading, column)
             yield row
@@ -192,16 +191,11 @@ def _differences(reading: _Reading, names: Sequence[str]) -> tuple[int, dict[str
     return row["matched"], {name: row[f"c{position}"] for position, name in enumerate(names)}
 
 
-def _why_not(shape: Shape, different: int) -> str:
+def _prevented(shape: Shape, different: int) -> Unjudged | None:
+    """What prevents every judgement on a table; None: nothing does."""
     if len(shape.vintages) < 2:
-        return (
-            "only one extract exists: nothing shows when this column was filled"
-            if shape.kind == "log"
-            else "only one vintage exists: nothing shows what changes"
-        )
-    if shape.kind == "log" and shape.extracts < 2 and not different:
-        return "nothing tells the stored extracts apart: nothing shows when this column was filled"
-    return ""
+        return Unjudged.ONE_EXTRACT if shape.kind == "log" else Unjudged.ONE_VINTAGE
+    return Unjudged.EXTRACTS_ALIKE if shape.kind == "log" and shape.extracts < 2 and not different else None
 
 
 def _row(reading: _Reading, column: Column) -> ColumnRestatement:
@@ -257,7 +251,7 @@ def _count(reading: _Reading, sql: str) -> int:
     return int(reading.run(sql)["n"][0].as_py())
 
 
-def _unjudged(shape: Shape, column: Column, reason: str) -> ColumnRestatement:
+def _unjudged(shape: Shape, column: Column, reason: Unjudged) -> ColumnRestatement:
     return ColumnRestatement(
         shape.table, column.name, shape.kind, vintages=len(shape.vintages), judged=False, reason=reason
     )
@@ -266,7 +260,7 @@ def _unjudged(shape: Shape, column: Column, reason: str) -> ColumnRestatement:
 def _state(shape: Shape, column: Column, matched: int, different: int) -> ColumnRestatement:
     low, high = wilson(different, matched)
     return replace(
-        _unjudged(shape, column, NEW_STATE),
+        _unjudged(shape, column, Unjudged.NEW_STATE),
         facts=matched,
         changed=different,
         share=different / matched if matched else None,
@@ -302,5 +296,5 @@ def of_measured(result: ColumnRestatement, found: Measured) -> ColumnRestatement
         wait_days=found.wait_days,
         observed_days=found.observed_days,
         judged=enough,
-        reason="" if enough else f"only {found.facts} facts were seen twice, {MINIMUM_FACTS} are needed",
+        reason=None if enough else Unjudged.TOO_FEW_FACTS,
     )

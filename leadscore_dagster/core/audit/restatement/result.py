@@ -7,9 +7,10 @@ which their last value stands. Lives here: shares, lags, the maturity curve. Not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +27,30 @@ TRUSTED = 0.95
 FRESH = (7, 30, 90)
 #: fewer facts say nothing: the 95% interval of none in a hundred reaches 3.7%
 MINIMUM_FACTS = 100
-#: reason of a column that is part of the key of something without a time
-IDENTIFIES = "identifies the row"
-#: reason of a column of a state
-NEW_STATE = "a value that differs in the next vintage is a new state, not a changed past"
+
+
+class Unjudged(StrEnum):
+    """Why the numbers of a column prove nothing."""
+
+    #: it is part of the key of something without a time
+    IDENTIFIES = "identifies"
+    #: it is a state, and states change
+    NEW_STATE = "new_state"
+    NOTHING_STORED = "nothing_stored"
+    ONE_VINTAGE = "one_vintage"
+    ONE_EXTRACT = "one_extract"
+    EXTRACTS_ALIKE = "extracts_alike"
+    TOO_FEW_FACTS = "too_few_facts"
+
+
+_TOLD = {
+    Unjudged.IDENTIFIES: "identifies the row",
+    Unjudged.NEW_STATE: "a value that differs in the next vintage is a new state, not a changed past",
+    Unjudged.NOTHING_STORED: "nothing is stored",
+    Unjudged.ONE_VINTAGE: "only one vintage exists: nothing shows what changes",
+    Unjudged.ONE_EXTRACT: "only one extract exists: nothing shows when this column was filled",
+    Unjudged.EXTRACTS_ALIKE: ("nothing tells the stored extracts apart: nothing shows when this column was filled"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +94,7 @@ class ColumnRestatement:
     after the event 95% of the facts were as they stayed; None if not within ``observed_days``, for which every fact
     of the curve was followed (None: no fact was). ``fresh`` : of a log, the rows caught
     young. ``one_in`` : every so many-th entity was counted.
-    ``judged`` False: the numbers, if any, prove nothing, for ``reason``.
+    ``reason``: why the numbers, if any, prove nothing; None where they do.
     """
 
     table: str
@@ -96,11 +117,22 @@ class ColumnRestatement:
     vintages: int = 0
     one_in: int = 1
     judged: bool = True
-    reason: str = ""
+    reason: Unjudged | None = None
 
     @property
     def name(self) -> str:
         return f"{self.table}.{self.column}"
+
+    @property
+    def why(self) -> str:
+        """Why it is not judged, in words; empty where it is."""
+        if self.reason is Unjudged.TOO_FEW_FACTS:
+            return f"only {self.facts} facts were seen twice, {MINIMUM_FACTS} are needed"
+        return _TOLD[self.reason] if self.reason else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able: every field, and ``why``."""
+        return asdict(self) | {"why": self.why}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leadscore_dagster.core.audit.restatement.result import NEW_STATE, TRUSTED, ColumnRestatement
+from leadscore_dagster.core.audit.restatement.result import TRUSTED, ColumnRestatement, Unjudged
 from leadscore_dagster.core.audit.verdict import cell
 
 _HEAD = (
@@ -17,7 +17,7 @@ def described(column: ColumnRestatement) -> str:
     """One sentence: share with its interval, lag, association with the outcome, how long to wait."""
     if column.share is None:
         return f"{column.name}: no fact was seen twice"
-    if column.reason == NEW_STATE:
+    if column.reason is Unjudged.NEW_STATE:
         differ = f"{column.share:.1%} of {column.facts:,}" if column.changed else f"none of {column.facts:,}"
         return f"{column.name}: {differ} values were others in the next vintage"
     if not column.changed:
@@ -52,9 +52,7 @@ def restatement_markdown(found: Sequence[ColumnRestatement]) -> str:
         lines += [_curve(column, lags) for column in curves]
     if others:
         lines += ["", "## Not judged", "", "| column | changed per vintage | why |", "|---|--:|---|"]
-        lines += [
-            f"| {cell(c.name)} | {'' if c.share is None else f'{c.share:.2%}'} | {cell(c.reason)} |" for c in others
-        ]
+        lines += [f"| {cell(c.name)} | {'' if c.share is None else f'{c.share:.2%}'} | {cell(c.why)} |" for c in others]
     return "\n".join(lines) + "\n"
 
 

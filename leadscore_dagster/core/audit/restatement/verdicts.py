@@ -15,7 +15,7 @@ from typing import NamedTuple
 from leadscore_dagster.core.audit.graph import ROWS
 from leadscore_dagster.core.audit.guards import AVAILABLE_AT, DECISIONS
 from leadscore_dagster.core.audit.lineage import Lineage
-from leadscore_dagster.core.audit.restatement.result import IDENTIFIES, MINIMUM_FACTS, NEW_STATE, ColumnRestatement
+from leadscore_dagster.core.audit.restatement.result import MINIMUM_FACTS, ColumnRestatement, Unjudged
 from leadscore_dagster.core.audit.restatement.text import described
 from leadscore_dagster.core.audit.verdict import SETTLED_BY_REPLAY, SEVERITY, Answer, FeatureVerdict
 
@@ -94,7 +94,7 @@ def _judge(
                 feature, PART, "unproven", "reads the rows of a table without its columns, not as known"
             )
         return FeatureVerdict(feature, PART, "clear", evidence)
-    said = [_of_column(column, as_known) for column in columns if column.reason != IDENTIFIES]
+    said = [_of_column(column, as_known) for column in columns if column.reason is not Unjudged.IDENTIFIES]
     if unknown and not as_known:
         said.append(_Said("unproven", f"no stored versions of {', '.join(unknown)} to compare"))
     if not said:
@@ -124,7 +124,7 @@ def _of_column(column: ColumnRestatement, as_known: bool) -> _Said:
         return _Said("clear", f"{text}, read as known at the decision", column.share if column.judged else None)
     threshold = negligible(column)
     if not column.judged and not _never_differs(column, threshold):
-        return _Said("unproven", f"{text}; not read as known, and {column.reason}")
+        return _Said("unproven", f"{text}; not read as known, and {column.why}")
     if (column.low or 0.0) > threshold:
         return _Said("leak", f"{text}; not read as known at the decision", column.share, threshold)
     return _Said("clear", f"{text}, so that any version tells what was known", column.share, threshold)
@@ -132,12 +132,12 @@ def _of_column(column: ColumnRestatement, as_known: bool) -> _Said:
 
 def _never_differs(column: ColumnRestatement, threshold: float) -> bool:
     """A state that no vintage shows changed may be read from any of them."""
-    return column.reason == NEW_STATE and column.facts >= MINIMUM_FACTS and (column.share or 0.0) <= threshold
+    return column.reason is Unjudged.NEW_STATE and column.facts >= MINIMUM_FACTS and (column.share or 0.0) <= threshold
 
 
 def _of_log(column: ColumnRestatement) -> _Said:
     if not column.judged:
-        return _Said("unproven", f"{column.name}: {column.reason}")
+        return _Said("unproven", f"{column.name}: {column.why}")
     text, threshold = described(column), negligible(column)
     low, share = column.low or 0.0, column.share or 0.0
     around = column.around_outcome

@@ -11,7 +11,7 @@ from datetime import date
 
 from leadscore_dagster.core.audit.restatement import statements
 from leadscore_dagster.core.audit.restatement.measure import of_measured
-from leadscore_dagster.core.audit.restatement.result import LAGS, ColumnRestatement, measured
+from leadscore_dagster.core.audit.restatement.result import LAGS, ColumnRestatement, Unjudged, measured
 from leadscore_dagster.core.recipe.contract import Identifier, Strict
 from leadscore_dagster.core.warehouse.protocol import Relation, Warehouse, table
 
@@ -53,7 +53,9 @@ def version_restatement(
     """
     bounds = _bounds(warehouse, versions, relations)
     if bounds is None:
-        return ColumnRestatement(versions.table, versions.value, "versions", judged=False, reason="nothing is stored")
+        return ColumnRestatement(
+            versions.table, versions.value, "versions", judged=False, reason=Unjudged.NOTHING_STORED
+        )
     first, last = window or (bounds.first, bounds.last)
     key = versions.key
     steps = statements.version_steps(

@@ -144,7 +144,7 @@ def restatement(records: Sequence[Record]) -> str:
     reasons: dict[str, list[str]] = {}
     for one in records:
         if not one.get("judged", True):
-            reasons.setdefault(str(one.get("reason", "")), []).append(f"{one.get('table')}.{one.get('column')}")
+            reasons.setdefault(str(one.get("why", "")), []).append(f"{one.get('table')}.{one.get('column')}")
     items = "".join(
         f"<li>{escaped(reason)}<small>{counted(len(names), 'column')}: {listed(names, 40)}</small></li>"
         for reason, names in reasons.items()

@@ -41,11 +41,11 @@ def model_page(evidence: Record) -> str:
 
         ``version``, ``as_of``; ``recipe`` (``title``, ``owner``, ``cadence``, ``stale_after_periods``);
         ``manifest`` as core/versions/registry writes it; ``measured`` as `candidate_evidence` makes it;
-        ``gates`` (``GateResult`` as mappings); ``ledger`` (entries as mappings);
+        ``gates`` (`Verdict.as_dict`, with what the page asks of them); ``ledger`` (entries as mappings);
         ``standing`` (``champion``, ``since``, ``why``, ``holder``: who scores if this version does not);
         ``audit`` (``blocks``, ``why``, ``overall``: feature → kind, ``parts``: feature → part → kind, ``findings``; or
         ``absent``: why there is none);
-        ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: GateResult;
+        ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: `Verdict.as_dict`;
         or ``absent``: why it cannot be read);
         ``track_record`` (``as_of``, ``version``, ``from``, ``until``, ``n``, ``positives``, ``metrics``, ``claimed``;
         ``why`` it was not measured; ``oracle``, metrics of the truth, of a simulated market alone).
