@@ -136,6 +136,6 @@ def test_what_decides_is_said_as_a_reason_and_never_only_in_words() -> None:
     assert [(one.because, one.goes) for one in old] == [(Because.NEWEST, False)]
     assert old[0].as_dict()["because"] == "newest"
     named = judge_versions(
-        ["2020-01-01-aaaaaaaaaaaa"], {}, {}, TODAY, Retention(), cadence=Cadence.QUARTER, training=True
+        ["2020-01-01-aaaaaaaaaaaa"], {}, {}, today=TODAY, retention=Retention(), cadence=Cadence.QUARTER, training=True
     )
     assert [one.because for one in named] == [Because.RUN_IN_PROGRESS]
