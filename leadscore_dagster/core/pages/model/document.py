@@ -45,7 +45,7 @@ def model_page(evidence: Record) -> str:
         ``standing`` (``champion``, ``since``, ``why``, ``holder``: who scores if this version does not);
         ``audit`` (``blocks``, ``why``, ``overall``: feature → kind, ``parts``: feature → part → kind, ``findings``; or
         ``absent``: why there is none);
-        ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: `Verdict.as_dict`;
+        ``previous`` (``version``, ``relation``, ``ranking`` of `ranking_record`, ``metrics``, ``paired``: a verdict;
         or ``absent``: why it cannot be read);
         ``track_record`` (``as_of``, ``version``, ``from``, ``until``, ``n``, ``positives``, ``metrics``, ``claimed``;
         ``why`` it was not measured; ``oracle``, metrics of the truth, of a simulated market alone).
