@@ -168,8 +168,9 @@ def read_track_record(warehouse: Warehouse, as_of: date) -> list[dict[str, Any]]
     """The records kept at a period's as_of, as `PeriodRecord.to_dict` made them; none when none were kept."""
     if as_of.isoformat() not in warehouse.partitions(TABLE):
         return []
-    sql = f"SELECT record_json FROM {TABLE} WHERE as_of = @as_of ORDER BY trained_as_of"
-    return [json.loads(text) for text in table(warehouse, sql, {"as_of": as_of})["record_json"].to_pylist()]
+    sql = f"SELECT record_json FROM {TABLE} WHERE as_of = @as_of"
+    records = [json.loads(text) for text in table(warehouse, sql, {"as_of": as_of})["record_json"].to_pylist()]
+    return sorted(records, key=lambda record: str(record["as_of"]))
 
 
 def newest_track_record(warehouse: Warehouse) -> list[dict[str, Any]]:
