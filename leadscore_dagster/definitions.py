@@ -1,7 +1,4 @@
-"""The only assembler: recipes in, Dagster definitions out. Tests and the command line override its arguments.
-
-Not here: any asset, check or schedule (defs).
-"""
+"""The only assembler: recipes in, Dagster definitions out. Not here: any asset, check or schedule (defs)."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ from leadscore_dagster.defs.resources import Workspace, default_home  # noqa: E4
 
 
 def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | None = None) -> dg.Definitions:
-    """Assets, checks, jobs, schedules and sensors of every recipe.
+    """Assets, checks, jobs, schedules and sensors of every recipe. Tests and the command line override the arguments.
 
     Parameters
     ----------

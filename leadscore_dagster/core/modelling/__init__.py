@@ -1,7 +1,7 @@
 """Modelling room: from a training table to a calibrated, judged candidate, and from a model to scores.
 
-``periods`` splits by time, ``matrix`` makes numbers, ``metrics`` and ``intervals`` measure, ``estimators``
-fits, ``calibration`` turns margins into probabilities, ``scoring`` is the one path rows take through a model,
-``selection`` chooses an estimator, ``candidate`` runs it all. Not here: thresholds and
-promotion (core/versions/gates), files (core/versions/registry), SQL.
+``matrix`` makes numbers, ``preparation`` and ``estimators`` (one row each in its registry) fit, ``ensemble`` combines,
+``choice`` searches parameters and chooses, ``calibration`` turns margins into probabilities, ``scoring`` is the one
+path rows take through a model, ``judgement`` looks at the test period, ``candidate`` runs it all. Not here: splitting
+by time (core/table/periods), metrics and intervals (core/measures), gates and files (core/versions), SQL.
 """
