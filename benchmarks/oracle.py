@@ -81,7 +81,7 @@ def rankings_of(home: Path, recipe: Recipe, as_of: date, say: Progress) -> tuple
     """
     workspace = Workspace(home=str(home))
     warehouse, models = workspace.warehouse(recipe), workspace.models(recipe)
-    names = [known.version for known in versions(warehouse) if known.as_of == as_of]
+    names = [known.version for known in versions(workspace.state(recipe)) if known.as_of == as_of]
     judged = [registry.load_test_scores(models, name) for name in names]
     if not judged or any(one["decision_id"] != judged[0]["decision_id"] for one in judged):
         raise SystemExit(f"{as_of}: {len(names)} versions; one at least is needed, all judged on the same rows")
