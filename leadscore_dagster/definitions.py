@@ -40,7 +40,7 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
     recipes : default: the shipped ones, and those that ``LEADSCORE_RECIPES`` names (paths, separated like PATH).
     workspace : default: the home that ``LEADSCORE_HOME`` names, with the machine's clock.
     """
-    chosen = list(recipes) if recipes is not None else _recipes_of_environment()
+    chosen = list(recipes) if recipes is not None else [load_checked(name) for name in recipe_names()]
     assets: list[dg.AssetsDefinition] = []
     checks: list[dg.AssetChecksDefinition] = []
     defined, schedules, sensors = [], [], []
@@ -69,9 +69,10 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
     )
 
 
-def _recipes_of_environment() -> list[Recipe]:
+def recipe_names() -> list[str]:
+    """What `load_recipe` takes: the shipped recipes, then those of ``LEADSCORE_RECIPES``."""
     own = [path for path in os.environ.get("LEADSCORE_RECIPES", "").split(os.pathsep) if path]
-    return [load_checked(name) for name in [*shipped_recipes(), *own]]
+    return [*shipped_recipes(), *own]
 
 
 @dg.definitions

@@ -31,7 +31,7 @@ from leadscore_dagster.core.modelling.preparation.filters import keep_features
 from leadscore_dagster.core.modelling.preparation.preparation import PreparedModel
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import Filters, Gate, Promotion
-from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
+from leadscore_dagster.core.scoring.ranking import bucket_places, rank_leads
 from leadscore_dagster.core.table.features.catalogue import Feature
 from leadscore_dagster.core.table.training_rows import fold_rows, ordered_rows, rows_of
 from leadscore_dagster.core.verdict import Verdict
@@ -206,7 +206,7 @@ def test_buckets_are_filled_although_no_probability_reaches_a_fifth() -> None:
     probability = np.minimum(1 / (1 + np.exp(-margin)), 0.1818)
     ranking = rank_leads(margin, pa.array([f"lead{number:05d}" for number in range(5614)]))
     buckets = load_recipe("advisor_mql").scoring.buckets  # type: ignore[union-attr]
-    found = set(assign_buckets(ranking.percentile, buckets)[0].to_pylist())
+    found = {buckets[place].name for place in bucket_places(ranking.percentile, buckets)}
     assert probability.max() < 0.3
     assert found == {bucket.name for bucket in buckets}
 

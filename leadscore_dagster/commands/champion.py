@@ -5,11 +5,12 @@ Lives here: what is printed about it. Not here: the ledger and the waivers thems
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from leadscore_dagster.commands.outcome import ERROR, TextOutcome, columns
 from leadscore_dagster.core.recipe.loading import load_recipe, parse_day
+from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.versions import promotion, registry
@@ -78,10 +79,18 @@ def roll_back(home: Path, name: str, version: str, why: str, since: str | None) 
     )
     text = (
         f"{version} is champion of {recipe.name} again, from {entry.effective_from:%Y-%m-%d %H:%M} UTC on. "
-        "Runs that have begun keep the champion they began with; "
+        f"{_who_scores(workspace.state(recipe), now)} Runs that have begun keep the champion they began with; "
         f"`leadscore score {recipe.name} --day {now:%Y-%m-%d}` makes today's list again."
     )
     return TextOutcome(text, {"champion": _record(entry)})
+
+
+def _who_scores(state: State, now: datetime) -> str:
+    """Who scores today and tomorrow, as the ledger stands: a day belongs to the champion of its first instant."""
+    today = datetime.combine(now.date(), datetime.min.time(), tzinfo=UTC)
+    named = [champion_at(state, today + timedelta(days=days)) for days in (0, 1)]
+    first, second = (entry.version if entry else "nobody" for entry in named)
+    return f"Today and tomorrow {first} scores." if first == second else f"Today {first} scores, tomorrow {second}."
 
 
 def waive(

@@ -22,6 +22,7 @@ from leadscore_dagster.commands.run import gate_table, opened, refresh
 from leadscore_dagster.commands.score import day_outcome, list_path, score
 from leadscore_dagster.core.audit.training_audit import audit_training_table
 from leadscore_dagster.core.audit.verdict import SEVERITY, overall
+from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.measures.intervals import Bootstrap, Interval
 from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.measures.period import period_metrics
@@ -68,7 +69,10 @@ def run_demo(home: Path, leads: int | None, seed: int, progress: Progress) -> Te
 
 def _size(leads: int) -> MarketSize:
     share = leads / DEMO.leads
-    return MarketSize(reps=round(DEMO.reps * share), firms=round(DEMO.firms * share), leads=leads)
+    try:
+        return MarketSize(reps=round(DEMO.reps * share), firms=round(DEMO.firms * share), leads=leads)
+    except ValueError as error:
+        raise InputError(f"{leads:,} leads make no market", where="--leads", remedy="ask for 500 or more") from error
 
 
 def _locations(market: Path) -> dict[str, str]:

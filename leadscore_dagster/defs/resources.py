@@ -94,7 +94,16 @@ class Workspace(dg.ConfigurableResource):
 def read_locations(home: Path) -> dict[str, dict[str, str]]:
     """Recipe name → source name → location, as last given on the command line."""
     path = home / "sources.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    remedy = "mend it, or delete it and give every source again with --source"
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError("The file cannot be read as YAML", where=path, remedy=remedy) from error
+    if not isinstance(found, dict) or not all(isinstance(known, dict) for known in found.values()):
+        raise InputError("The file is not a mapping of recipes to their sources", where=path, remedy=remedy)
+    return found
 
 
 def write_locations(home: Path, recipe: Recipe, given: dict[str, str]) -> None:

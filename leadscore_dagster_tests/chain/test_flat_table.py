@@ -62,7 +62,7 @@ def test_run_prints_exactly_one_json_object_of_the_documented_shape(promoted: tu
     home, done = promoted
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)  # a second object, or a line of progress, would not parse
-    assert list(outcome) == ["status", "version", "metrics", "gates", "outputs"]
+    assert list(outcome) == ["status", "version", "reason", "metrics", "gates", "outputs"]
     assert outcome["status"] == "promoted"
     assert outcome["version"].startswith(f"{flat.FIRST}-")
     assert set(flat.LENIENT) <= set(outcome["metrics"])
@@ -93,7 +93,8 @@ def test_a_day_is_scored_into_a_table_and_a_ranked_list(home: Path) -> None:
     assert set(scores["model_version"].to_pylist()) == {_ledger(home)[-1].version}
     ranked = pd.read_csv(outcome["outputs"]["ranked_leads"], encoding="utf-8-sig")
     assert list(ranked["rank"]) == list(range(1, flat.PER_MONTH + 1))
-    assert ranked["score"].str.rstrip("%").astype(float).is_monotonic_decreasing
+    promised = ranked["expected_rate"].str.split("%").str[0].astype(float)
+    assert promised.is_monotonic_decreasing
     july = set(range(17 * flat.PER_MONTH + 1, 18 * flat.PER_MONTH + 1))  # the 18th month of the table
     assert set(ranked["decision_id"]) == july
 

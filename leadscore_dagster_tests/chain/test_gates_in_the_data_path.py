@@ -15,6 +15,7 @@ from leadscore_dagster.commands.score import score, scores_of
 from leadscore_dagster.core.recipe.schema import Gate
 from leadscore_dagster.core.state.tables import CANDIDATES
 from leadscore_dagster.core.versions.ledger import history
+from leadscore_dagster.core.versions.promotion import candidate_of
 from leadscore_dagster.definitions import build_defs
 from leadscore_dagster.defs.assets.shell import key
 from leadscore_dagster_tests import scenario
@@ -141,13 +142,14 @@ def test_running_a_quarter_again_changes_nothing(home: Path, small_market: Path)
     recipe, workspace = scenario.opened(home, small_market, scenario.recipe_document())
     warehouse = workspace.warehouse(recipe)
     quarter = scenario.FIRST.isoformat()
-    tables = ("labels", "training_table", "candidate_model")
+    tables = ("labels", "training_table")
     before = {name: warehouse.digest(name, quarter) for name in tables}
-    ledger = history(workspace.state(recipe))
+    state = workspace.state(recipe)
+    candidate, ledger = candidate_of(state, scenario.FIRST), history(state)
     outcome = run_recipe(home, str(home / "recipe.yaml"), quarter, {}, print, clock=scenario.CLOCK)
     assert outcome.exit_code == 0
     assert {name: warehouse.digest(name, quarter) for name in tables} == before
-    assert history(workspace.state(recipe)) == ledger
+    assert (candidate_of(state, scenario.FIRST), history(state)) == (candidate, ledger)
 
 
 def test_every_check_is_recorded_with_its_partition(finished_home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,9 @@ import pytest
 
 from leadscore_dagster.commands.instance import instance_of
 from leadscore_dagster.commands.score import list_path, score
+from leadscore_dagster.core.delivery.lead_list import write_list
+from leadscore_dagster.core.errors import InputError
+from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, champion_of_day, score_day
 from leadscore_dagster.core.warehouse import table
 from leadscore_dagster_tests import scenario
 
@@ -36,7 +40,16 @@ def test_the_list_opens_in_a_spreadsheet_best_lead_first(scored: Path, small_mar
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     leads = pd.read_csv(path, encoding="utf-8-sig")
     assert list(leads["rank"]) == list(range(1, len(leads) + 1))
-    assert {"FirstName", "Company", "bucket", "action", "score", "narrative", "driver_1", "model_version"} <= set(leads)
+    assert {
+        "FirstName",
+        "Company",
+        "bucket",
+        "action",
+        "expected_rate",
+        "narrative",
+        "reason_1",
+        "model_version",
+    } <= set(leads)
     assert leads["bucket"].nunique() == 5
     assert leads["decision_id"].is_unique
 
@@ -62,6 +75,47 @@ def test_prospects_are_nobody_who_is_in_the_crm(scored: Path, small_market: Path
     """
     assert found > 500
     assert table(warehouse, both)["n"][0].as_py() == 0
+
+
+def test_nobody_who_must_not_be_called_is_listed_and_they_are_counted(scored: Path, small_market: Path) -> None:
+    """Their person counts, not their lead: whoever asked in one lead is not called about another."""
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    warehouse = workspace.warehouse(recipe)
+    asked = "SELECT COUNT(DISTINCT RepCRD) AS n FROM crm_leads_of_day WHERE DoNotCall = 1"
+    assert table(warehouse, asked)["n"][0].as_py() > 10
+    listed = """
+        SELECT COUNT(*) AS n FROM lead_scores_daily AS s
+        WHERE s.RepCRD IN (SELECT l.RepCRD FROM crm_leads_of_day AS l WHERE l.DoNotCall = 1)
+    """
+    assert table(warehouse, listed)["n"][0].as_py() == 0
+    counts = table(warehouse, "SELECT reason, COUNT(*) AS n FROM never_listed GROUP BY reason").to_pylist()
+    found = {row["reason"]: row["n"] for row in counts}
+    assert set(found) == {"asked not to be called", "known not to be an advisor"}
+    assert all(found.values())
+
+
+def test_reasons_are_facts_about_the_lead_in_words(scored: Path, small_market: Path) -> None:
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    leads = pd.read_csv(list_path(recipe, workspace, scenario.DAY), encoding="utf-8-sig")
+    told = leads[[name for name in leads if name.startswith("reason_")]].stack()
+    assert len(told) > len(leads)
+    assert not told.str.contains(r"contacted on|\(no\)|\(yes\)|100 times|not to be an advisor|_", regex=True).any()
+    assert not told[told.str.startswith("For: ")].str.contains("disclosure").any()
+    tenure = told.str.contains("months at the current firm|years at the firm|new to the firm|within a year")
+    assert tenure.groupby(level=0).sum().max() == 1
+
+
+def test_a_day_nobody_was_taken_for_is_refused_and_writes_nothing(scored: Path, small_market: Path) -> None:
+    recipe, workspace = scenario.opened(scored, small_market, scenario.recipe_document())
+    warehouse, day = workspace.warehouse(recipe), scenario.DAY + timedelta(days=1)
+    champion = champion_of_day(workspace.state(recipe), workspace.models(recipe), recipe, day=day)
+    scored_at = datetime.combine(day, time.min, UTC)
+    with pytest.raises(InputError, match=f"no partition {day}, in decisions_of_day"):
+        score_day(warehouse, recipe, champion, day=day, decisions=DECISIONS, target=LEAD_SCORES, scored_at=scored_at)
+    with pytest.raises(InputError, match=f"no partition {day}, in lead_scores_daily"):
+        write_list(warehouse, recipe, day, scored / "list.csv")
+    assert day.isoformat() not in warehouse.partitions(LEAD_SCORES)
+    assert not (scored / "list.csv").exists()
 
 
 def test_scoring_a_day_again_gives_the_same_bytes(scored: Path, small_market: Path) -> None:

@@ -52,7 +52,8 @@ def slow(parameters):
     time.sleep(600 if tried == hang_at else pause)
     return score(parameters)
 defaults = complete_parameters("xgboost", {})
-best_parameters("xgboost", slow, Search(trials=trials), storage, "q", defaults, 1, lambda text: None)
+search, asked = Search(trials=trials), dict(storage=storage, question="q", defaults=defaults, seed=1)
+best_parameters("xgboost", slow, search, say=lambda text: None, **asked)
 """
 )
 space: dict[str, Any] = {}

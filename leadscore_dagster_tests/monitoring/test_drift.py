@@ -12,6 +12,7 @@ import pytest
 from benchmarks import drift as simulated
 from leadscore_dagster.core.monitoring.drift import (
     SCORE,
+    TRENDING,
     compare,
     degree,
     drifted,
@@ -45,7 +46,7 @@ def _row(**changes: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
         "month": "2024-03", "complete": True, "feature": "tenure", "columns": 101, "n": 500, "psi": 0.35, "low": 0.25,
         "high": 0.45, "p_value": 1e-9, "moved": "missing", "share_before": 0.0, "share_now": 0.3,
-        "moved_p_value": 1e-9, "usual": 0.01,
+        "moved_p_value": 1e-9, "usual": 0.01, "trend": 0.0,
     }  # fmt: skip
     return row | changes
 
@@ -61,6 +62,8 @@ def _row(**changes: Any) -> dict[str, Any]:
         ({"p_value": 1e-3}, "still"),  # one of 101 columns does that every tenth month
         ({"n": 199}, "still"),
         ({"usual": 0.4}, "still"),  # months of the training rows lay as far from the whole
+        ({"usual": 0.4, "trend": 0.95}, "error"),  # only because they were on their way
+        ({"usual": 0.4, "trend": -0.95}, "error"),
     ],
 )
 def test_size_proof_and_season_decide_together(changes: dict[str, Any], expected: str) -> None:
@@ -108,6 +111,25 @@ def test_a_column_that_tells_the_season_keeps_still_until_it_leaves_its_usual_ra
 
     assert found(1.7) == {}
     assert found(5.0) == {"season": "error"}
+
+
+def test_a_column_that_goes_on_as_it_went_through_training_alarms_and_is_said_to_extrapolate() -> None:
+    """By its own trend its usual distance would be so wide that it could never alarm."""
+    rng = np.random.default_rng(3)
+    months = 24
+    decided = np.repeat(np.arange("2023-01", "2025-01", dtype="datetime64[M]").astype("datetime64[us]"), 200)
+    growth = np.repeat(np.arange(months), 200) * 0.15 + rng.normal(size=months * 200)
+    training = pa.table({"decision_at": decided, "growth": growth, "still": rng.normal(size=months * 200)})
+    features = [Feature("growth", "…", "number"), Feature("still", "…", "number")]
+    scores = pa.table({"margin": np.zeros(0)})
+    now = pa.table({"growth": months * 0.15 + rng.normal(size=300), "still": rng.normal(size=300)})
+    rows = [
+        {"month": "2025-01", "complete": True} | row
+        for row in compare(training, scores, now, scored=scores, features=features)
+    ]
+    assert dict(drifted(rows, LIMITS)) == {"growth": "error"}
+    assert rows[0]["trend"] > TRENDING
+    assert "the model extrapolates: growth." in judge_drift(rows, LIMITS)[0].why
 
 
 def _with_vintages(rng: np.random.Generator, step: float, months: int = 24) -> tuple[pa.Table, pa.Table]:

@@ -148,6 +148,17 @@ def test_balance_alarms_only_when_the_whole_interval_is_outside(training: float,
     assert judge_balance(rows, LIMITS)[0].passed is passed
 
 
+def test_a_shift_too_small_for_any_week_to_prove_adds_up_over_the_weeks() -> None:
+    rows = measure_balance(_matured(0.08), 0.1, DAY, window_days=30)
+    newest, trained = rows[-1], rows[-1]["training_rate"]
+    assert newest["high"] > trained
+    found = judge_balance(rows, LIMITS)[0]
+    assert not found.passed
+    assert f"{len(rows)} weeks together" in found.why
+    assert found.high is not None
+    assert found.high < trained
+
+
 def test_a_week_with_few_decisions_is_not_judged() -> None:
     found = judge_balance(measure_balance(_matured(0.9, per_week=100), 0.1, DAY, window_days=30), LIMITS)[0]
     assert found.passed

@@ -18,7 +18,7 @@ from leadscore_dagster.core.scoring.drivers import (
 def columns_of(features, contributions, top):
     names = features.column_names
     found = top_drivers(np.array(contributions, dtype=np.float32), top)
-    return driver_columns(names, found, driver_values(features, names, found))
+    return driver_columns(names, found, driver_values(features, names, found), top=top)
 
 
 def test_drivers_fall_in_absolute_size_and_keep_their_sign():

@@ -2,58 +2,79 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.rates import wilson
-from leadscore_dagster.core.scoring.expected import expected_rates
-from leadscore_dagster.core.scoring.ranking import rank_leads
+from leadscore_dagster.core.recipe.schema import Bucket
+from leadscore_dagster.core.scoring.expected import as_markdown, heat
+from leadscore_dagster.core.scoring.ranking import bucket_places, rank_leads
 
-
-def ranked(margins):
-    return rank_leads(np.array(margins, dtype=float), pa.array([f"{i:04d}" for i in range(len(margins))]))
-
-
-def decile(number, n, positives, worth=1.0):
-    low, high = wilson(positives * worth, n * worth)
-    return {"decile": number, "n": n, "positives": positives, "low": low, "high": high}
-
-
-def test_a_lead_is_expected_to_convert_like_its_decile_of_the_test_period():
-    rates = expected_rates([decile(1, 73, 12), decile(10, 237, 13)])
-    best, last = rates.of(ranked(range(20)[::-1]))[[0, 19]]
-    # figures of the original system's tiers: 12 of 73 is .10 to .27, 13 of 237 is .03 to .09
-    assert best == pytest.approx([0.1644, 0.0967, 0.2658], abs=1e-4)
-    assert last == pytest.approx([0.0549, 0.0323, 0.0916], abs=1e-4)
-
-
-def test_where_all_leads_tie_each_gets_the_rate_of_the_whole_period():
-    gains = pa.Table.from_pylist([decile(1, 50, 9), decile(2, 50, 1)])
-    assert expected_rates(gains).of(ranked([1, 1]))[:, 0].tolist() == [0.1, 0.1]
-    assert expected_rates(gains).overall == pytest.approx([0.1, *wilson(10, 100)])
-
-
-@pytest.mark.parametrize("hits", [0, 3, 25, 30])
-def test_rows_of_people_who_repeat_are_worth_as_much_as_in_the_gains_table(hits):
-    gains = [decile(1, 30, hits, worth=0.2), decile(2, 30, 5, worth=0.2)]
-    rates = expected_rates(gains)
-    assert rates.by_decile[0, 1:] == pytest.approx([gains[0]["low"], gains[0]["high"]])
-    assert rates.overall[1:] == pytest.approx(wilson((hits + 5) * 0.2, 12))
-
-
-def test_a_decile_without_rows_has_no_rate():
-    rates = expected_rates([decile(1, 0, 0)])
-    assert np.isnan(rates.by_decile).all()
-    assert np.isnan(rates.overall).all()
-
-
-@pytest.mark.parametrize(
-    ("gains", "message"),
-    [
-        ([{"decile": 1, "n": 5}], "no column 'positives'"),
-        ([{"decile": 1, "n": 5, "positives": 1}], "no column 'low'"),
-        ([decile(11, 5, 1)], "outside"),
-        ([decile(1, 5, 1)] * 2, "twice"),
-        ([decile(1, 5, 1) | {"positives": 6}], "6 positives in 5"),
-    ],
+BUCKETS = tuple(
+    Bucket(name=name, from_percentile=edge, action=f"do {name}")
+    for name, edge in (("Very Hot", 95.0), ("Hot", 90.0), ("Warm", 70.0), ("Cold", 0.0))
 )
-def test_a_gains_table_that_cannot_be_is_refused(gains, message):
-    with pytest.raises(ValueError, match=message):
-        expected_rates(gains)
+
+
+def outcomes(rates: dict[str, float], n: int = 10_000, codes: np.ndarray | None = None) -> Judged:
+    """Decisions whose buckets convert exactly at these rates."""
+    margin = np.linspace(-4, 1, n)
+    place = bucket_places(100 * np.arange(n) / (n - 1), BUCKETS)
+    label = np.zeros(n, dtype=np.int64)
+    for number, bucket in enumerate(BUCKETS):
+        rows = np.flatnonzero(place == number)
+        label[rows[: round(rates[bucket.name] * len(rows))]] = 1
+    return Judged.ranked(label, margin, codes)
+
+
+def test_a_lead_is_expected_to_convert_like_its_bucket_of_the_test_period():
+    found = heat(outcomes({"Very Hot": 0.2, "Hot": 0.1, "Warm": 0.05, "Cold": 0.01}), BUCKETS)
+    assert found.name == ("Very Hot", "Hot", "Warm", "Cold")
+    assert found.rate[:, 0] == pytest.approx([0.2, 0.1, 0.05, 0.01], abs=1e-3)
+    assert found.rate[0] == pytest.approx([0.2, *wilson(100, 500)], abs=1e-3)
+    ranking = rank_leads(np.arange(200.0), pa.array([f"{i:04d}" for i in range(200)]))
+    rates = found.expected(ranking, bucket_places(ranking.percentile, BUCKETS))
+    assert rates[199, 0] == pytest.approx(0.2, abs=1e-3)
+    assert rates[0, 0] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_a_bucket_that_is_not_hotter_is_taken_together_with_the_next_and_said():
+    """Observed on the demo: 6.0% in the hottest bucket, 8.4% in the second."""
+    found = heat(outcomes({"Very Hot": 0.06, "Hot": 0.084, "Warm": 0.05, "Cold": 0.01}), BUCKETS)
+    assert found.name == ("Hot", "Hot", "Warm", "Cold")
+    assert found.action[:2] == ("do Hot", "do Hot")
+    assert found.rate[0, 0] == found.rate[1, 0] == pytest.approx(0.072, abs=1e-3)
+    assert "| Very Hot | 500 | 30 | 7.2% (5.8% to 9.0%) | Hot: Very Hot and Hot together |" in as_markdown(
+        found, BUCKETS
+    )
+
+
+def test_rates_always_fall_from_bucket_to_bucket():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        rates = dict(zip((bucket.name for bucket in BUCKETS), rng.random(4) * 0.2, strict=True))
+        found = heat(outcomes(rates, 2000), BUCKETS)
+        hotter = np.diff(found.rate[:, 0])
+        assert (hotter <= 0).all()
+        assert ((hotter < 0) == (np.diff(found.group) > 0)).all()
+
+
+def test_a_list_without_order_has_one_bucket_and_one_rate():
+    found = heat(outcomes({"Very Hot": 0.01, "Hot": 0.02, "Warm": 0.03, "Cold": 0.04}), BUCKETS)
+    assert set(found.name) == {"Cold"}
+    tied = rank_leads(np.zeros(2), pa.array(["a", "b"]))
+    assert found.expected(tied, bucket_places(tied.percentile, BUCKETS)) == pytest.approx(
+        np.tile(found.overall, (2, 1))
+    )
+
+
+def test_people_who_repeat_make_the_interval_wider():
+    rates = {"Very Hot": 0.2, "Hot": 0.1, "Warm": 0.05, "Cold": 0.01}
+    alone, repeating = heat(outcomes(rates), BUCKETS), heat(outcomes(rates, codes=np.arange(10_000) // 5), BUCKETS)
+    assert np.diff(repeating.rate[0, 1:])[0] > 1.5 * np.diff(alone.rate[0, 1:])[0]
+
+
+def test_without_a_decision_there_is_no_rate_and_buckets_given_together_stay_together():
+    empty = heat(Judged.ranked(np.zeros(0, np.int64), np.zeros(0)), BUCKETS)
+    assert np.isnan(empty.rate).all()
+    falling = outcomes({"Very Hot": 0.2, "Hot": 0.1, "Warm": 0.05, "Cold": 0.01})
+    given = heat(falling, BUCKETS, np.array([0, 0, 1, 2]))
+    assert given.rate[0, 0] == given.rate[1, 0] == pytest.approx(0.15, abs=1e-3)

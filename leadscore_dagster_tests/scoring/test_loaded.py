@@ -15,7 +15,7 @@ from leadscore_dagster.core.versions import registry
 from leadscore_dagster_tests.modelling.simulated import FAST, FEATURES, FOLD_FEATURE, MedianTenure, training_table
 from leadscore_dagster_tests.scoring.world import DAY, SCORED_AT, VINTAGE, recipe
 
-PHRASED = replace(FOLD_FEATURE, phrase="longer at the firm than most")
+PHRASED = replace(FOLD_FEATURE, phrase="longer at the firm than most", phrase_absent="not longer than most")
 
 
 @pytest.fixture(scope="module", params=["xgboost", "logistic_regression"])
@@ -72,7 +72,7 @@ def test_a_feature_computed_inside_the_fold_is_explained_by_its_own_value(regist
             months = tenure[row["decision_id"]]
             wanted = None if months is None else str(int(months > median))
             assert row[f"driver_{place}_value"] == wanted
-            said = {None: "not known", "1": "longer at the firm than most", "0": "than most (no)"}[wanted]
+            said = {None: "not known", "1": "longer at the firm than most", "0": "not longer than most"}[wanted]
             assert said in row["narrative"]
         found += len(rows)
     assert found

@@ -18,13 +18,13 @@ from leadscore_dagster.core.measures.judged import Judged
 from leadscore_dagster.core.measures.log_odds import shifted
 from leadscore_dagster.core.modelling.calibration import UNCALIBRATED
 from leadscore_dagster.core.modelling.estimators.registry import complete_parameters, fit
-from leadscore_dagster.core.modelling.judgement.evaluation import gains_table
 from leadscore_dagster.core.modelling.matrix import learn_columns, to_matrix
 from leadscore_dagster.core.modelling.scoring import ScoringModel
 from leadscore_dagster.core.recipe.loading import load_recipe
 from leadscore_dagster.core.recipe.schema import BaseRate, Recipe
 from leadscore_dagster.core.scoring import day as scoring
 from leadscore_dagster.core.scoring.checks import score_checks
+from leadscore_dagster.core.scoring.expected import heat
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.scoring.matured import base_rate_of_day, matured_decisions
 from leadscore_dagster.core.sources import ingest_log
@@ -81,8 +81,8 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> LoadedVersion:
     label = rows["y"].to_numpy().astype(np.int64)
     fitted = fit("logistic_regression", to_matrix(rows, columns), label, columns=columns, parameters=parameters, seed=0)
     model = ScoringModel(features, columns, {}, fitted, UNCALIBRATED)
-    gains = [{"decile": decile, "n": 60, "positives": 5, "low": 0.036, "high": 0.181} for decile in range(1, 11)]
-    return LoadedVersion("2010-02-01-000000000000", model, gains, FITTED_UNTIL)
+    outcomes = Judged.ranked(label[:600], model.score(rows.slice(0, 600)).margin)
+    return LoadedVersion("2010-02-01-000000000000", model, outcomes, FITTED_UNTIL)
 
 
 @pytest.fixture(scope="module")
@@ -137,15 +137,16 @@ def test_a_base_rate_that_rose_is_corrected_and_nobody_changes_places(
     for name in ("rank", "margin", "bucket", "narrative"):
         assert after[name].equals(before[name])
     np.testing.assert_allclose(after["score"].to_numpy(), shifted(before["score"].to_numpy(), offset))
-    # what a decile yields is what it yielded of late, not in the test period
+    # what a bucket yields is what it yielded of late, not in the test period
     window = calls.filter(pa.array(LATE))
     known = matured_decisions(lake, made, DAY, window_days=90, log_of_day=scoring.log_of_day(made))
     assert known["decision_id"].to_pylist() == [str(number) for number in window["row_order"].to_pylist()]
     assert known["label"].to_pylist() == window["y"].to_pylist()
     names = {column.raw_name: column.name for column in made.decision_source.contract.columns}
     margin = champion.model.score(window.rename_columns([names[name] for name in window.column_names])).margin
-    best = gains_table(Judged.ranked(known["label"].to_numpy(), margin))[0]
-    assert after["expected_rate"][0].as_py() == pytest.approx(best.rate)
+    buckets, lately = made.scoring.buckets, Judged.ranked(known["label"].to_numpy(), margin)
+    borne_out = heat(lately, buckets, heat(champion.outcomes, buckets).group)
+    assert after["expected_rate"][0].as_py() == pytest.approx(borne_out.rate[0, 0])
     checks = {
         check.name: check
         for check in score_checks(lake, scoring.LEAD_SCORES, scoring.DECISIONS, day=DAY, base_rate=True)
@@ -177,7 +178,6 @@ def test_where_no_correction_holds_only_ranks_are_served(tmp_path: Path, champio
     assert "Only ranks are served" in checks["base_rate"].why
     lead_list.write_list(lake, made, DAY, tmp_path / "list.csv")
     ranked = pd.read_csv(tmp_path / "list.csv", encoding="utf-8-sig")
-    assert ranked["score"].isna().all()
     assert ranked["expected_rate"].isna().all()
     assert "nan" not in scoring.score_histogram(table["score"].to_numpy())
     assert scoring.base_rate_of(table)["base_rate_verdict"] == "rank_only"
@@ -240,4 +240,5 @@ def test_people_who_repeat_are_judged_as_people(tmp_path: Path, calm: Path, cham
     assert "entities" in people.verdict.estimate.method
     assert people.verdict.estimate.value == rows.verdict.estimate.value
     assert people.verdict.estimate.high > rows.verdict.estimate.high
-    assert people.gains[0]["high"] - people.gains[0]["low"] > rows.gains[0]["high"] - rows.gains[0]["low"]
+    wide, narrow = (heat(found.outcomes, made.scoring.buckets).rate[0] for found in (people, rows))
+    assert wide[2] - wide[1] > narrow[2] - narrow[1]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadscore_dagster.core.recipe.schema import Bucket
-from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
+from leadscore_dagster.core.scoring.ranking import bucket_places, percentiles, rank_leads
 
 BUCKETS = [
     Bucket(name="Hot", from_percentile=90, action="Call today"),
@@ -53,13 +53,18 @@ def test_no_leads_give_empty_arrays():
     ranking = ranked([])
     assert len(ranking.rank) == len(ranking.percentile) == len(ranking.decile) == 0
     assert not ranking.all_tied
-    assert len(assign_buckets(ranking.percentile, BUCKETS)[0]) == 0
+    assert len(bucket_places(ranking.percentile, BUCKETS)) == 0
 
 
 def test_a_percentile_on_the_edge_belongs_to_the_upper_bucket():
-    names, actions = assign_buckets(np.array([100, 90, 89.999, 50, 49.9, 0]), BUCKETS)
-    assert names.to_pylist() == ["Hot", "Hot", "Warm", "Warm", "Cold", "Cold"]
-    assert actions.to_pylist()[0] == "Call today"
+    places = bucket_places(np.array([100, 90, 89.999, 50, 49.9, 0]), BUCKETS)
+    assert [BUCKETS[place].name for place in places] == ["Hot", "Hot", "Warm", "Warm", "Cold", "Cold"]
+
+
+def test_percentiles_are_those_of_the_ranking():
+    margin = np.random.default_rng(0).integers(0, 20, 300).astype(float)
+    assert percentiles(margin) == pytest.approx(ranked(margin).percentile)
+    assert percentiles(np.zeros(1)).tolist() == [50.0]
 
 
 def test_a_margin_that_is_no_number_is_refused():

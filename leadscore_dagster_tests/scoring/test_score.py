@@ -31,8 +31,8 @@ def test_the_best_leads_are_in_the_first_bucket_and_expected_to_convert_most():
     first, last = table.slice(0, 1).to_pylist()[0], table.slice(999).to_pylist()[0]
     assert (first["bucket"], first["action"]) == ("Very Hot", "Call immediately")
     assert (last["bucket"], last["action"]) == ("Cold", "Do not call for now")
-    assert first["expected_rate"] == 0.1
-    assert first["expected_rate_low"] < 0.1 < first["expected_rate_high"]
+    assert first["expected_rate"] == 0.2
+    assert first["expected_rate_low"] < 0.2 < first["expected_rate_high"]
     assert first["narrative"].startswith("Top 1% of today's list. ")
     assert pc.sum(pc.equal(table["bucket"], "Very Hot")).as_py() == 50
 
@@ -80,7 +80,7 @@ def test_a_lead_of_which_nothing_is_known_is_scored_and_said_to_be_unknown():
     )
     assert row["driver_1_value"] is None
     assert (row["rank"], row["percentile"], row["bucket"]) == (1, 50, "Cool")
-    assert row["expected_rate"] == pytest.approx(0.055)  # the whole test period: there is no order to go by
+    assert row["expected_rate"] == pytest.approx(0.057)  # the whole test period: there is no order to go by
 
 
 def test_no_leads_give_an_empty_table_of_the_same_schema():

@@ -227,7 +227,7 @@ def test_an_entity_with_a_reserved_name_is_refused() -> None:
 
 
 def test_a_missing_quarter_of_the_log_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="quarter 2024-07-01 is missing, in crm_leads"):
+    with pytest.raises(InputError, match="period 2024-07-01 is missing, in crm_leads"):
         build_labels(Lake(tmp_path, "world"), world.recipe(), AS_OF)
 
 

@@ -113,6 +113,17 @@ def test_a_refused_version_is_promoted_only_by_a_new_judgement_or_a_waiver(state
     assert append_entry(state, entry("v3", 8, gates_json="[1]")).version == "v3"
 
 
+def test_a_rollback_that_a_later_entry_would_undo_is_refused(state):
+    append_entry(state, entry("v1", 4))
+    append_entry(state, entry("v2", 7))
+    append_entry(state, entry("v3", 10))
+    with pytest.raises(InputError, match=r"from 2024-08-01 on would not last: entry 3 makes v3 .*from 2024-10-01 on"):
+        rollback(state, "advisor_mql", "v1", effective_from=instant(8), recorded_at=RECORDED, why="complaints")
+    assert champion_at(state, RECORDED).version == "v3"
+    rollback(state, "advisor_mql", "v1", effective_from=instant(10), recorded_at=RECORDED, why="complaints")
+    assert champion_at(state, RECORDED).version == "v1"
+
+
 def test_a_rollback_appends_a_row_and_the_history_stays(state):
     append_entry(state, entry("v1", 4))
     append_entry(state, entry("v2", 7))

@@ -115,7 +115,7 @@ def test_with_94_percent_scored_it_is_refused_and_the_champion_stays(home: Home)
     assert not verdicts[-1].passed
     entry = history(home.state)[-1]
     assert (entry.action, entry.version) == ("refuse", NEW)
-    assert "(94.0%). More than 95% is asked: refused." in entry.why
+    assert "(94.0%). More than 95% is required: refused." in entry.why
     champion = champion_at(home.state, _start(date(2010, 1, 1)))
     assert champion is not None
     assert champion.version == OLD

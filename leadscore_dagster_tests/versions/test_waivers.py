@@ -84,8 +84,8 @@ def test_it_is_for_one_version_only(state: State) -> None:
         ({"gate": "auc_roc"}, "did not fail gate 'auc_roc'.*ece"),
         ({"why": "  "}, "why is empty"),
         ({"granted_by": ""}, "granted_by is empty"),
-        ({"expires_on": date(2026, 1, 9)}, "expires -1 days from now"),
-        ({"expires_on": date(2027, 1, 9)}, "expires 364 days from now"),
+        ({"expires_on": date(2026, 1, 9)}, "would expire -1 days from now"),
+        ({"expires_on": date(2027, 1, 9)}, "would expire 364 days from now"),
     ],
 )
 def test_a_waiver_that_makes_no_sense_is_refused(state: State, changes: dict[str, object], message: str) -> None:

@@ -55,7 +55,7 @@ def test_a_recipe_runs_from_its_source_to_its_champion_on_an_injected_engine(
     with instance_of(home) as instance:
         refusal = refresh(instance, recipe, workspace, date.fromisoformat(flat.FIRST), print)
     assert refusal is None
-    assert champion_at(workspace.warehouse(recipe), workspace.now()) is not None
+    assert champion_at(workspace.state(recipe), workspace.now()) is not None
     assert {"query", "write_partition", "create_partition", "partitions", "digest", "tables"} <= set(counted)
     assert not (home / "warehouse").exists()
 

@@ -16,7 +16,7 @@ from leadscore_dagster_tests.warehouse.vintages import DAY
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_leaves_the_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="is no dataset name"):
+    with pytest.raises(InputError, match="is not a dataset name"):
         Lake(tmp_path, name)
     lake = Lake(tmp_path, "advisor_mql")
     for table, partition in ((name, DAY), ("t", name)):

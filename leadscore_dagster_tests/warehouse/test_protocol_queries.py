@@ -228,7 +228,7 @@ def test_tables_differ_by_the_case_of_their_names_and_columns_do_not(warehouse: 
         ("INSERT INTO rep_vintage SELECT * FROM rep_vintage", "expected one SELECT"),
         ("SELECT (", "does not parse"),
         ("", "expected one SELECT"),
-        ("SELECT * FROM `/etc/passwd`", "is no table name"),
+        ("SELECT * FROM `/etc/passwd`", "is not a table name"),
         ("SELECT as_of + available_at FROM rep_vintage", "failed"),
         ("SELECT RepCRD, as_of AS repcrd FROM rep_vintage", "two columns are named"),
     ],

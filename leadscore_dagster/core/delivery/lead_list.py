@@ -11,6 +11,7 @@ from pathlib import Path
 from leadscore_dagster.core.delivery.ranked_csv import write_ranked_csv
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import LEAD_SCORES, daily_log_table
+from leadscore_dagster.core.sources.checks import require_partition
 from leadscore_dagster.core.warehouse import Warehouse, table
 
 _PREFIX, _SUFFIX = "ranked_leads_", ".csv"
@@ -28,7 +29,8 @@ def days_listed(folder: Path) -> set[date]:
 
 
 def write_list(warehouse: Warehouse, recipe: Recipe, day: date, path: Path) -> int:
-    """The day's list as a CSV that a spreadsheet opens; returns its rows."""
+    """Write the list of a day as a CSV that a spreadsheet opens; returns its rows. Raises InputError without scores."""
+    require_partition(warehouse, LEAD_SCORES, day)
     scores = table(warehouse, f"SELECT * FROM {LEAD_SCORES} WHERE score_day = @day", {"day": day})
     carried = ", ".join(f"`{name}`" for name in recipe.scoring.carry)
     carry = None

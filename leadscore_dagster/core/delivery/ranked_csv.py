@@ -20,14 +20,13 @@ from leadscore_dagster.core.files import whole_file
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 as the local code page
 #: what makes a spreadsheet read a cell as a formula; the wide forms are read so by East Asian versions
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
-_NUMBER = r"^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$"
 _FIRST = ("rank", "percentile", "bucket", "action")
 _LAST = ("decision_id", "model_version", "vintage_as_of")
 
 
 def write_ranked_csv(table: pa.Table, carry_table: pa.Table | None, path: Path) -> int:
-    """Write the list: rank, percentile, bucket, action, the carried columns, score, expected rate, narrative,
-    drivers, decision_id, entity, model version, vintage. Returns the rows written.
+    """Write the list: rank, percentile, bucket, action, the carried columns, expected rate, narrative,
+    reasons, decision_id, entity, model version, vintage. Returns the rows written.
 
     UTF-8 with a byte order mark, ISO dates, probabilities as "3.9%". A text cell that starts like a formula
     gets an apostrophe in front. The file is complete under ``path`` or not there: it is written beside and
@@ -51,14 +50,13 @@ def write_ranked_csv(table: pa.Table, carry_table: pa.Table | None, path: Path) 
     # rounded down, so that nobody stands at 95.0 in the band below 95
     columns["percentile"] = pa.array(np.floor(table["percentile"].to_numpy() * 10) / 10)
     columns |= carried
-    columns["score"] = percent_text(table["score"].to_numpy())
     columns["expected_rate"] = _expected_text(table)
-    reasons = [name for name in table.column_names if name == "narrative" or name.startswith("driver_")]
-    for name in sorted(reasons, key=lambda name: name != "narrative"):
-        columns[name] = table[name]
+    # the reasons in words; the drivers' own names and values stay in the table
+    reasons = [name for name in table.column_names if name.startswith("reason_")]
+    columns |= {name: table[name] for name in ["narrative", *reasons] if name in table.column_names}
     last = [name for name in (_LAST[0], entity, *_LAST[1:]) if name not in carried]
     columns |= {name: table[name] for name in last}
-    safe = pa.table({name: _cell(column, name.endswith("_value")) for name, column in columns.items()})
+    safe = pa.table({name: _cell(column) for name, column in columns.items()})
     if safe.num_rows != table.num_rows:
         raise ValueError(f"{safe.num_rows} rows in the list for {table.num_rows} scores")
     _write(safe, Path(path))
@@ -109,16 +107,13 @@ def _expected_text(table: pa.Table) -> pa.Array:
     return pc.binary_join_element_wise(rate, pc.binary_join_element_wise(" (", interval, ")", ""), "")
 
 
-def _cell(column: pa.ChunkedArray | pa.Array, may_be_number: bool) -> pa.ChunkedArray | pa.Array:
-    """A column as cells: instants as ISO text, text that would be a formula with an apostrophe in front.
-    ``may_be_number``: "-3.5" is a number in a column of values, and stays one."""
+def _cell(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """A column as cells: instants as ISO text, text that would be a formula with an apostrophe in front."""
     if pa.types.is_timestamp(column.type):
         return pc.strftime(column.cast(pa.timestamp("s", tz=column.type.tz)), format="%Y-%m-%dT%H:%M:%SZ")
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return column
     risky = pc.match_substring_regex(column, _FORMULA)
-    if may_be_number:
-        risky = pc.and_(risky, pc.invert(pc.match_substring_regex(column, _NUMBER)))
     return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
 
 

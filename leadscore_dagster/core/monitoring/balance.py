@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from leadscore_dagster.core.measures.rates import wilson_intervals
+from leadscore_dagster.core.measures.rates import wilson, wilson_intervals
 from leadscore_dagster.core.recipe.schema import Monitoring
 from leadscore_dagster.core.verdict import Reason, Verdict, held
 
@@ -59,7 +59,8 @@ def measure_balance(matured: pa.Table, training_rate: float, day: date, *, windo
 
 
 def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list[Verdict]:
-    """``class_balance``: fails when the newest week's whole interval lies outside the tolerance around training."""
+    """``class_balance``: fails when the whole interval of the newest week, or of all weeks that are kept together, lies
+    outside the tolerance around training."""
     name = "class_balance"
     if not rows or rows[-1]["n"] < limits.minimum_rows:
         n = rows[-1]["n"] if rows else 0
@@ -67,12 +68,23 @@ def judge_balance(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> list
         return [Verdict(name, True, Reason.NOT_JUDGED, severity="warn", n=n, why=why)]
     week, trained = rows[-1], rows[-1]["training_rate"]
     least, most = trained * (1 - limits.class_balance_tolerance), trained * (1 + limits.class_balance_tolerance)
-    passed = week["high"] >= least and week["low"] <= most
-    why = (
-        f"{week['week']}: {week['positives']:,} of {week['n']:,} decisions were positive, {week['rate']:.2%} "
-        f"({week['low']:.2%} to {week['high']:.2%}); training had {trained:.2%}, tolerated are "
-        f"{least:.2%} to {most:.2%}."
+    together = _together(rows)
+    outside = [period for period in (week, together) if period["high"] < least or period["low"] > most]
+    shown = outside[0] if outside else week
+    why = " ".join(
+        f"{period['week']}: {period['positives']:,} of {period['n']:,} decisions were positive, {period['rate']:.2%} "
+        f"({period['low']:.2%} to {period['high']:.2%})."
+        for period in (week, together)
     )
-    threshold = least if week["rate"] < trained else most
-    ends = {"value": week["rate"], "low": week["low"], "high": week["high"], "threshold": threshold, "n": week["n"]}
-    return [held(name, passed, severity="warn", why=why, about=(week["week"],), **ends)]
+    why += f" Training had {trained:.2%}; tolerated are {least:.2%} to {most:.2%}."
+    threshold = least if shown["rate"] < trained else most
+    ends = {"value": shown["rate"], "low": shown["low"], "high": shown["high"], "threshold": threshold, "n": shown["n"]}
+    return [held(name, not outside, severity="warn", why=why, about=(week["week"],), **ends)]
+
+
+def _together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All weeks as one period: a shift too small for any week to prove adds up."""
+    n, positives = sum(row["n"] for row in rows), sum(row["positives"] for row in rows)
+    low, high = wilson(positives, n)
+    name = f"{len(rows)} weeks together"
+    return {"week": name, "n": n, "positives": positives, "rate": positives / n, "low": low, "high": high}

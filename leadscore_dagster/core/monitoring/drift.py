@@ -11,6 +11,9 @@ The rule. A column is reported only if three things hold.
   others: it must lie beyond a prediction bound (Student's t) at the level 5% divided by the number of columns, which
   holds whatever the columns have in common. Where a vintage lasts a quarter, three months are one independent piece of
   evidence. Of fewer than four pieces nothing can be learned: then the rows alone decide, and the judgement says so.
+  A column that has moved one way through most of the training months (rank correlation `TRENDING` with time) has no
+  usual distance: its own trend would be taken for the season, and it could never alarm. It is judged by the rows alone,
+  and the judgement says that the model extrapolates.
 - It matters: an ``error`` when the index without its sampling floor reaches ``psi_error``; a ``warn`` when the 95%
   interval reaches ``psi_warn``, or when one bin's share alone has provably grown or shrunk by half.
 
@@ -42,6 +45,10 @@ SCORE = "(score)"
 FAMILY, FAMILY_OF_MONTHS = 0.01, 0.05
 #: a bin whose share has changed by this factor, and by so many points, matters whatever the index says
 FACTOR, POINTS = 1.5, 0.02
+#: rank correlation of a column's monthly means with time from which on it trends
+TRENDING = 0.9
+#: fewer months show no trend
+FEWEST_TRENDING_MONTHS = 6
 #: pieces of independent evidence on how much months differ
 FEWEST_PIECES = 4
 #: a month with a smaller share of the median month's rows is only a part of one
@@ -52,7 +59,7 @@ SCHEMA = pa.schema(
      ("feature", pa.string()), ("columns", pa.int64()), ("n", pa.int64()), ("reference_n", pa.int64()),
      ("psi_raw", pa.float64()), ("psi", pa.float64()), ("low", pa.float64()), ("high", pa.float64()),
      ("p_value", pa.float64()), ("moved", pa.string()), ("share_before", pa.float64()),
-     ("share_now", pa.float64()), ("moved_p_value", pa.float64()), ("usual", pa.float64())]
+     ("share_now", pa.float64()), ("moved_p_value", pa.float64()), ("usual", pa.float64()), ("trend", pa.float64())]
 )  # fmt: skip
 Degree = Literal["still", "warn", "error"]
 
@@ -114,7 +121,8 @@ def compare(
     Returns
     -------
     Rows of `SCHEMA` without day, month, complete and version. ``usual``: the index beyond which no month is expected to
-    lie; None where too few months are there to know, or chance explains the column anyway.
+    lie; None where too few months are there to know, or chance explains the column anyway. ``trend``: see `trend_of`; 0
+    where chance explains the column.
     """
     months = _months(training)
     columns = [(one.name, training[one.name], now[one.name], one.type == "category", one.name) for one in features]
@@ -125,9 +133,10 @@ def compare(
         bins = learn_bins(before, category)
         counts = [count(before, bins), count(after, bins)]
         found = shift(counts[0], counts[1], bins)
-        usual = None
+        usual, trend = None, 0.0
         if found.p_value < FAMILY / len(columns) and trained in training.column_names:
             of_months = [count(training[trained].slice(*part), bins) for part in months]
+            trend = trend_of(of_months) if bins.ordered else 0.0
             usual = usual_index(of_months, found.n, lasting, level=FAMILY_OF_MONTHS / len(columns))
         rows.append(
             {
@@ -146,6 +155,7 @@ def compare(
                 "moved_p_value": found.moved_p_value,
                 # both without the floor of this comparison
                 "usual": None if usual is None else max(usual - (found.raw - found.corrected), 0.0),
+                "trend": trend,
             }
         )
     return rows
@@ -173,6 +183,27 @@ def usual_index(months: Sequence[np.ndarray], rows: int, lasting: int, *, level:
     return float((distances.mean() + wide) ** 2)
 
 
+def trend_of(months: Sequence[np.ndarray]) -> float:
+    """Spearman's rank correlation of the months' mean bins with time, 0 for too few months.
+
+    Parameters
+    ----------
+    months : counts [b] of each training month, of ordered bins with the missing values last, in order of time.
+    """
+    from scipy.stats import spearmanr
+
+    known = [one[:-1] for one in months if one[:-1].sum()]
+    if len(known) < FEWEST_TRENDING_MONTHS:
+        return 0.0
+    means = [float((one * np.arange(len(one))).sum() / one.sum()) for one in known]
+    return float(spearmanr(np.arange(len(means)), means).statistic) if len(set(means)) > 1 else 0.0
+
+
+def is_trending(row: Mapping[str, Any]) -> bool:
+    """Whether it moved one way through the training months, so that the month lies where no training row lay."""
+    return abs(row["trend"] or 0.0) >= TRENDING  # days stored before it was measured have none
+
+
 def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
     """How far a column has moved, by the rule above. Rows of a month with too few decisions are still."""
     level = FAMILY / row["columns"]
@@ -190,8 +221,8 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
 
 
 def is_seasonal(row: Mapping[str, Any]) -> bool:
-    """Whether it lies no further off than months usually do."""
-    return row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
+    """Whether it lies no further off than months usually do, and does not simply go on as it went."""
+    return not is_trending(row) and row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
 
 
 def drifted(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> dict[str, Degree]:
@@ -244,6 +275,11 @@ def _judge(name: str, rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> 
     why = f"{furthest['month']}: {len(found)} of {len(rows)} moved beyond chance: {told}{more}."
     if any(by_name[column]["usual"] is None for column in found):
         why += " Too few months of training rows to know how much months differ: judged by the rows alone."
+    trending = [column for column in found if is_trending(by_name[column])]
+    if trending:
+        why += (
+            f" Moving one way since before the training ended, so that the model extrapolates: {', '.join(trending)}."
+        )
     return held(name, False, severity="error" if "error" in found.values() else "warn", why=why, about=about, **numbers)
 
 

@@ -168,6 +168,12 @@ class Scoring(Strict):
     #: columns of the decision source that go into the list sales opens
     carry: tuple[Identifier, ...] = Field(default=(), strict=False)
     drivers: int = Field(default=5, ge=1, le=20)
+    #: who is never listed: a reason, and a GoogleSQL condition over columns of the decision source (it then counts for
+    #: the person) or over features (for the decision). Such people are counted, and get no score, rank or action.
+    never: dict[str, str] = Field(default_factory=dict)
+    #: values at which features that describe the call instead of the lead are held while a list is scored, so that the
+    #: scores of two days can be compared: nobody has called yet when a list is made
+    reference: dict[str, float | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _buckets_cover_everyone(self) -> Scoring:
@@ -256,7 +262,7 @@ class Recipe(Strict):
         for metric, gate in self.gates.items():
             low, high = METRICS[metric].lowest, METRICS[metric].highest
             if not low <= gate.threshold <= high:
-                raise ValueError(f"gate {metric}: threshold {gate.threshold} lies outside {low} … {high}")
+                raise ValueError(f"gate {metric}: threshold {gate.threshold} lies outside {low:g} … {high:g}")
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ import pyarrow as pa
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, log_of_day
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
+from leadscore_dagster.core.scoring.reference import at_reference
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.table.features.serving import served_features
 from leadscore_dagster.core.warehouse import Warehouse, table
@@ -27,7 +28,7 @@ def score_beside(warehouse: Warehouse, recipe: Recipe, model: LoadedVersion, *, 
     """
     who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {DECISIONS} WHERE score_day = @day"
     scores = score_decisions(
-        served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day}),
+        at_reference(served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day}), recipe),
         model,
         recipe,
         day=day,

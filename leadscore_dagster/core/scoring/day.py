@@ -6,6 +6,7 @@ Lives here: the steps of a day over the warehouse. Not here: ranking and reasons
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +18,18 @@ from leadscore_dagster.core.errors import GateRefused, InputError
 from leadscore_dagster.core.recipe.schema import Recipe, VintageSource
 from leadscore_dagster.core.scoring.loaded import LoadedVersion, load_to_score
 from leadscore_dagster.core.scoring.matured import base_rate_of_day
+from leadscore_dagster.core.scoring.never import NEVER_LISTED, counted, never_listed, without
+from leadscore_dagster.core.scoring.reference import at_reference
 from leadscore_dagster.core.scoring.score import score_decisions
 from leadscore_dagster.core.sources import ingest_log
+from leadscore_dagster.core.sources.checks import require_partition
 from leadscore_dagster.core.sources.connectors import Connector
 from leadscore_dagster.core.sources.report import IngestReport
 from leadscore_dagster.core.state import State
 from leadscore_dagster.core.table.decisions import decisions_of_day
 from leadscore_dagster.core.table.features.fold import fold_features_of
 from leadscore_dagster.core.table.features.serving import served_features
+from leadscore_dagster.core.table.features.sets import features_of
 from leadscore_dagster.core.table.features.statements import statements_of
 from leadscore_dagster.core.versions import registry
 from leadscore_dagster.core.versions.gates import evaluate_gates, metrics_from_dict, require_passed
@@ -36,21 +41,33 @@ DECISIONS, PROSPECTS = "decisions_of_day", "prospects_of_day"
 LEAD_SCORES, PROSPECT_SCORES = "lead_scores_daily", "prospect_scores"
 
 
-def take_decisions(
-    warehouse: Warehouse, recipe: Recipe, day: date, *, connector: Connector
-) -> tuple[IngestReport, int, int]:
+@dataclass(frozen=True)
+class Taken:
+    """Who is to be scored on a day: the account of the extract, how many decisions and prospects, and how many of them
+    are never listed, by reason."""
+
+    report: IngestReport
+    decisions: int
+    prospects: int
+    never: dict[str, int]
+
+
+def take_decisions(warehouse: Warehouse, recipe: Recipe, day: date, *, connector: Connector) -> Taken:
     """Read the decision source as it stands on ``day`` and write who is to be scored.
 
     The log is read up to the end of the day; the recipe's statement decides what counts as known by the hour it
-    scores. Returns the account of the extract, and the number of decisions and of prospects.
+    scores. Whom the recipe never lists is left out and kept in table ``never_listed`` with the reason.
     """
     source = recipe.decision_source.model_copy(update={"table": daily_log_table(recipe)})
     report = ingest_log(warehouse, recipe.decisions.source, source, connector, day + timedelta(days=1))
-    decisions = _write_decisions(warehouse, recipe, day, recipe.scoring.decisions, DECISIONS)
-    prospects = 0
+    prospects, unlisted = 0, []
     if recipe.scoring.prospects:
-        prospects = _write_decisions(warehouse, recipe, day, recipe.scoring.prospects, PROSPECTS)
-    return report, decisions, prospects
+        prospects, never = _write_decisions(warehouse, recipe, day, recipe.scoring.prospects, PROSPECTS)
+        unlisted.append(never)
+    decisions, never = _write_decisions(warehouse, recipe, day, recipe.scoring.decisions, DECISIONS)
+    never = pa.concat_tables([never, *unlisted])
+    warehouse.write_partition(NEVER_LISTED, day.isoformat(), never)
+    return Taken(report, decisions, prospects, counted(never))
 
 
 def champion_of_day(
@@ -93,8 +110,9 @@ def score_day(
     With ``model.base_rate`` in the recipe the probabilities are held against matured outcomes first: kept, corrected
     or left out (see `matured`).
     """
+    require_partition(warehouse, decisions, day)
     who = f"SELECT decision_id, {recipe.decisions.entity}, decision_at FROM {decisions} WHERE score_day = @day"
-    rows = served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day})
+    rows = at_reference(served_features(warehouse, recipe, who, log_of_day(recipe), {"day": day}), recipe)
     ids = table(warehouse, f"SELECT decision_id FROM {decisions} WHERE score_day = @day", {"day": day})
     settings = recipe.model.base_rate
     base_rate = (
@@ -109,7 +127,8 @@ def score_day(
         day=day,
         vintage_as_of=_newest_vintage(warehouse, recipe, day),
         scored_at=scored_at,
-        catalogue=champion.catalogue,
+        # the words are today's; what a version was trained with stands in for features the recipe no longer has
+        catalogue={**champion.catalogue, **{feature.name: feature for feature in features_of(recipe)}},
         decisions=ids["decision_id"],
         base_rate=base_rate,
     )
@@ -132,10 +151,13 @@ def base_rate_of(scores: pa.Table) -> dict[str, str | float]:
     return {name: scores[name][0].as_py() for name in names} if scores.num_rows else {}
 
 
-def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str, target: str) -> int:
-    rows = decisions_of_day(warehouse, recipe, name, day, day + timedelta(days=1), log_of_day(recipe))
+def _write_decisions(warehouse: Warehouse, recipe: Recipe, day: date, name: str, target: str) -> tuple[int, pa.Table]:
+    """Write those who may be listed; returns their number, and who may not."""
+    found = decisions_of_day(warehouse, recipe, name, day, day + timedelta(days=1), log_of_day(recipe))
+    never = never_listed(warehouse, recipe, found, day=day, log=log_of_day(recipe))
+    rows = without(found, never)
     rows = rows.append_column("score_day", pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
-    return warehouse.write_partition(target, day.isoformat(), rows)
+    return warehouse.write_partition(target, day.isoformat(), rows), never
 
 
 def daily_log_table(recipe: Recipe) -> str:

@@ -62,6 +62,25 @@ def top_drivers(contributions: npt.NDArray[np.float32], top: int) -> Drivers:
     return Drivers(feature, effect)
 
 
+def chosen_places(
+    drivers: Drivers, *, usable: npt.NDArray[np.bool_], fact: npt.NDArray[np.int64], top: int
+) -> npt.NDArray[np.int64]:
+    """Which of each row's drivers are told: places [n, top] in ``drivers``, ``NOBODY`` where a row has fewer.
+
+    The greatest that are ``usable`` [n, depth], each fact once: ``fact`` [k] numbers what each feature speaks of, and
+    two features of one fact say the same thing in other words.
+    """
+    n, depth = drivers.feature.shape
+    spoken_of = np.where(drivers.feature == NOBODY, NOBODY, fact[drivers.feature])
+    kept, count = np.zeros((n, depth), dtype=bool), np.zeros(n, dtype=np.int64)
+    for place in range(depth):
+        again = (kept[:, :place] & (spoken_of[:, :place] == spoken_of[:, place : place + 1])).any(axis=1)
+        kept[:, place] = usable[:, place] & (drivers.feature[:, place] != NOBODY) & ~again & (count < top)
+        count += kept[:, place]
+    first = np.argsort(~kept, axis=1, kind="stable")[:, :top]
+    return np.where(np.take_along_axis(kept, first, axis=1), first, NOBODY)
+
+
 def driver_values(features: pa.Table, names: Sequence[str], drivers: Drivers) -> Values:
     """Look up the value behind every driver. ``features`` has n rows and a column for each of ``names``."""
     flat = drivers.feature.ravel()
@@ -100,14 +119,15 @@ def plain_value(value: float | str | None) -> str | None:
     return format(value, ".15g") if isinstance(value, float) else value
 
 
-def driver_columns(names: Sequence[str], drivers: Drivers, values: Values) -> dict[str, pa.Array]:
-    """Columns ``driver_1`` (STRING, feature), ``driver_1_value`` (STRING: values are numbers of every unit
-    and words), ``driver_1_effect`` (FLOAT64, log-odds; positive raises the score), ``driver_2`` … NULL where
-    a row has no such driver; the value alone is NULL where the lead's value is missing."""
+def driver_columns(names: Sequence[str], drivers: Drivers, values: Values, *, top: int) -> dict[str, pa.Array]:
+    """The ``top`` greatest drivers as columns: ``driver_1`` (STRING, feature), ``driver_1_value`` (STRING: values are
+    numbers of every unit and words), ``driver_1_effect`` (FLOAT64, log-odds; positive raises the score), ``driver_2`` …
+
+    NULL where a row has no such driver; the value alone is NULL where the lead's value is missing."""
     known_names = pa.array(list(names), pa.string())
     known_values = pa.array([plain_value(value) for value in values.value], pa.string())
     columns: dict[str, pa.Array] = {}
-    for place in range(drivers.feature.shape[1]):
+    for place in range(top):
         absent = drivers.feature[:, place] == NOBODY
         columns[f"driver_{place + 1}"] = known_names.take(pa.array(drivers.feature[:, place], mask=absent))
         columns[f"driver_{place + 1}_value"] = known_values.take(pa.array(values.code[:, place], mask=absent))

@@ -5,14 +5,14 @@ asks for. Not here: verifying and reading files (registry), choosing the version
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.modelling.matrix import to_matrix
 from leadscore_dagster.core.modelling.scoring import FoldFeatures, Scores, ScoringModel, with_fold_features
 from leadscore_dagster.core.table.features.catalogue import Feature
@@ -26,13 +26,13 @@ class LoadedVersion:
 
     Attributes
     ----------
-    gains : deciles of the test period; decile, n and positives a row.
+    outcomes : its test period as judged.
     fitted_until : the last decision that model or calibrator was fitted on, to the second.
     """
 
     version: str
     model: ScoringModel
-    gains: Sequence[Mapping[str, Any]]
+    outcomes: Judged
     fitted_until: datetime
 
     @property
@@ -70,4 +70,7 @@ def load_to_score(
     model = registry.load_version(folder, version, fold_features, statements=statements)
     manifest = registry.read_manifest(folder, version)
     last = max(period["last"] for period in manifest["periods"] if period["name"] != "test")
-    return LoadedVersion(version, model, tuple(manifest["gains"]), datetime.fromisoformat(last))
+    judged = registry.load_test_scores(folder, version)
+    codes = entity_codes(judged[manifest["entity"]])
+    outcomes = Judged.ranked(judged["label"].to_numpy(), judged["margin"].to_numpy(), codes)
+    return LoadedVersion(version, model, outcomes, datetime.fromisoformat(last))

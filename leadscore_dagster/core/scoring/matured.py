@@ -6,19 +6,18 @@ Lives here: which outcomes count on a day. Not here: judging them (modelling/bas
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadscore_dagster.core.measures.judged import Judged, entity_codes
 from leadscore_dagster.core.modelling.base_rate import ECE_LIMIT, BaseRateVerdict, judge_base_rate
-from leadscore_dagster.core.modelling.judgement.evaluation import gains_table
 from leadscore_dagster.core.recipe.schema import BaseRate, Recipe
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
+from leadscore_dagster.core.scoring.reference import at_reference
 from leadscore_dagster.core.table import labels
 from leadscore_dagster.core.table.features.serving import served_features
 from leadscore_dagster.core.table.training_rows import rows_of
@@ -27,11 +26,11 @@ from leadscore_dagster.core.warehouse import Relation, Warehouse, table
 
 @dataclass(frozen=True)
 class DayBaseRate:
-    """The verdict of a day, and the deciles of the matured outcomes: what a place on the list yields now, where the
-    test period no longer tells (rows of `gains_table`)."""
+    """The verdict of a day, and the matured outcomes: what a place on the list yields now, where the test period no
+    longer tells."""
 
     verdict: BaseRateVerdict
-    gains: Sequence[Mapping[str, Any]]
+    outcomes: Judged
 
 
 def base_rate_of_day(
@@ -56,15 +55,15 @@ def base_rate_of_day(
     known = matured_decisions(warehouse, recipe, day, window_days=base_rate.window_days, log_of_day=log_of_day)
     known = known.filter(pc.greater(known["decision_at"], pa.scalar(champion.fitted_until + timedelta(seconds=1))))
     who = known.select(list(dict.fromkeys(["decision_id", recipe.decisions.entity, "decision_at"])))
-    rows = served_features(warehouse, recipe, who, _log_so_far(recipe, log_of_day), {"day": day}).read_all()
+    served = served_features(warehouse, recipe, who, _log_so_far(recipe, log_of_day), {"day": day})
+    rows = at_reference(served, recipe).read_all()
     scores = champion.score(champion.prepare(rows_of(rows, known["decision_id"])), contributions=False)
     codes = entity_codes(known[recipe.decisions.entity])
     judged = Judged(known["label"].to_numpy(), scores.margin, scores.probability, codes)
     gate = recipe.gates.get("ece")
     limit = gate.threshold if gate else ECE_LIMIT
     verdict = judge_base_rate(judged, known["decision_at"].to_numpy(), base_rate, ece_limit=limit)
-    gains = tuple(asdict(decile) for decile in gains_table(judged)) if len(judged) else ()
-    return DayBaseRate(verdict, gains)
+    return DayBaseRate(verdict, judged)
 
 
 def matured_decisions(

@@ -13,33 +13,106 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadscore_dagster.core.scoring.drivers import NOBODY, Drivers, Values
+from leadscore_dagster.core.scoring.drivers import NOBODY, Drivers, Values, chosen_places
 from leadscore_dagster.core.scoring.phrases import phrase_of
 from leadscore_dagster.core.scoring.ranking import Ranking
-from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature, conditions
 
+_COMPARE = {"<": np.less, "<=": np.less_equal, "=": np.equal, ">=": np.greater_equal, ">": np.greater}
 _SHORT_LIST = 100  # below so many leads a position says more than a percentage
 
 
-def reasons(
-    names: Sequence[str], catalogue: Mapping[str, Feature], drivers: Drivers, *, values: Values
-) -> pa.StringArray:
-    """What speaks for each of n rows and what against, as "In favour: 8 months at the current firm; …
-    Against: …", greatest effect first.
+def reason_columns(
+    features: pa.Table,
+    names: Sequence[str],
+    catalogue: Mapping[str, Feature],
+    *,
+    drivers: Drivers,
+    values: Values,
+    top: int,
+) -> dict[str, pa.Array]:
+    """What speaks for each of n rows and what against: ``reason_1`` … ("For: 8 months at the current firm",
+    "Against: 14 prior firms"), greatest effect first, and ``reasons`` with all of them in one text.
 
-    The side a driver stands on is the sign of its effect and nothing else. NULL for a row without drivers.
+    The side a reason stands on is the sign of its effect and nothing else. A driver is passed over where it cannot be
+    said truly (phrases), may not stand on that side, speaks of a fact that was told already, or is the same for
+    everybody here: what does not tell leads apart is no reason to call one of them. NULL where nothing is left.
     Python runs once for each distinct (feature, value), Arrow for each row.
+
+    Parameters
+    ----------
+    features : the rows, with a column for each of ``names``.
+    drivers, values : more drivers than ``top``, so that others can take the place of those passed over.
     """
+    distinct = list(zip(values.feature, values.value, strict=True))
     say = {position: phrase_of(names[position], catalogue.get(names[position])) for position in set(values.feature)}
-    distinct = zip(values.feature, values.value, strict=True)
-    said = pa.array([say[position](value) for position, value in distinct], pa.string())
-    present = drivers.feature != NOBODY
+    said = [say[position](value) for position, value in distinct]
+    told = np.array([text is not None for text in said] or [False])
+    usable = told[values.code] & _on_its_side(names, catalogue, drivers) & _tells_apart(features, names, drivers)
+    usable &= _is_true(features, names, catalogue, drivers)
+    places = chosen_places(drivers, usable=usable, fact=_facts(names, catalogue), top=top)
+    present = places != NOBODY
+    code = np.where(present, np.take_along_axis(values.code, places, axis=1), NOBODY)
+    effect = np.where(present, np.take_along_axis(drivers.effect, places, axis=1), 0)
+    texts = pa.array(said, pa.string())
     sides = [
-        _side("In favour", said, values.code, present & (drivers.effect > 0)),
-        _side("Against", said, values.code, present & (drivers.effect < 0)),
+        _side("In favour", texts, code, present & (effect > 0)),
+        _side("Against", texts, code, present & (effect < 0)),
     ]
     both = pc.utf8_trim(pc.binary_join_element_wise(*sides, " "), " ")
-    return pc.if_else(pa.array(present.any(axis=1)), both, pa.scalar(None, pa.string()))
+    columns = {f"reason_{place + 1}": _signed(texts, code, effect, place) for place in range(top)}
+    return {**columns, "reasons": pc.if_else(pa.array(present.any(axis=1)), both, pa.scalar(None, pa.string()))}
+
+
+def reason_fields(top: int) -> list[pa.Field]:
+    """The fields ``reason_1`` … of `reason_columns`."""
+    return [pa.field(f"reason_{place + 1}", pa.string()) for place in range(top)]
+
+
+def _on_its_side(names: Sequence[str], catalogue: Mapping[str, Feature], drivers: Drivers) -> npt.NDArray[np.bool_]:
+    """[n, depth]: the catalogue lets the feature stand on the side its effect has."""
+    allowed = [catalogue[name].reason if name in catalogue else "both" for name in names]
+    in_favour = np.array([side in ("both", "in_favour") for side in allowed])
+    against = np.array([side in ("both", "against") for side in allowed])
+    return np.where(drivers.effect > 0, in_favour[drivers.feature], against[drivers.feature])
+
+
+def _tells_apart(features: pa.Table, names: Sequence[str], drivers: Drivers) -> npt.NDArray[np.bool_]:
+    """[n, depth]: the feature has more than one value among these rows. A single row is compared with nobody."""
+    varies = np.ones(len(names), dtype=bool)
+    if features.num_rows > 1:
+        for position in np.unique(drivers.feature[drivers.feature != NOBODY]):
+            varies[position] = pc.count_distinct(features[names[position]], mode="all").as_py() > 1
+    return varies[drivers.feature]
+
+
+def _is_true(
+    features: pa.Table, names: Sequence[str], catalogue: Mapping[str, Feature], drivers: Drivers
+) -> npt.NDArray[np.bool_]:
+    """[n, depth]: the phrase of the feature is true of the row."""
+    true = np.ones(drivers.feature.shape, dtype=bool)
+    for position in np.unique(drivers.feature[drivers.feature != NOBODY]):
+        entry = catalogue.get(names[position])
+        for condition in conditions(entry) if entry else ():
+            value = features[condition.feature].cast(pa.float64(), safe=False).to_numpy()
+            met = _COMPARE[condition.operator](value, condition.number)
+            true &= (drivers.feature != position) | met[:, None]
+    return true
+
+
+def _facts(names: Sequence[str], catalogue: Mapping[str, Feature]) -> npt.NDArray[np.int64]:
+    """[k]: a number for what each feature speaks of; a feature without ``fact`` speaks of itself."""
+    facts = [catalogue[name].fact or name if name in catalogue else name for name in names]
+    return np.unique(facts, return_inverse=True)[1].astype(np.int64)
+
+
+def _signed(
+    said: pa.StringArray, code: npt.NDArray[np.int32], effect: npt.NDArray[np.floating], place: int
+) -> pa.Array:
+    """One reason of each row with its sign, NULL where there is none."""
+    text = said.take(pa.array(code[:, place], mask=code[:, place] == NOBODY))
+    sign = pa.array(np.where(effect[:, place] > 0, "For: ", "Against: "))
+    return pc.binary_join_element_wise(sign, text, "")
 
 
 def _side(

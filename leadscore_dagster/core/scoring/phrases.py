@@ -55,12 +55,13 @@ def label(name: str) -> str:
     return " ".join(word if len(word) > 1 and word.isupper() else word.lower() for word in spaced.split())
 
 
-def phrase_of(name: str, feature: Feature | None) -> Callable[[float | str | None], str]:
-    """How to say a value of this feature: a function of the value.
+def phrase_of(name: str, feature: Feature | None) -> Callable[[float | str | None], str | None]:
+    """How to say a value of this feature: a function of the value, which gives None where it is no reason.
 
-    None is said as not known, whatever the phrase. A phrase without ``{value}`` is a statement ("holds a
-    CFP"): of a flag that is set it is said as it is, otherwise with the value behind it ("holds a CFP (no)").
-    No phrase, or no entry in the catalogue: label and value.
+    A missing value is said as not known, whatever the phrase. A phrase without ``{value}`` is a statement ("holds a
+    CFP"): said as it is of a flag that is set, with the value behind it of anything else. Of a flag that is not set
+    ``phrase_absent`` is said, or nothing. No phrase, or no entry in the catalogue: label and value. Whether the phrase
+    is true of the row (``phrase_when``) is not asked here.
 
     Raises
     ------
@@ -72,13 +73,15 @@ def phrase_of(name: str, feature: Feature | None) -> Callable[[float | str | Non
     if feature and any(formats) and feature.type in ("flag", "category"):
         raise InputError(f"phrase {phrase!r} formats a number", column=name, remedy="write {value} alone")
 
-    def say(value: float | str | None) -> str:
+    def say(value: float | str | None) -> str | None:
         if value is None:
-            return f"{label(name)} not known"
+            return f"{feature.fact if feature and feature.fact else label(name)} not known"
         if not phrase:
             return f"{label(name)}: {people(value)}"
+        if not formats and feature is not None and feature.type == "flag":
+            return phrase if value else feature.phrase_absent or None
         if not formats:
-            return phrase if people(value) == "yes" else f"{phrase} ({people(value)})"
+            return f"{phrase} ({people(value)})"
         shown = people(value) if not any(formats) or isinstance(value, str) else value
         return phrase.format(value=shown)
 

@@ -92,15 +92,19 @@ def _order(margin: npt.NDArray[np.floating], decision_id: pa.Array | pa.ChunkedA
     return order
 
 
-def assign_buckets(
-    percentile: npt.NDArray[np.float64], buckets: Sequence[Bucket]
-) -> tuple[pa.StringArray, pa.StringArray]:
-    """Name and action of each lead's bucket: the first whose ``from_percentile`` the lead reaches.
+def percentiles(margin: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Percentile [n] of each margin among the others, as `rank_leads` gives it."""
+    from scipy.stats import rankdata
 
-    ``buckets`` fall from the highest percentile to 0, as the recipe guarantees. Bands of rank, not of
-    probability: absolute thresholds put every lead of a rare outcome in the lowest bucket."""
+    n = len(margin)
+    return 100.0 * (rankdata(margin, method="average") - 1) / (n - 1) if n > 1 else np.full(n, 50.0)
+
+
+def bucket_places(percentile: npt.NDArray[np.float64], buckets: Sequence[Bucket]) -> npt.NDArray[np.int64]:
+    """Position of each lead's bucket: the first whose ``from_percentile`` the lead reaches.
+
+    ``buckets`` fall from the highest percentile to 0, as the recipe guarantees. Bands of rank, not of probability:
+    absolute thresholds put every lead of a rare outcome in the lowest bucket.
+    """
     edges = np.array([bucket.from_percentile for bucket in buckets])
-    place = pa.array(np.searchsorted(-edges, -percentile, side="left"))
-    names = pa.array([bucket.name for bucket in buckets], pa.string())
-    actions = pa.array([bucket.action for bucket in buckets], pa.string())
-    return names.take(place), actions.take(place)
+    return np.searchsorted(-edges, -percentile, side="left")

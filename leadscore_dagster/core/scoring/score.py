@@ -17,16 +17,18 @@ import pyarrow.compute as pc
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring import drivers as driving
-from leadscore_dagster.core.scoring.expected import Gains, expected_rates
+from leadscore_dagster.core.scoring.expected import Heat, heat
 from leadscore_dagster.core.scoring.loaded import LoadedVersion
 from leadscore_dagster.core.scoring.matured import DayBaseRate
-from leadscore_dagster.core.scoring.narrative import narrative, reasons
-from leadscore_dagster.core.scoring.ranking import assign_buckets, rank_leads
+from leadscore_dagster.core.scoring.narrative import narrative, reason_columns, reason_fields
+from leadscore_dagster.core.scoring.ranking import bucket_places, rank_leads
 from leadscore_dagster.core.table.features.catalogue import Feature
 
 #: rows given to the model at a time, however the input was cut: memory stays the same for any number of leads, and the
 #: sums inside a model cannot depend on the input's batches
 CHUNK_ROWS = 65_536
+#: drivers looked at for each reason that is told: most of those that cannot be told are passed over for one of these
+_DEPTH = 4
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 
@@ -98,13 +100,13 @@ def score_decisions(
         "vintage_as_of": pa.scalar(vintage_as_of, pa.date32()),
         "scored_at": pa.scalar(scored_at, _INSTANT),
     }
-    return _ranked(collected, recipe, model.gains, base_rate, constants, schema)
+    return _ranked(collected, recipe, heat(model.outcomes, recipe.scoring.buckets), base_rate, constants, schema)
 
 
 def _ranked(
     collected: _Collected,
     recipe: Recipe,
-    gains: Gains,
+    found: Heat,
     base_rate: DayBaseRate | None,
     constants: Mapping[str, pa.Scalar],
     schema: pa.Schema,
@@ -113,12 +115,15 @@ def _ranked(
     keys = pa.concat_tables(collected.keys)
     margin = np.concatenate(collected.margin)
     ranking = rank_leads(margin, keys["decision_id"])
-    bucket, action = assign_buckets(ranking.percentile, recipe.scoring.buckets)
-    probability, rates = np.concatenate(collected.probability), expected_rates(gains).of(ranking)
+    place, probability = (
+        bucket_places(ranking.percentile, recipe.scoring.buckets),
+        np.concatenate(collected.probability),
+    )
+    rates = found.expected(ranking, place)
     if base_rate is not None:
         verdict, probability = base_rate.verdict, base_rate.verdict.serve(probability)
         if verdict.verdict == "correct":
-            rates = expected_rates(base_rate.gains).of(ranking)
+            rates = heat(base_rate.outcomes, recipe.scoring.buckets, found.group).expected(ranking, place)
         elif verdict.verdict == "rank_only":
             rates = np.full_like(rates, np.nan)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
@@ -130,9 +135,9 @@ def _ranked(
         "rank": pa.array(ranking.rank),
         "percentile": pa.array(ranking.percentile),
         "decile": pa.array(ranking.decile),
-        "bucket": bucket,
-        "action": action,
-        # a decile the test period never saw is NaN, which becomes NULL
+        "bucket": pa.array(found.name).take(pa.array(place)),
+        "action": pa.array(found.action).take(pa.array(place)),
+        # a bucket the test period never saw is NaN, which becomes NULL
         "expected_rate": pa.array(rates[:, 0], from_pandas=True),
         "expected_rate_low": pa.array(rates[:, 1], from_pandas=True),
         "expected_rate_high": pa.array(rates[:, 2], from_pandas=True),
@@ -164,7 +169,11 @@ def score_schema(entity: str, entity_type: pa.DataType, drivers: int, *, with_ba
     """
     who = [pa.field("decision_id", pa.string())]
     who += [pa.field(entity, entity_type)] if entity != "decision_id" else []
-    why = [*driving.driver_fields(drivers), pa.field("narrative", pa.string())] if drivers else []
+    why = (
+        [*driving.driver_fields(drivers), *reason_fields(drivers), pa.field("narrative", pa.string())]
+        if drivers
+        else []
+    )
     judged = [
         pa.field("base_rate_verdict", pa.string()),
         pa.field("base_rate_offset", pa.float64()),
@@ -182,7 +191,7 @@ def score_schema(entity: str, entity_type: pa.DataType, drivers: int, *, with_ba
             pa.field("decile", pa.int64()),
             pa.field("bucket", pa.string()),
             pa.field("action", pa.string()),
-            *why,
+            *(why if drivers else []),
             pa.field("expected_rate", pa.float64()),
             pa.field("expected_rate_low", pa.float64()),
             pa.field("expected_rate_high", pa.float64()),
@@ -218,10 +227,11 @@ def _score_chunk(
     if contributions is None or scores.bias is None or contributions.shape != (chunk.num_rows, len(names)):
         raise ValueError(f"the model gave no contribution for each of {chunk.num_rows} rows and {len(names)} features")
     driving.assert_additive(scores.margin, contributions, scores.bias)
-    found = driving.top_drivers(contributions, top)
-    values = driving.driver_values(chunk, names, found)
-    columns = driving.driver_columns(names, found, values)
-    collected.explained.append(pa.table({**columns, "reasons": reasons(names, catalogue, found, values=values)}))
+    deep = driving.top_drivers(contributions, _DEPTH * top)
+    values = driving.driver_values(chunk, names, deep)
+    columns = driving.driver_columns(names, deep, values, top=top)
+    told = reason_columns(chunk, names, catalogue, drivers=deep, values=values, top=top)
+    collected.explained.append(pa.table({**columns, **told}))
 
 
 def _chunks(features: pa.RecordBatchReader | pa.Table) -> Iterator[pa.Table]:

@@ -23,6 +23,7 @@ from leadscore_dagster.core.warehouse import Relation, Warehouse, compose, table
 
 #: columns of the tables built from decisions; an entity called like one of them could not stand beside it
 RESERVED = frozenset({"decision_id", "decision_at", "outcome_at", "label", "status", "as_of"})
+_REMEDY = "write one GoogleSQL expression over the source's columns"
 _NOT_SCALAR = (exp.Query, exp.Subquery, exp.AggFunc, exp.Window, exp.Star, exp.Parameter, exp.Placeholder)
 
 
@@ -68,30 +69,39 @@ def scalar(expression: str, columns: Iterable[str], where: str) -> str:
     Raises InputError unless it is one expression that gives one value per row: no subquery, aggregate, window,
     parameter or unknown function, and only columns of the source.
     """
-    remedy = "write one GoogleSQL expression over the source's columns"
-    try:
-        trees = sqlglot.parse(f"SELECT {expression}", read="bigquery")
-    except SqlglotError as error:
-        raise InputError(f"not a SQL expression: {expression!r}", where=where, remedy=remedy) from error
-    tree = trees[0] if len(trees) == 1 else None
-    extra = [name for name, value in tree.args.items() if value and name != "expressions"] if tree else []
-    if not isinstance(tree, exp.Select) or extra or len(tree.expressions) != 1:
-        raise InputError(f"not one expression: {expression!r}", where=where, remedy=remedy)
-    node = tree.expressions[0]
-    if isinstance(node, exp.Alias) or any(isinstance(inner, _NOT_SCALAR) for inner in node.walk()):
-        raise InputError(f"not a scalar expression: {expression!r}", where=where, remedy=remedy)
-    unknown_function = node.find(exp.Anonymous)
-    if unknown_function is not None:
-        raise InputError(f"unknown function {unknown_function.name!r}", where=where, remedy=remedy)
+    node = _scalar_tree(expression, where)
     known = list(columns)
     for column in node.find_all(exp.Column):
         if column.table or column.name not in known:
-            hint = nearest_or(column.name, known, remedy)
+            hint = nearest_or(column.name, known, _REMEDY)
             raise InputError("the expression names a column the source does not have", where=where,
                              column=column.sql("bigquery"), remedy=hint)  # fmt: skip
         column.set("table", exp.to_identifier("l"))
         column.set("this", exp.to_identifier(column.name, quoted=True))
     return str(node.sql("bigquery", comments=False))
+
+
+def columns_in(expression: str, where: str) -> list[str]:
+    """The columns a scalar expression names. Raises InputError as ``scalar`` does."""
+    return sorted({column.name for column in _scalar_tree(expression, where).find_all(exp.Column)})
+
+
+def _scalar_tree(expression: str, where: str) -> exp.Expr:
+    try:
+        trees = sqlglot.parse(f"SELECT {expression}", read="bigquery")
+    except SqlglotError as error:
+        raise InputError(f"not a SQL expression: {expression!r}", where=where, remedy=_REMEDY) from error
+    tree = trees[0] if len(trees) == 1 else None
+    extra = [name for name, value in tree.args.items() if value and name != "expressions"] if tree else []
+    if not isinstance(tree, exp.Select) or extra or len(tree.expressions) != 1:
+        raise InputError(f"not one expression: {expression!r}", where=where, remedy=_REMEDY)
+    node = tree.expressions[0]
+    if isinstance(node, exp.Alias) or any(isinstance(inner, _NOT_SCALAR) for inner in node.walk()):
+        raise InputError(f"not a scalar expression: {expression!r}", where=where, remedy=_REMEDY)
+    unknown_function = node.find(exp.Anonymous)
+    if unknown_function is not None:
+        raise InputError(f"unknown function {unknown_function.name!r}", where=where, remedy=_REMEDY)
+    return node
 
 
 def decisions_of_day(

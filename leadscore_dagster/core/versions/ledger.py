@@ -124,7 +124,7 @@ def append_entry(state: State, entry: LedgerEntry) -> LedgerEntry:
     ------
     InputError : a field is malformed; a promoted or shadowing version is not in model_versions, or was refused with
         the same gate results and has no waiver; a rollback names a version that never was champion before, or the
-        one that is champion already.
+        one that is champion already, or begins before an entry that would take its place again.
     """
     entry = _checked(entry)
     _check_recipe(state, entry.recipe)
@@ -224,6 +224,15 @@ def _check_rollback(entry: LedgerEntry, past: list[LedgerEntry]) -> None:
         when = entry.effective_from.isoformat()
         raise InputError(
             f"version {entry.version!r} was never champion before {when}", where=LEDGER.name, remedy=remedy
+        )
+    later = _newest(known for known in past if known.effective_from > entry.effective_from)
+    if later:
+        since = later.effective_from.date()
+        raise InputError(
+            f"a rollback from {entry.effective_from.date()} on would not last: entry {later.sequence} makes "
+            f"{later.version} champion from {since} on",
+            where=LEDGER.name,
+            remedy=f"roll back from {since} on or later, or leave the date out for today",
         )
 
 

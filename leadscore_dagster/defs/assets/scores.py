@@ -11,6 +11,7 @@ from leadscore_dagster.core.audit.admission import require_vintages
 from leadscore_dagster.core.delivery import lead_list
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring import day as scoring
+from leadscore_dagster.core.scoring.expected import as_markdown, heat
 from leadscore_dagster.core.scoring.staleness import require_fresh
 from leadscore_dagster.defs.assets.shell import begun_at, group, key, metadata, owners, partition_day, plain_failures
 from leadscore_dagster.defs.partitions import days
@@ -36,16 +37,18 @@ def _decisions(recipe: Recipe) -> dg.AssetsDefinition:
     )
     def decisions_of_day(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         source = recipe.decisions.source
+        warehouse, day = workspace.warehouse(recipe), partition_day(context)
         with plain_failures():
-            report, decisions, prospects = scoring.take_decisions(
-                workspace.warehouse(recipe),
+            require_vintages(warehouse, recipe, day)  # who is a prospect, and who is never listed, is read off them
+            taken = scoring.take_decisions(
+                warehouse,
                 recipe,
-                partition_day(context),
+                day,
                 connector=workspace.connector(recipe, source),
             )
-        return dg.MaterializeResult(
-            metadata=metadata({"decisions": decisions, "prospects": prospects, **report.as_metadata()})
-        )
+        never = {f"never listed: {reason}": count for reason, count in taken.never.items()}
+        counts = {"decisions": taken.decisions, "prospects": taken.prospects, **never}
+        return dg.MaterializeResult(metadata=metadata({**counts, **taken.report.as_metadata()}))
 
     return decisions_of_day
 
@@ -84,6 +87,7 @@ def _scores(recipe: Recipe, decisions: str, target: str, who: str) -> dg.AssetsD
                 {
                     "dagster/row_count": table.num_rows,
                     "model_version": champion.version,
+                    "buckets": as_markdown(heat(champion.outcomes, recipe.scoring.buckets), recipe.scoring.buckets),
                     "distribution": scoring.score_histogram(table["score"].to_numpy()),
                     **scoring.base_rate_of(table),
                 }

@@ -267,7 +267,7 @@ def test_a_source_without_any_vintage_is_refused(workspace: Workspace) -> None:
 
 def test_a_recipe_without_vintages_is_never_stale(workspace: Workspace) -> None:
     require_fresh(workspace.warehouse(vendor.log_recipe()), vendor.log_recipe(), date(2030, 5, 1))
-    assert stale({}, date(2030, 5, 1), vendor.log_recipe()) == []
+    assert stale({}, date(2030, 5, 1), vendor.log_recipe()) == {}
 
 
 # ---- the fall-back

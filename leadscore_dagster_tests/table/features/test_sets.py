@@ -210,7 +210,7 @@ def test_a_personal_column_of_a_flat_table_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["key", "date", "timestamp"])
 def test_a_column_that_is_no_value_is_refused(kind: str) -> None:
-    with pytest.raises(InputError, match=f"type {kind} is no feature"):
+    with pytest.raises(InputError, match=f"type {kind} cannot be a feature"):
         feature_query(flat(["When"], {"name": "When", "type": kind}))
 
 

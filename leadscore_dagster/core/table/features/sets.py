@@ -17,7 +17,7 @@ from pydantic import ValidationError, create_model
 from leadscore_dagster.core.errors import InputError
 from leadscore_dagster.core.recipe.contract import Column, Strict
 from leadscore_dagster.core.recipe.schema import Recipe
-from leadscore_dagster.core.table.features.catalogue import Feature
+from leadscore_dagster.core.table.features.catalogue import Feature, conditions
 from leadscore_dagster.core.table.recipe_sql import sql_of
 from leadscore_dagster.core.text import nearest_or
 from leadscore_dagster.core.warehouse import SqlPath, statement
@@ -94,7 +94,14 @@ def load_set(name: str, path: SqlPath) -> FeatureSet:
 def _read_set(name: str, catalogue: Path, written: str, sql: str, statistics: str | None) -> FeatureSet:
     """By content, so that an edited file is read again."""
     features = tuple(_entry(raw, name, catalogue) for raw in _entries(written, catalogue))
-    _refuse_repeated([feature.name for feature in features], catalogue)
+    names = [feature.name for feature in features]
+    _refuse_repeated(names, catalogue)
+    for feature in features:
+        for condition in conditions(feature):
+            if condition.feature not in names:
+                hint = nearest_or(condition.feature, names, "name features of the same set")
+                problem = f"phrase_when names {condition.feature!r}, which is not in the set"
+                raise InputError(problem, where=catalogue, column=feature.name, remedy=hint)
     stages = {feature.stage for feature in features}
     if len(stages) != 1:
         raise InputError("the set mixes features of stage row and fold", where=catalogue, remedy="make two sets of it")
