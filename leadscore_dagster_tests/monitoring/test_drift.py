@@ -62,8 +62,9 @@ def _row(**changes: Any) -> dict[str, Any]:
         ({"p_value": 1e-3}, "still"),  # one of 101 columns does that every tenth month
         ({"n": 199}, "still"),
         ({"usual": 0.4}, "still"),  # months of the training rows lay as far from the whole
-        ({"usual": 0.4, "trend": 0.95}, "error"),  # only because they were on their way
-        ({"usual": 0.4, "trend": -0.95}, "error"),
+        ({"usual": 0.4, "trend": 0.95}, "warn"),  # only because they were on their way
+        ({"usual": 0.4, "trend": -0.95}, "warn"),
+        ({"usual": 0.4, "trend": 0.95, "psi": 0.2}, "still"),
     ],
 )
 def test_size_proof_and_season_decide_together(changes: dict[str, Any], expected: str) -> None:
@@ -127,7 +128,7 @@ def test_a_column_that_goes_on_as_it_went_through_training_alarms_and_is_said_to
         {"month": "2025-01", "complete": True} | row
         for row in compare(training, scores, now, scored=scores, features=features)
     ]
-    assert dict(drifted(rows, LIMITS)) == {"growth": "error"}
+    assert dict(drifted(rows, LIMITS)) == {"growth": "warn"}
     assert rows[0]["trend"] > TRENDING
     assert "the model extrapolates: growth." in judge_drift(rows, LIMITS)[0].why
 

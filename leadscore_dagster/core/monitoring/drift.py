@@ -11,9 +11,9 @@ The rule. A column is reported only if three things hold.
   others: it must lie beyond a prediction bound (Student's t) at the level 5% divided by the number of columns, which
   holds whatever the columns have in common. Where a vintage lasts a quarter, three months are one independent piece of
   evidence. Of fewer than four pieces nothing can be learned: then the rows alone decide, and the judgement says so.
-  A column that has moved one way through most of the training months (rank correlation `TRENDING` with time) has no
-  usual distance: its own trend would be taken for the season, and it could never alarm. It is judged by the rows alone,
-  and the judgement says that the model extrapolates.
+  A column that has moved one way through most of the training months (rank correlation `TRENDING` with time) takes its
+  own trend for the usual distance, and could never alarm. Where its index reaches ``psi_error`` it is a ``warn``
+  however usual that is, and the judgement says that the model extrapolates.
 - It matters: an ``error`` when the index without its sampling floor reaches ``psi_error``; a ``warn`` when the 95%
   interval reaches ``psi_warn``, or when one bin's share alone has provably grown or shrunk by half.
 
@@ -210,7 +210,7 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
     if row["n"] < limits.minimum_rows or row["p_value"] >= level:
         return "still"
     if is_seasonal(row):
-        return "still"
+        return "warn" if is_trending(row) and row["psi"] >= limits.psi_error else "still"
     if row["psi"] >= limits.psi_error:
         return "error"
     before, now = row["share_before"], row["share_now"]
@@ -221,8 +221,8 @@ def degree(row: Mapping[str, Any], limits: Monitoring) -> Degree:
 
 
 def is_seasonal(row: Mapping[str, Any]) -> bool:
-    """Whether it lies no further off than months usually do, and does not simply go on as it went."""
-    return not is_trending(row) and row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
+    """Whether it lies no further off than months usually do."""
+    return row["usual"] is not None and row["psi"] <= max(row["usual"], 0.0)
 
 
 def drifted(rows: Sequence[Mapping[str, Any]], limits: Monitoring) -> dict[str, Degree]:
