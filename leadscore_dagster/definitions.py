@@ -71,8 +71,7 @@ def build_defs(recipes: Sequence[Recipe] | None = None, workspace: Workspace | N
 
 def recipe_names() -> list[str]:
     """What `load_recipe` takes: the shipped recipes, then those of ``LEADSCORE_RECIPES``."""
-    own = [path for path in os.environ.get("LEADSCORE_RECIPES", "").split(os.pathsep) if path]
-    return [*shipped_recipes(), *own]
+    return [*shipped_recipes(), *filter(None, os.environ.get("LEADSCORE_RECIPES", "").split(os.pathsep))]
 
 
 @dg.definitions

@@ -50,7 +50,9 @@ def test_the_list_opens_in_a_spreadsheet_best_lead_first(scored: Path, small_mar
         "reason_1",
         "model_version",
     } <= set(leads)
-    assert leads["bucket"].nunique() == 5
+    # buckets that are not hotter than the next are taken together
+    assert 2 <= leads["bucket"].nunique() <= len(recipe.scoring.buckets)
+    assert leads["expected_rate"].str.split("%").str[0].astype(float).is_monotonic_decreasing
     assert leads["decision_id"].is_unique
 
 
