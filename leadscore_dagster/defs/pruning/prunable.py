@@ -15,6 +15,7 @@ from leadscore_dagster.core.monitoring import balance, drift, health, performanc
 from leadscore_dagster.core.recipe.schema import Recipe
 from leadscore_dagster.core.scoring.beside import SHADOW_SCORES
 from leadscore_dagster.core.scoring.day import DECISIONS, LEAD_SCORES, PROSPECT_SCORES, PROSPECTS
+from leadscore_dagster.core.scoring.never import NEVER_LISTED
 from leadscore_dagster.core.sources.connectors import copies_of
 from leadscore_dagster.core.state import State
 from leadscore_dagster.core.state.importing import FORMER
@@ -32,7 +33,7 @@ from leadscore_dagster.defs.resources import Workspace
 DAY_COLUMNS = {
     **dict.fromkeys((health.TABLE, health.AVAILABILITY, balance.TABLE, drift.TABLE, performance.TABLE), "day"),
     shadow.TABLE: "day",
-    **dict.fromkeys((SHADOW_SCORES, PROSPECT_SCORES, LEAD_SCORES, PROSPECTS, DECISIONS), "score_day"),
+    **dict.fromkeys((SHADOW_SCORES, PROSPECT_SCORES, LEAD_SCORES, PROSPECTS, NEVER_LISTED, DECISIONS), "score_day"),
 }
 REPORT_SUFFIXES = frozenset({".html", ".md", ".json", ".csv", ".txt"})
 _PAGE = 1000
